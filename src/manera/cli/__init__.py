@@ -1,0 +1,1 @@
+"""Words typed to one call per floor."""

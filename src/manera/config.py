@@ -1,0 +1,66 @@
+"""Where manera keeps its things, and how settings are resolved.
+
+Order: default < manera.toml < ``MANERA_*`` environment < flags. Plain dicts are merged first,
+validated once, and frozen.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from manera.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    Section = TypeVar("Section", bound=BaseModel)
+
+SETTINGS_FILE = Path("manera.toml")
+
+
+def home() -> Path:
+    """Return the folder of voices, bases and default corpora: ``MANERA_HOME``, else the platform's."""
+    configured = os.environ.get("MANERA_HOME")
+    if configured:
+        return Path(configured).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("manera", appauthor=False))
+
+
+def resolve(section: "type[Section]", name: str, flags: Mapping[str, Any]) -> "Section":
+    """Return one floor's settings.
+
+    A flag that is None was not given. ``MANERA_TRAINING_RANK=8`` sets ``rank`` of ``[training]``.
+    Raises SettingsError with every offending name and value.
+    """
+    from pydantic import ValidationError
+
+    values: dict[str, Any] = dict(_file_section(name))
+    prefix = f"MANERA_{name.upper()}_"
+    values |= {key[len(prefix) :].lower(): value for key, value in os.environ.items() if key.startswith(prefix)}
+    values |= {key: value for key, value in flags.items() if value is not None}
+    try:
+        return section.model_validate(values)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc']))} = {fault['input']!r}: {fault['msg']}" for fault in error.errors()
+        )
+        raise SettingsError(
+            f"settings of [{name}] cannot be used: {faults}",
+            f"look at [{name}] in {SETTINGS_FILE}, at {prefix}* in the environment, and at the flags",
+        ) from error
+
+
+def _file_section(name: str) -> Mapping[str, Any]:
+    if not SETTINGS_FILE.is_file():
+        return {}
+    try:
+        section = tomllib.loads(SETTINGS_FILE.read_text("utf-8")).get(name, {})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{SETTINGS_FILE} is not valid TOML: {error}", "mend that line, or move the file away") from error
+    if not isinstance(section, dict):
+        raise SettingsError(f"[{name}] in {SETTINGS_FILE} is not a table", f"write it as a table: [{name}]")
+    return section

@@ -1,0 +1,1 @@
+"""Utterances on disk: ledger, speakers, conversations, held-out splits."""

@@ -1,0 +1,1 @@
+"""Conversations as examples, and examples as token ids and labels."""

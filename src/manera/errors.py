@@ -1,0 +1,55 @@
+"""Every error that manera raises on purpose.
+
+    ManeraError
+    ├── SettingsError       manera.toml, the environment, a flag
+    ├── SourceError         a file that cannot be read as words
+    ├── CorpusError         a corpus, its speakers, its splits
+    ├── DatasetError        examples, templates, labels
+    ├── ModelError          a base model, a vocabulary, an adapter, a voice's folder
+    ├── TrainingError       a run that cannot start or go on
+    ├── GenerationError     an engine that cannot answer
+    └── ServingError        an address, a port, a request
+
+Only ``cli`` and ``serving`` turn them into an exit code or a response.
+"""
+
+
+class ManeraError(Exception):
+    """Say what went wrong, where and with which value; ``hint`` says what to do next."""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class SettingsError(ManeraError):
+    """A setting has an unknown name or an impossible value."""
+
+
+class SourceError(ManeraError):
+    """A file is missing, empty, broken or of an unknown format."""
+
+
+class CorpusError(ManeraError):
+    """A corpus is missing, or has too little of the chosen speaker."""
+
+
+class DatasetError(ManeraError):
+    """An example, a template or a label would teach the wrong thing."""
+
+
+class ModelError(ManeraError):
+    """A base model, a vocabulary or a voice cannot be loaded or does not fit."""
+
+
+class TrainingError(ManeraError):
+    """A training run cannot start or cannot go on."""
+
+
+class GenerationError(ManeraError):
+    """An engine cannot answer."""
+
+
+class ServingError(ManeraError):
+    """The server cannot listen, or a request cannot be served."""

@@ -1,0 +1,1 @@
+"""A base model, its trimmed vocabulary, adapters, likelihood and GGUF files."""

@@ -1,0 +1,1 @@
+"""Files and exports, read as utterances."""

@@ -21,6 +21,7 @@ class Utterance(msgspec.Struct, frozen=True, omit_defaults=True):
     speaker_id is stable (``user42``, or the name itself where the source has no ids);
     speaker is what people see. thread names the chat, book or scene; position counts up
     within it and is what reply_to refers to. sent_at is Unix seconds, UTC.
+    title is what a post is called, where it has a name of its own.
     """
 
     speaker_id: str
@@ -32,6 +33,24 @@ class Utterance(msgspec.Struct, frozen=True, omit_defaults=True):
     source: str
     sent_at: int | None = None
     reply_to: int | None = None
+    title: str | None = None
+
+
+class Dropped(msgspec.Struct, frozen=True):
+    """One thing that was read and is not somebody's words; reason names what it was."""
+
+    reason: str
+    source: str
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """What a source knows of whose it is; is_certain when it says so itself."""
+
+    speaker_id: str
+    is_certain: bool
+
+
+SourceRecord = Utterance | Dropped | Owner
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -43,12 +62,13 @@ class Turn(msgspec.Struct, frozen=True):
 
 
 class Conversation(msgspec.Struct, frozen=True):
-    """A stretch of one thread without a long silence."""
+    """A stretch of one thread without a long silence; title is that of a post."""
 
     thread: str
     kind: UtteranceKind
     turns: tuple[Turn, ...]
     started_at: int | None = None
+    title: str | None = None
 
 
 class Message(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
 
@@ -51,7 +51,6 @@ class Owner(msgspec.Struct, frozen=True):
 
 
 SourceRecord = Utterance | Dropped | Owner
-
 
 class Turn(msgspec.Struct, frozen=True):
     """Adjacent utterances of one speaker; a burst keeps its message boundaries."""
@@ -116,7 +115,7 @@ def write_records(path: Path, records: Iterable[msgspec.Struct]) -> int:
     """Write a JSON Lines file whole or not at all; return how many records it holds."""
     encoder = msgspec.json.Encoder()
     count = 0
-    with replacing(path) as out:
+    with replacing(path) as unfinished, unfinished.open("wb") as out:
         for record in records:
             out.write(encoder.encode(record))
             out.write(b"\n")
@@ -125,16 +124,17 @@ def write_records(path: Path, records: Iterable[msgspec.Struct]) -> int:
 
 
 @contextmanager
-def replacing(path: Path, mode: int = 0o600) -> Iterator[IO[bytes]]:
-    """Open a file for writing that takes the place of ``path`` only when the block succeeds."""
+def replacing(path: Path, mode: int = 0o600) -> Iterator[Path]:
+    """Lend a file beside ``path`` that takes its place only when the block succeeds."""
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(descriptor)
+    unfinished = Path(name)
     try:
-        with open(descriptor, "wb") as out:
-            yield out
-        Path(name).chmod(mode)
-        os.replace(name, path)
+        yield unfinished
+        unfinished.chmod(mode)
+        unfinished.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
         raise
 
 

@@ -58,8 +58,8 @@ class JsonDocument:
                 raise self._broken(error.msg[0].lower() + error.msg[1:], error.pos) from error
             except RecursionError as error:
                 raise self._broken("values are nested too deeply", self._at) from error
-            # "12" at the end of the buffer may be the beginning of "123".
-            if end == len(self._buffer) and isinstance(value, int | float) and self._read_more():
+            # "12", "12." or "12e+" at the end of the buffer may be the beginning of a longer number.
+            if end >= len(self._buffer) - 2 and isinstance(value, int | float) and self._read_more():
                 continue
             self._at = end
             return value

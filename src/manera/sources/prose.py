@@ -25,7 +25,8 @@ _NOTE_CHARACTERS = 400
 _NOTES_SHARE = 0.25
 _HEADED_NOTES_SHARE = 0.4
 
-# A file whose lines were broken at a fixed width has many lines near that width and none beyond.
+# A file whose lines were broken at a fixed width has many lines near that width and none far beyond,
+# and most of them break off inside a sentence.
 _WRAP_WIDTH = 90
 _WRAP_FULL = 50
 _WRAPPED_SHARE = 0.4
@@ -127,8 +128,9 @@ def _is_wrapped(lines: list[str]) -> bool:
     lengths = [len(line) for line in lines if line]
     if not lengths or max(lengths) > 2 * _WRAP_WIDTH:
         return False
-    full = sum(_WRAP_FULL <= length <= _WRAP_WIDTH for length in lengths)
-    return full >= len(lengths) * _WRAPPED_SHARE
+    full = [line for line in lines if _WRAP_FULL <= len(line) <= _WRAP_WIDTH]
+    broken = sum(not line.endswith(_SENTENCE_END) for line in full)
+    return broken > len(full) / 2 and len(full) >= len(lengths) * _WRAPPED_SHARE
 
 
 def _unwrapped(lines: list[str]) -> Iterator[str]:

@@ -152,7 +152,9 @@ def _foreign_chat(text: str) -> str | None:
 
 
 def _is_table(text: str) -> bool:
-    lines = [line for line in text.split("\n") if line.strip()][:20]
+    lines = [line for line in map(str.rstrip, text.split("\n")) if line][:20]
+    if sum(line.endswith((".", "!", "?", "…")) for line in lines) > len(lines) / 2:
+        return False
     return len(lines) >= _TABLE_LINES and any(
         min(counts) == max(counts) > 0
         for counts in ([line.count(mark) for line in lines] for mark in (",", ";", "\t"))

@@ -59,7 +59,7 @@ class _Stage:
 
 
 def is_script(text: str) -> bool:
-    """Tell a script from prose by the share of its lines that are replies or stage directions."""
+    """Tell a script from prose by the share of its lines that are replies, stage directions or headings."""
     lines = [line for line in map(str.strip, text.split("\n")) if line]
     names: Counter[str] = Counter()
     directions = 0
@@ -67,7 +67,7 @@ def is_script(text: str) -> bool:
         if reply := _reply(line):
             names[reply["name"].upper()] += 1
         else:
-            directions += bool(_STAGE_LINE.match(line))
+            directions += bool(_STAGE_LINE.match(line)) or _heading_depth(line) is not None
     returning = sum(count > 1 for count in names.values())
     share = (names.total() + directions) / max(1, len(lines))
     return returning >= _RETURNING_SPEAKERS and share >= _SCRIPT_SHARE and names.total() > directions

@@ -209,9 +209,7 @@ def _words(message: Any) -> tuple[str | None, str]:
         return "broken message", ""
     kind = message.get("type", "message")
     if kind != "message":
-        return {"service": "service message", "unsupported": "unsupported message"}.get(
-            kind, "broken message"
-        ), ""
+        return f"{kind} message" if kind in ("service", "unsupported") else "broken message", ""
     # Present but null: forwarded from an account that was deleted.
     if "forwarded_from" in message or "saved_from" in message:
         return "forward", ""

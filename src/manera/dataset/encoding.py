@@ -1,0 +1,98 @@
+"""The only place where messages become token ids: training, chat, the API and evaluation all call it."""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+from tokenizers import Tokenizer
+
+from manera.dataset.template import ChatTemplate, Piece, render
+from manera.errors import DatasetError
+from manera.records import Example, Message
+
+IGNORE_INDEX = -100
+
+
+class Encoded(msgspec.Struct, frozen=True):
+    """Token ids, and beside each the same id where it is to be learned or IGNORE_INDEX where it is not."""
+
+    input_ids: list[int]
+    labels: list[int]
+
+    @property
+    def supervised_tokens(self) -> int:
+        """Count the labels that are learned."""
+        return len(self.labels) - self.labels.count(IGNORE_INDEX)
+
+
+class Encoder:
+    """A tokenizer and a chat template together: messages in, token ids out."""
+
+    def __init__(self, tokenizer: Tokenizer, template: ChatTemplate) -> None:
+        """Raise DatasetError when the template's special tokens are not the tokenizer's."""
+        self.tokenizer = tokenizer
+        self.template = template
+        self.bos = self._special(template.bos)
+        self.end_of_turn = self._special(template.end_of_turn)
+
+    def _special(self, token: str) -> int:
+        index = self.tokenizer.token_to_id(token)
+        if index is None:
+            raise DatasetError(f"the base's vocabulary has no token {token!r}", "use the base the voice was trained on")
+        return int(index)
+
+    def text(self, text: str) -> list[int]:
+        """Encode what people wrote; what looks like a special token in it is only text."""
+        self.tokenizer.encode_special_tokens = True
+        return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def _markup(self, text: str) -> list[int]:
+        self.tokenizer.encode_special_tokens = False
+        return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def _piece(self, piece: Piece) -> list[int]:
+        return self._markup(piece.text) if piece.message is None else self.text(piece.text)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Turn token ids back into text, special tokens left out."""
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
+
+    def prompt(self, messages: Sequence[Message]) -> list[int]:
+        """Encode a conversation up to where the assistant is to speak."""
+        pieces = render(self.template, messages, add_generation_prompt=True)
+        return [index for piece in pieces for index in self._piece(piece)]
+
+    def example(self, example: Example) -> Encoded:
+        """Encode a conversation to learn from: labels on the persona's words and their end-of-turn tokens.
+
+        Raises DatasetError when an assistant turn would lose its end-of-turn token.
+        """
+        input_ids: list[int] = []
+        labels: list[int] = []
+        learning = False
+        for piece in render(self.template, example.messages):
+            ids = self._piece(piece)
+            if piece.message is None:
+                closing = ids[:1] == [self.end_of_turn]
+                if learning and not closing:
+                    raise DatasetError("an assistant turn lost its end-of-turn token", "use the voice's own template")
+                labels += [self.end_of_turn if learning else IGNORE_INDEX, *[IGNORE_INDEX] * (len(ids) - 1)]
+                learning = False
+            else:
+                message = example.messages[piece.message]
+                learning = message.role == "assistant" and message.weight > 0
+                labels += ids if learning else [IGNORE_INDEX] * len(ids)
+            input_ids += ids
+        if learning:
+            raise DatasetError("an assistant turn lost its end-of-turn token", "use the voice's own template")
+        return Encoded(input_ids, labels)
+
+    def windows(self, text: str, max_length: int, ended: bool = True) -> Iterator[Encoded]:
+        """Cut running text into windows of at most max_length tokens, each opened by one BOS.
+
+        Every token of the text is learned exactly once; the last is followed by the end-of-turn token where the
+        text really ended.
+        """
+        ids = self.text(text) + [self.end_of_turn] * ended
+        for start in range(0, len(ids), max_length - 1):
+            body = ids[start : start + max_length - 1]
+            yield Encoded([self.bos, *body], [IGNORE_INDEX, *body])

@@ -1,0 +1,77 @@
+"""Rows of one fixed shape, in which several examples lie side by side without seeing each other."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from manera.dataset.encoding import IGNORE_INDEX, Encoded
+
+Ids = NDArray[np.int64]
+
+
+class Rows(msgspec.Struct, frozen=True):
+    """Packed examples: four arrays of shape (rows, length).
+
+    segments tells the examples of a row apart (1, 2, ...; 0 is padding); positions count from 0 in each example.
+    """
+
+    input_ids: Ids
+    labels: Ids
+    segments: Ids
+    positions: Ids
+
+    def __len__(self) -> int:
+        return len(self.input_ids)
+
+    def take(self, indices: Sequence[int] | Ids) -> "Rows":
+        """Return some rows, in the order asked for."""
+        return Rows(*(array[np.asarray(indices)] for array in self.arrays()))
+
+    def arrays(self) -> tuple[Ids, Ids, Ids, Ids]:
+        """Return the four arrays in their order."""
+        return self.input_ids, self.labels, self.segments, self.positions
+
+    @property
+    def supervised_tokens(self) -> int:
+        """Count the labels that are learned."""
+        return int((self.labels != IGNORE_INDEX).sum())
+
+    @property
+    def tokens(self) -> int:
+        """Count the tokens that are not padding."""
+        return int((self.segments != 0).sum())
+
+
+def pack(encoded: Iterable[Encoded], length: int, pad: int = 0) -> Rows:
+    """Put examples into rows, longest first, each into the fullest row that still has room.
+
+    An example is never cut; one longer than ``length`` is a ValueError.
+    """
+    bins: list[tuple[int, list[Encoded]]] = []
+    for example in sorted(encoded, key=lambda example: -len(example.input_ids)):
+        size = len(example.input_ids)
+        if size > length:
+            raise ValueError(f"an example of {size} tokens does not fit a row of {length}")
+        best = min(
+            (index for index, (room, _) in enumerate(bins) if room >= size),
+            key=lambda index: bins[index][0],
+            default=None,
+        )
+        if best is None:
+            bins.append((length - size, [example]))
+        else:
+            room, held = bins[best]
+            bins[best] = (room - size, [*held, example])
+    rows = Rows(*(np.full((len(bins), length), fill, dtype=np.int64) for fill in (pad, IGNORE_INDEX, 0, 0)))
+    for row, (_, held) in enumerate(bins):
+        start = 0
+        for segment, example in enumerate(held, start=1):
+            span = slice(start, start + len(example.input_ids))
+            rows.input_ids[row, span] = example.input_ids
+            rows.labels[row, span] = example.labels
+            rows.segments[row, span] = segment
+            rows.positions[row, span] = np.arange(len(example.input_ids))
+            start = span.stop
+    return rows

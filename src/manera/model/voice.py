@@ -1,0 +1,122 @@
+"""A voice on disk: PEFT's own adapter files, the same adapter as GGUF, and what is needed to use it right.
+
+    voices/<name>/manera.json                   Voice
+                 /adapter_config.json           PEFT
+                 /adapter_model.safetensors     PEFT
+                 /adapter.gguf                  llama.cpp
+                 /training.jsonl                one TrainingStep a line
+                 /dataset/{train,validation,test}.jsonl
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from manera import config
+from manera.errors import ModelError
+from manera.model.base_model import BaseModel
+from manera.records import replacing
+
+ExampleKind = Literal["dialogue", "post", "continuation"]
+MANIFEST = "manera.json"
+ADAPTER_GGUF = "adapter.gguf"
+
+
+class Persona(msgspec.Struct, frozen=True):
+    """Whose manner was learned, and under which id the corpus knows them."""
+
+    name: str
+    speaker_id: str
+
+
+class Likelihood(msgspec.Struct, frozen=True):
+    """How well held-out text was predicted: per supervised token, and per UTF-8 byte of the same text."""
+
+    perplexity: float
+    bits_per_byte: float
+
+
+class HeldOut(msgspec.Struct, frozen=True):
+    """The same held-out text under the untrained base and under the voice."""
+
+    base: Likelihood
+    voice: Likelihood
+
+
+class Sampling(msgspec.Struct, frozen=True):
+    """How the next token is drawn; temperature 0 is greedy, None is off."""
+
+    temperature: float = 0.8
+    top_p: float | None = 0.95
+    top_k: int | None = None
+    min_p: float | None = 0.05
+    repetition_penalty: float | None = 1.1
+    max_new_tokens: int = 256
+    seed: int | None = None
+
+
+class Voice(msgspec.Struct, frozen=True):
+    """Everything that using a voice depends on; written once, after training."""
+
+    name: str
+    kind: ExampleKind
+    persona: Persona
+    base: BaseModel
+    chat_template: str
+    template_sha256: str
+    end_of_turn: str
+    instruction: str | None
+    rank: int
+    alpha: float
+    dataset_sha256: str
+    seed: int
+    held_out: HeldOut
+    sampling: Sampling
+    settings: dict[str, object]
+    created_at: str
+    manera_version: str
+    format: int = 1
+
+
+def voices_folder() -> Path:
+    """Return the folder in which voices live."""
+    return config.home() / "voices"
+
+
+def voice_folder(name: str) -> Path:
+    """Return where a voice of this name lives or would live; raise ModelError for an impossible name."""
+    if not re.fullmatch(r"[^\W_][\w.-]{0,63}", name):
+        raise ModelError(
+            f"{name!r} cannot name a voice", "use up to 64 letters, digits, dots, dashes and underscores, a letter first"
+        )
+    return voices_folder() / name
+
+
+def list_voices() -> Iterator[Voice]:
+    """Yield the voices that are there, by name."""
+    for manifest in sorted(voices_folder().glob(f"*/{MANIFEST}")):
+        yield read_voice(manifest.parent.name)
+
+
+def read_voice(name: str) -> Voice:
+    """Read a voice's manifest; raise ModelError when there is no such voice."""
+    manifest = voice_folder(name) / MANIFEST
+    try:
+        return msgspec.json.decode(manifest.read_bytes(), type=Voice)
+    except FileNotFoundError as error:
+        known = ", ".join(path.parent.name for path in sorted(voices_folder().glob(f"*/{MANIFEST}")))
+        raise ModelError(
+            f"no voice {name!r} in {voices_folder()}",
+            f"voices: {known}" if known else "make one: manera up PATH",
+        ) from error
+    except msgspec.DecodeError as error:
+        raise ModelError(f"{manifest} is not a voice's manifest: {error}", "train the voice again") from error
+
+
+def write_voice(voice: Voice, folder: Path) -> None:
+    """Write a voice's manifest into its folder."""
+    with replacing(folder / MANIFEST) as unfinished:
+        unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(voice)))

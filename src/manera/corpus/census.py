@@ -73,6 +73,10 @@ class Census:
     def kinds(self) -> dict[str, int]:
         return dict(self._kinds.most_common())
 
+    def sources(self) -> set[str]:
+        """Return the names of the sources that words came from."""
+        return {span.source for spans in self._spans.values() for span in spans}
+
     def speakers(self) -> tuple[Speaker, ...]:
         table = [
             Speaker(

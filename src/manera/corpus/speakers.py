@@ -52,7 +52,8 @@ def _obvious(manifest: Manifest, command: str) -> Speaker:
 
 def _by_id(speakers: Sequence[Speaker], requested: str) -> list[Speaker]:
     exact = [speaker for speaker in speakers if speaker.speaker_id == requested]
-    return exact or [speaker for speaker in speakers if speaker.speaker_id.lstrip("userchanl") == requested]
+    numbered = (f"user{requested}", f"channel{requested}")
+    return exact or [speaker for speaker in speakers if speaker.speaker_id in numbered]
 
 
 def _by_name(speakers: Sequence[Speaker], requested: str) -> list[Speaker]:

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import msgspec
 
 from manera.corpus.census import Census
-from manera.corpus.manifest import VERSION, Manifest, Source
+from manera.corpus.manifest import VERSION, Ledger, Manifest, Source
 from manera.errors import CorpusError
 from manera.records import Dropped, Owner, SourceRecord, Utterance, fingerprint, read_records
 from manera.sources.files import find
@@ -49,16 +49,16 @@ def write(
     with _unfinished_beside(folder) as unfinished:
         census = Census()
         digest = _write_utterances(records, unfinished / UTTERANCES, census)
+        _refuse_nothing(census.ledger())
         manifest = Manifest(
             version=VERSION,
-            sources=tuple(Source(file.source, *fingerprint(file.path)) for file in find(paths)),
+            sources=_sources(paths, census.sources()),
             ledger=census.ledger(),
             speakers=census.speakers(),
             owner=census.owner(),
             kinds=census.kinds(),
             fingerprint=digest,
         )
-        _refuse_nothing(manifest)
         with _private(unfinished / MANIFEST) as out:
             out.write(msgspec.json.format(msgspec.json.encode(manifest), indent=2))
         _take_place(unfinished, folder)
@@ -113,13 +113,16 @@ def _batches(records: Iterable[SourceRecord], census: Census) -> Iterator[list[U
     yield batch
 
 
-def _refuse_nothing(manifest: Manifest) -> None:
-    if manifest.ledger.kept:
+def _sources(paths: Iterable[Path], used: set[str]) -> tuple[Source, ...]:
+    return tuple(Source(file.source, *fingerprint(file.path)) for file in find(paths) if file.source in used)
+
+
+def _refuse_nothing(ledger: Ledger) -> None:
+    if ledger.kept:
         return
-    reasons = ", ".join(f"{count:,} {reason}" for reason, count in manifest.ledger.dropped.items())
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in ledger.dropped.items())
     raise CorpusError(
-        f"nobody's words are in {', '.join(source.name for source in manifest.sources[:3])}: "
-        f"{manifest.ledger.read:,} read, all dropped ({reasons})",
+        f"there are nobody's words to keep: {ledger.read:,} read, all dropped ({reasons})",
         "name an export or texts that hold words",
     )
 

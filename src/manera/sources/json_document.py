@@ -19,6 +19,11 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 _EXCERPT_CHARACTERS = 40
 # A value that the buffer cuts short fails this close to the buffer's end (the longest is \uXXXX\uXXXX).
 _CUT_MARGIN = 12
+_FAULTS = {
+    "Expecting value": "expecting a value",
+    "Unterminated string starting at": "a string without an end",
+    "Invalid control character at": "a line break or another control character inside a string",
+}
 
 
 class JsonDocument:
@@ -55,7 +60,7 @@ class JsonDocument:
             except json.JSONDecodeError as error:
                 if self._may_be_cut(error) and self._read_more():
                     continue
-                raise self._broken(error.msg[0].lower() + error.msg[1:], error.pos) from error
+                raise self._broken(_FAULTS.get(error.msg, error.msg.lower()), error.pos) from error
             except RecursionError as error:
                 raise self._broken("values are nested too deeply", self._at) from error
             # "12", "12." or "12e+" at the end of the buffer may be the beginning of a longer number.
@@ -144,7 +149,8 @@ class JsonDocument:
     def _broken(self, fault: str, at: int) -> SourceError:
         line, column = self._place(at)
         excerpt = self._buffer[at : at + _EXCERPT_CHARACTERS].split("\n")[0].rstrip()
-        found = f"found {excerpt}" if excerpt else "the file ends there"
+        ending = "the line ends there" if at < len(self._buffer) else "the file ends there"
+        found = f"found {excerpt}" if excerpt else ending
         return SourceError(
             f"{self._name} is not valid JSON at line {line}, column {column}: {fault}, {found}",
             "export it again: it may have been cut short or edited; or mend that place",

@@ -1,0 +1,90 @@
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from manera.errors import SourceError
+from manera.sources import json_document
+from manera.sources.json_document import JsonDocument
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def walked(document: JsonDocument) -> Any:
+    """Rebuild a document from its smallest parts."""
+    following = document.peek()
+    if following == "{":
+        return {key: walked(document) for key in document.members()}
+    if following == "[":
+        return [walked(document) for _ in document.elements()]
+    return document.value()
+
+
+def walked_to_the_end(content: bytes) -> Any:
+    document = JsonDocument(io.BytesIO(content), "chat.json")
+    value = walked(document)
+    document.end()
+    return value
+
+
+def fault(content: str) -> str:
+    with pytest.raises(SourceError) as caught:
+        walked_to_the_end(content.encode())
+    return caught.value.message
+
+
+@given(value=values, chunk=st.integers(1, 40), indent=st.sampled_from([None, 1]), ascii_only=st.booleans())
+def test_a_document_read_in_pieces_of_any_size_is_the_same(
+    value: Any, chunk: int, indent: int | None, ascii_only: bool
+) -> None:
+    content = json.dumps(value, indent=indent, ensure_ascii=ascii_only).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_document, "CHUNK_BYTES", chunk)
+        whole = JsonDocument(io.BytesIO(content), "x.json")
+        assert whole.value() == value
+        whole.end()
+        assert walked_to_the_end(content) == value
+
+
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        ('{"a": 1\n "b": 2}', "line 2, column 2: expecting ',' or '}', found \"b\": 2}"),
+        ('{"a": 1,\n\n  ]', "line 3, column 3: expecting a property name in double quotes, found ]"),
+        ('{"a": [1, 2,]}', "line 1, column 13: expecting a value, found ]}"),
+        ('{"a": [1, 2', "line 1, column 12: expecting ',' or ']', the file ends there"),
+        ('{"a": "x', 'line 1, column 7: a string without an end, found "x'),
+        ('{"a": "x\ny"}', "line 1, column 9: a line break or another control character inside a string, "),
+        ('{"a"; 1}', "line 1, column 5: expecting ':', found ; 1}"),
+        ('{"a": 1} more', "line 1, column 10: expecting the end of the file, found more"),
+        ('{"a": tru}', "line 1, column 7: expecting a value, found tru}"),
+    ],
+)
+def test_a_fault_is_told_with_its_place_and_what_is_there(content: str, place: str) -> None:
+    assert fault(content).startswith(f"chat.json is not valid JSON at {place}")
+
+
+def test_the_place_is_right_far_behind_the_first_chunk() -> None:
+    lines = ["[", *("1," for _ in range(200_000)), "1 1", "]"]
+    assert "line 200002, column 3:" in fault("\n".join(lines))
+
+
+def test_a_fault_early_in_a_large_file_is_found_without_reading_it_all(tmp_path: Path) -> None:
+    content = io.BytesIO(b'{"a": 1 "b": [' + b"1," * 2_000_000)
+    with pytest.raises(SourceError, match=re.escape("line 1, column 9")):
+        walked(JsonDocument(content, "x.json"))
+    assert content.tell() <= 2 * json_document.CHUNK_BYTES
+
+
+def test_bytes_that_are_not_utf8_are_told_with_their_offset() -> None:
+    with pytest.raises(SourceError, match="offset 6 are not UTF-8"):
+        JsonDocument(io.BytesIO(b'{"a": \xff}'), "x.json")

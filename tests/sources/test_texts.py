@@ -1,0 +1,277 @@
+import calendar
+import os
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from manera.errors import SourceError
+from manera.records import Dropped, Utterance
+from manera.sources.decoding import decode
+from manera.sources.posts import words
+from manera.sources.reading import READABLE, read, recognise
+
+PROSE = "Утром пошёл снег, и все вышли на крыльцо смотреть.\nНикто ничего не говорил, только собака лаяла.\n"
+PLAY = """Пьеса
+Автор
+
+Действующие лица
+АНЯ, студентка.
+Г-ЖА ПРОСТАКОВА, её тётка.
+
+Действие первое
+[Комната.]
+
+Явление I
+АНЯ: (вбегает).) Здравствуйте! (Садится.) Как вы?
+Г-ЖА ПРОСТАКОВА: Хорошо, (указывая на стул),) спасибо.
+А ты
+как?
+[Пауза.]
+1-Й ГОСТЬ: (Молчит.)
+АНЯ (тихо): Уйдите [смеётся] же.
+
+Явление II
+Г-ЖА ПРОСТАКОВА: Нет: не уйду.
+АНЯ: Да?
+"""
+
+
+def read_text(text: str, path: Path) -> tuple[list[Utterance], Counter[str]]:
+    path.write_text(text, "utf-8")
+    return read_paths(path)
+
+
+def read_paths(*paths: Path) -> tuple[list[Utterance], Counter[str]]:
+    records = list(read(paths))
+    kept = [record for record in records if isinstance(record, Utterance)]
+    return kept, Counter(record.reason for record in records if isinstance(record, Dropped))
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1251", "koi8_r", "cp866"]
+)
+def test_russian_text_is_read_in_the_encodings_it_comes_in(encoding: str) -> None:
+    text = PROSE * 5
+    assert decode(text.replace("\n", "\r\n").encode(encoding)) == text
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), max_size=200))
+def test_utf8_text_is_never_taken_for_anything_else(text: str) -> None:
+    assert decode(text.encode()) == text.removeprefix("\ufeff")
+
+
+def test_prose_is_a_paragraph_per_utterance_by_the_folder_it_lies_in(tmp_path: Path) -> None:
+    for folder in ("Чехов", "Гоголь"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "Снег.txt").write_text(PROSE, "utf-8")
+    kept, dropped = read_paths(tmp_path)
+    assert [said.speaker for said in kept] == ["Гоголь", "Гоголь", "Чехов", "Чехов"]
+    assert {said.thread for said in kept} == {"Гоголь/Снег", "Чехов/Снег"}
+    assert [said.position for said in kept] == [1, 2, 1, 2]
+    assert [said.text for said in kept[:2]] == PROSE.splitlines()
+    assert not dropped
+    assert {said.speaker for said in read_paths(tmp_path / "Чехов")[0]} == {"Чехов"}
+
+
+def test_a_books_dirt_is_dropped_by_name_where_it_is_certain(tmp_path: Path) -> None:
+    book = (
+        "Антон Чехов\nСНЕГ\nI\nГлава первая\n"
+        + PROSE * 4
+        + "II\n***\nОн сказал[12]: «Глава эта мне не нравится».\n"
+        "1899\nПримечания\n1\nпо-латыни.\n"
+    )
+    kept, dropped = read_text(book, tmp_path / "Снег.txt")
+    assert dropped == {"title": 2, "heading": 3, "divider": 1, "year of writing": 1, "editor's note": 3}
+    assert kept[-1].text == "Он сказал: «Глава эта мне не нравится»."
+
+
+def test_numbered_chapters_are_not_taken_for_notes(tmp_path: Path) -> None:
+    _, dropped = read_text("".join(f"{number}\n{PROSE * 9}" for number in (1, 2, 3)), tmp_path / "a.txt")
+    assert dropped == {"heading": 3}
+
+
+def test_lines_broken_at_a_width_are_joined_to_paragraphs(tmp_path: Path) -> None:
+    line = "слово " * 11
+    kept, _ = read_text(f"     {line}\n{line}\nконец.\n     {line}\n{line}\n{line}\n", tmp_path / "a.txt")
+    assert [said.text for said in kept] == [f"{line * 2}конец.", (line * 3).strip()]
+
+
+def test_a_play_gives_each_reply_to_its_speaker_without_stage_directions(tmp_path: Path) -> None:
+    kept, dropped = read_text(PLAY, tmp_path / "пьеса.txt")
+    assert [(said.speaker_id, said.text) for said in kept] == [
+        ("АНЯ", "Здравствуйте! Как вы?"),
+        ("Г-ЖА ПРОСТАКОВА", "Хорошо, спасибо.\nА ты\nкак?"),
+        ("АНЯ", "Уйдите же."),
+        ("Г-ЖА ПРОСТАКОВА", "Нет: не уйду."),
+        ("АНЯ", "Да?"),
+    ]
+    first = "пьеса / Действие первое / Явление I"
+    assert [said.thread for said in kept] == [first] * 3 + ["пьеса / Действие первое / Явление II"] * 2
+    assert [said.position for said in kept] == [1, 2, 3, 1, 2]
+    assert dropped == {"heading": 6, "cast list": 2, "stage direction": 3}
+
+
+def test_a_scene_named_twice_is_two_threads(tmp_path: Path) -> None:
+    scene = "Сцена\nАНЯ: Да.\nБОРЯ: Нет.\nАНЯ: Да!\nБОРЯ: Нет!\n"
+    kept, _ = read_text(scene * 2, tmp_path / "a.txt")
+    assert len({said.thread for said in kept}) == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "".join(f"Глава {number}: {PROSE}" for number in range(1, 9)),
+        PROSE * 20 + "Аня: Да.\nБоря: Нет.\nАня: Да!\nБоря: Нет!\n",
+        "Он сказал: да.\nОна сказала: нет.\n" + PROSE * 3,
+    ],
+)
+def test_prose_with_colons_is_not_a_script(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text(text, "utf-8")
+    assert recognise(path) == "prose"
+
+
+def test_a_post_is_its_words_without_code_comments_and_imports(tmp_path: Path) -> None:
+    post = (
+        "---\ntitle: 'Кот''s: день'\ndate: '2019-12-06 13:37:00'\ntags: [кот]\n---\n\n"
+        "import Tabs from '@theme/Tabs';\n\nБыло *дело*.\n\n<!--truncate-->\n\n```lua\nprint('x')\n```\n\n"
+        "> - ~~~~\n\n1. раз\n   два\n"
+    )
+    (said,), _ = read_text(post, tmp_path / "кот.md")
+    assert said.text == "Было *дело*.\n\n> - ~~~~\n\n1. раз\n   два"
+    assert (said.kind, said.title) == ("post", "Кот's: день")
+    assert said.sent_at == calendar.timegm(datetime(2019, 12, 6, 13, 37).timetuple())
+
+
+def test_a_post_is_dated_and_named_by_its_path_where_its_head_says_nothing(tmp_path: Path) -> None:
+    blog = tmp_path / "blog"
+    (blog / "2023" / "12-15-polling").mkdir(parents=True)
+    (blog / "2023" / "12-15-polling" / "index.md").write_text("# Опрос\n\nТекст.\n", "utf-8")
+    (blog / "2024-01-02-draft.md").write_text("---\ndraft: true\n---\nТекст.\n", "utf-8")
+    (said,), dropped = read_paths(blog)
+    assert (said.speaker, said.thread, said.title, said.text) == ("blog", "12-15-polling", "Опрос", "Текст.")
+    assert said.sent_at == calendar.timegm(datetime(2023, 12, 15).timetuple())
+    assert dropped == {"draft": 1}
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="`~<\n"), max_size=50))
+def test_a_line_of_markdown_without_code_is_kept_exactly(line: str) -> None:
+    assert words(f"а{line}б") == f"а{line}б"
+
+
+def test_files_of_a_folder_that_are_nobodys_words_are_dropped_by_name(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(PROSE, "utf-8")
+    (tmp_path / ".hidden").write_text(PROSE, "utf-8")
+    (tmp_path / "LICENSE").write_text("Apache", "utf-8")
+    (tmp_path / "a.jpg").write_bytes(b"\xff\xd8")
+    (tmp_path / "empty.txt").write_text("", "utf-8")
+    (tmp_path / "noise").write_bytes(bytes(range(256)) * 9)
+    (tmp_path / "table.txt").write_text("name,year\n" + "a,1\n" * 9, "utf-8")
+    (tmp_path / "digits.txt").write_text("1 2 3\n4 5 6\n", "utf-8")
+    (tmp_path / "package.json").write_text('{"name": "x"}', "utf-8")
+    (tmp_path / "chat.txt").write_text("01/01/19, 11:25 - John: Hi\n01/01/19, 11:26 - Jane: Ho\n", "utf-8")
+    kept, dropped = read_paths(tmp_path)
+    assert len(kept) == 2
+    assert dropped == {
+        "file about the files": 1,
+        ".jpg file": 1,
+        "empty file": 1,
+        "binary file": 1,
+        "table": 1,
+        "text without words": 1,
+        "other JSON": 1,
+        "WhatsApp export": 1,
+    }
+
+
+def test_what_lies_beside_an_export_is_no_source(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.txt").write_text(PROSE, "utf-8")
+    (tmp_path / "b.txt").write_text(PROSE, "utf-8")
+    (tmp_path / "result.json").write_text(
+        '{"type": "personal_chat", "messages": [{"type": "message", "from": "a", "text": "b"}]}', "utf-8"
+    )
+    kept, dropped = read_paths(tmp_path)
+    assert ([said.text for said in kept], dropped) == (["b"], {})
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.txt", b" \n", "cannot be read: empty file"),
+        ("a.txt", bytes(range(256)) * 9, "is not known (binary file)"),
+        ("a.html", b'<!DOCTYPE html><div class="page_wrap">', "cannot be read: Telegram export in HTML"),
+        (
+            "a.json",
+            b'{"type": "saved_messages", "id": 1, "messages": []}',
+            "Telegram export without messages",
+        ),
+        ("a.json", b'[{"a": 1}]', "is not known (other JSON)"),
+    ],
+)
+def test_a_named_file_that_cannot_be_read_is_an_error_with_a_hint(
+    name: str, content: bytes, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(SourceError) as caught:
+        list(read([path]))
+    assert message in caught.value.message
+    assert str(path) in caught.value.message
+    assert caught.value.hint
+
+
+def test_a_path_that_is_missing_or_named_twice_or_empty_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(PROSE, "utf-8")
+    (tmp_path / "empty").mkdir()
+    for paths, message in (
+        ([tmp_path / "no.txt"], "there is no file or folder"),
+        ([tmp_path, tmp_path / "a.txt"], "is named twice"),
+        ([tmp_path / "empty"], "there are no files"),
+    ):
+        with pytest.raises(SourceError, match=message):
+            list(read(paths))
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="this user may read everything")
+def test_a_file_that_may_not_be_opened_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.touch(mode=0o200)
+    with pytest.raises(SourceError, match="cannot be opened") as caught:
+        list(read([path]))
+    assert "chmod" in (caught.value.hint or "")
+
+
+def test_seven_real_plays_become_replies(shared_data: Path) -> None:
+    kept, dropped = read_paths(shared_data / "plays_ru")
+    assert {said.kind for said in kept} == {"line"}
+    assert sum("(" in said.text or ")" in said.text for said in kept) <= 1
+    assert Counter(said.speaker_id for said in kept)["ХЛЕСТАКОВ"] >= 215
+    assert len({said.thread for said in kept}) > 180
+    assert set(dropped) == {"heading", "stage direction", "file about the files"}
+
+
+def test_five_real_authors_become_speakers(shared_data: Path) -> None:
+    kept, dropped = read_paths(shared_data / "prose_ru")
+    assert {said.speaker for said in kept} == {"Chekhov", "Gogol", "Lermontov", "Pushkin", "Turgenev"}
+    assert {said.kind for said in kept} == {"prose"}
+    assert not any(f"[{number}]" in said.text for said in kept for number in range(1, 150))
+    assert dropped["editor's note"] > 900
+    assert sum(map(len, (said.text for said in kept))) > 7_000_000
+
+
+def test_a_real_blog_becomes_dated_posts(shared_data: Path) -> None:
+    kept, _ = read_paths(shared_data / "blog_ru")
+    assert len(kept) > 80
+    assert all(
+        said.kind == "post" and said.title and said.sent_at and "```" not in said.text for said in kept
+    )
+    assert len({said.thread for said in kept}) == len(kept)
+
+
+def test_what_is_readable_has_a_name() -> None:
+    assert {"Telegram export", "prose", "post", "script"} == READABLE

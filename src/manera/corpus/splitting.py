@@ -17,7 +17,9 @@ LEAST_CHARACTERS = 2000
 _MANY = 10
 # Dropping one at each border costs little from here on.
 _ENOUGH_FOR_GAPS = 10
-# A part may overshoot its share by this much before another way of splitting is tried.
+# A conversation that would make a part larger than this many shares is passed over when dealing.
+_OVERSHOOT = 1.5
+# A part may be this many shares large before another way of splitting is tried.
 _TOO_LARGE = 2.5
 # Shorter texts ("ok") repeat by themselves.
 _LONG_TEXT = 40
@@ -54,7 +56,10 @@ def split(conversations: Iterable[Conversation], speaker_id: str, share: float =
         else:
             dropped[WITHOUT_SPEAKER] += 1
     parts = _divide(spoken, speaker_id, share, dropped)
-    return Split(_without_repeats(parts, speaker_id, dropped), dict(dropped))
+    return Split(
+        _without_repeats(parts, speaker_id, dropped),
+        {reason: count for reason, count in dropped.items() if count},
+    )
 
 
 def require_enough(
@@ -131,7 +136,7 @@ def _by_hash(spoken: Sequence[Conversation], speaker_id: str, share: float) -> P
     for index in sorted(range(len(spoken)), key=lambda index: _rank(spoken[index].thread, index)):
         size = _characters(spoken[index], speaker_id)
         for name in ("test", "validation"):
-            if sizes[name] < wanted and size <= (_TOO_LARGE - 1) * wanted:
+            if sizes[name] < wanted and sizes[name] + size <= _OVERSHOOT * wanted:
                 sizes[name] += size
                 chosen[index] = "test" if name == "test" else "validation"
                 break

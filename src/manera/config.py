@@ -40,13 +40,16 @@ def resolve(section: "type[Section]", name: str, flags: Mapping[str, Any]) -> "S
 
     values: dict[str, Any] = dict(_file_section(name))
     prefix = f"MANERA_{name.upper()}_"
-    values |= {key[len(prefix) :].lower(): value for key, value in os.environ.items() if key.startswith(prefix)}
+    values |= {
+        key[len(prefix) :].lower(): value for key, value in os.environ.items() if key.startswith(prefix)
+    }
     values |= {key: value for key, value in flags.items() if value is not None}
     try:
         return section.model_validate(values)
     except ValidationError as error:
         faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc']))} = {fault['input']!r}: {fault['msg']}" for fault in error.errors()
+            f"{'.'.join(map(str, fault['loc']))} = {fault['input']!r}: {fault['msg']}"
+            for fault in error.errors()
         )
         raise SettingsError(
             f"settings of [{name}] cannot be used: {faults}",
@@ -60,7 +63,9 @@ def _file_section(name: str) -> Mapping[str, Any]:
     try:
         section = tomllib.loads(SETTINGS_FILE.read_text("utf-8")).get(name, {})
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{SETTINGS_FILE} is not valid TOML: {error}", "mend that line, or move the file away") from error
+        raise SettingsError(
+            f"{SETTINGS_FILE} is not valid TOML: {error}", "mend that line, or move the file away"
+        ) from error
     if not isinstance(section, dict):
         raise SettingsError(f"[{name}] in {SETTINGS_FILE} is not a table", f"write it as a table: [{name}]")
     return section

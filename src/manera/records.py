@@ -12,6 +12,7 @@ import msgspec
 
 UtteranceKind = Literal["message", "post", "prose", "line"]
 SplitName = Literal["train", "validation", "test"]
+ExampleKind = Literal["dialogue", "post", "continuation"]
 Role = Literal["system", "user", "assistant"]
 
 
@@ -51,6 +52,7 @@ class Owner(msgspec.Struct, frozen=True):
 
 
 SourceRecord = Utterance | Dropped | Owner
+
 
 class Turn(msgspec.Struct, frozen=True):
     """Adjacent utterances of one speaker; a burst keeps its message boundaries."""

@@ -37,7 +37,9 @@ class Encoder:
     def _special(self, token: str) -> int:
         index = self.tokenizer.token_to_id(token)
         if index is None:
-            raise DatasetError(f"the base's vocabulary has no token {token!r}", "use the base the voice was trained on")
+            raise DatasetError(
+                f"the base's vocabulary has no token {token!r}", "use the base the voice was trained on"
+            )
         return int(index)
 
     def text(self, text: str) -> list[int]:
@@ -74,7 +76,9 @@ class Encoder:
             if piece.message is None:
                 closing = ids[:1] == [self.end_of_turn]
                 if learning and not closing:
-                    raise DatasetError("an assistant turn lost its end-of-turn token", "use the voice's own template")
+                    raise DatasetError(
+                        "an assistant turn lost its end-of-turn token", "use the voice's own template"
+                    )
                 labels += [self.end_of_turn if learning else IGNORE_INDEX, *[IGNORE_INDEX] * (len(ids) - 1)]
                 learning = False
             else:
@@ -89,7 +93,7 @@ class Encoder:
     def windows(self, text: str, max_length: int, ended: bool = True) -> Iterator[Encoded]:
         """Cut running text into windows of at most max_length tokens, each opened by one BOS.
 
-        Every token of the text is learned exactly once; the last is followed by the end-of-turn token where the
+        Every token of the text is learned exactly once; the end-of-turn token follows the last one where the
         text really ended.
         """
         ids = self.text(text) + [self.end_of_turn] * ended

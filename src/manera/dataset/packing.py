@@ -14,7 +14,7 @@ Ids = NDArray[np.int64]
 class Rows(msgspec.Struct, frozen=True):
     """Packed examples: four arrays of shape (rows, length).
 
-    segments tells the examples of a row apart (1, 2, ...; 0 is padding); positions count from 0 in each example.
+    segments tells the examples of a row apart (1, 2, ...; 0 is padding); positions count from 0 in each.
     """
 
     input_ids: Ids

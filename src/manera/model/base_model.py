@@ -1,8 +1,8 @@
 """A base model on disk: one trimmed GGUF file, from which voices are trained and with which they are served.
 
-    bases/<name>-<languages>-<fingerprint>/base.gguf        weights, exactly as quantized upstream
-                                          /tokenizer.json   the same vocabulary for ``tokenizers``
-                                          /base.json        what it is: BaseModel
+bases/<name>-<languages>-<fingerprint>/base.gguf        weights, exactly as quantized upstream
+                                      /tokenizer.json   the same vocabulary for ``tokenizers``
+                                      /base.json        what it is: BaseModel
 """
 
 import hashlib
@@ -78,7 +78,9 @@ def describe(folder: Path, name: str, revision: str, languages: Sequence[str]) -
         languages=tuple(sorted(languages)),
         vocabulary=len(vocabulary.pieces),
         vocabulary_sha256=hashlib.sha256("\0".join(vocabulary.pieces).encode()).hexdigest(),
-        context_length=gguf_file.value(reader, f"{gguf_file.value(reader, 'general.architecture')}.context_length"),
+        context_length=gguf_file.value(
+            reader, f"{gguf_file.value(reader, 'general.architecture')}.context_length"
+        ),
     )
     (folder / "base.json").write_bytes(msgspec.json.format(msgspec.json.encode(described)))
 
@@ -88,7 +90,9 @@ def read(folder: Path) -> BaseModel:
     try:
         return msgspec.json.decode((folder / "base.json").read_bytes(), type=BaseModel)
     except (OSError, msgspec.DecodeError) as error:
-        raise ModelError(f"{folder} holds no base model: {error}", "remove that folder; it is built again") from error
+        raise ModelError(
+            f"{folder} holds no base model: {error}", "remove that folder; it is built again"
+        ) from error
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:

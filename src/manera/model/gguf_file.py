@@ -3,7 +3,7 @@
 Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 EMBEDDING = "token_embd.weight"
 _VOCABULARY_KEYS = tuple(f"tokenizer.ggml.{name}" for name in ("tokens", "scores", "token_type"))
-_SPECIAL_KEYS = tuple(f"tokenizer.ggml.{name}_token_id" for name in ("bos", "eos", "eot", "unknown", "padding"))
+_SPECIAL_KEYS = tuple(
+    f"tokenizer.ggml.{name}_token_id" for name in ("bos", "eos", "eot", "unknown", "padding")
+)
 
 
 def open_gguf(path: Path) -> gguf.GGUFReader:
@@ -28,7 +30,9 @@ def open_gguf(path: Path) -> gguf.GGUFReader:
     try:
         return gguf.GGUFReader(path)
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path} is not a readable GGUF file: {error}", "build the base again: manera doctor") from error
+        raise ModelError(
+            f"{path} is not a readable GGUF file: {error}", "build the base again: manera doctor"
+        ) from error
 
 
 def value(reader: gguf.GGUFReader, key: str) -> Any:
@@ -52,20 +56,28 @@ def write_trimmed(reader: gguf.GGUFReader, kept: Sequence[int], path: Path) -> N
     vocabulary = read_vocabulary(reader)
     renumbered = {old: new for new, old in enumerate(kept)}
     writer = gguf.GGUFWriter(path=None, arch=value(reader, "general.architecture"))
-    for key, field in reader.fields.items():
-        if key.startswith("GGUF.") or key == "general.architecture" or key in _VOCABULARY_KEYS:
-            continue
-        content = field.contents()
-        if key in _SPECIAL_KEYS:
-            content = renumbered[content]
-        item_type = field.types[1] if field.types[0] is gguf.GGUFValueType.ARRAY else None
-        writer.add_key_value(key, content, field.types[0], sub_type=item_type)
-    for key, column in zip(_VOCABULARY_KEYS, vocabulary, strict=True):
-        writer.add_array(key, [column[index] for index in kept])
+    changed: dict[str, Any] = {
+        key: [column[index] for index in kept]
+        for key, column in zip(_VOCABULARY_KEYS, vocabulary, strict=True)
+    }
+    changed |= {key: renumbered[value(reader, key)] for key in _SPECIAL_KEYS if key in reader.fields}
+    copy_metadata(reader, writer, changed)
     for tensor in reader.tensors:
-        data = tensor.data[np.asarray(kept)] if tensor.name == EMBEDDING else tensor.data
+        data = tensor.data[list(kept)] if tensor.name == EMBEDDING else tensor.data
         writer.add_tensor(tensor.name, np.ascontiguousarray(data), raw_dtype=tensor.tensor_type)
     write_whole(writer, path)
+
+
+def copy_metadata(
+    reader: gguf.GGUFReader, writer: gguf.GGUFWriter, changed: Mapping[str, Any] | None = None
+) -> None:
+    """Give a new file the same metadata, but for the values in ``changed``."""
+    for key, field in reader.fields.items():
+        if key.startswith("GGUF.") or key == "general.architecture":
+            continue
+        content = field.contents() if changed is None or key not in changed else changed[key]
+        item_type = field.types[1] if field.types[0] is gguf.GGUFValueType.ARRAY else None
+        writer.add_key_value(key, content, field.types[0], sub_type=item_type)
 
 
 def write_whole(writer: gguf.GGUFWriter, path: Path) -> None:
@@ -78,7 +90,7 @@ def write_whole(writer: gguf.GGUFWriter, path: Path) -> None:
 
 
 def transformers_config(reader: gguf.GGUFReader) -> "Gemma3TextConfig":
-    """Return the configuration that transformers needs for the file's model; raise ModelError for a foreign one."""
+    """Return transformers' configuration of the file's model; raise ModelError for a foreign one."""
     from transformers import Gemma3TextConfig
 
     architecture = value(reader, "general.architecture")

@@ -1,26 +1,24 @@
 """A voice on disk: PEFT's own adapter files, the same adapter as GGUF, and what is needed to use it right.
 
-    voices/<name>/manera.json                   Voice
-                 /adapter_config.json           PEFT
-                 /adapter_model.safetensors     PEFT
-                 /adapter.gguf                  llama.cpp
-                 /training.jsonl                one TrainingStep a line
-                 /dataset/{train,validation,test}.jsonl
+voices/<name>/manera.json                   Voice
+             /adapter_config.json           PEFT
+             /adapter_model.safetensors     PEFT
+             /adapter.gguf                  llama.cpp
+             /training.jsonl                one TrainingStep a line
+             /dataset/{train,validation,test}.jsonl
 """
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
 from manera import config
 from manera.errors import ModelError
 from manera.model.base_model import BaseModel
-from manera.records import replacing
+from manera.records import ExampleKind, replacing
 
-ExampleKind = Literal["dialogue", "post", "continuation"]
 MANIFEST = "manera.json"
 ADAPTER_GGUF = "adapter.gguf"
 
@@ -90,7 +88,8 @@ def voice_folder(name: str) -> Path:
     """Return where a voice of this name lives or would live; raise ModelError for an impossible name."""
     if not re.fullmatch(r"[^\W_][\w.-]{0,63}", name):
         raise ModelError(
-            f"{name!r} cannot name a voice", "use up to 64 letters, digits, dots, dashes and underscores, a letter first"
+            f"{name!r} cannot name a voice",
+            "use up to 64 letters, digits, dots, dashes and underscores, a letter first",
         )
     return voices_folder() / name
 

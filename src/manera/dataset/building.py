@@ -1,0 +1,99 @@
+"""A split corpus becomes a dataset: examples, then rows, with everything dropped on the way counted."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from manera.dataset import examples
+from manera.dataset.encoding import Encoded, Encoder
+from manera.dataset.lint import check
+from manera.dataset.packing import Rows, pack
+from manera.dataset.template import PROSE, TURNS, ChatTemplate
+from manera.records import Conversation, Example, ExampleKind, SplitName
+
+MAX_LENGTH: dict[ExampleKind, int] = {"dialogue": 256, "post": 384, "continuation": 512}
+_TURN_MARKUP = 8  # tokens that the template writes around a turn, with room to spare
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The same text as examples (for people and other tools) and as packed rows (for training).
+
+    scored_bytes are the UTF-8 bytes of what is supervised, the denominator of bits per byte.
+    """
+
+    examples: dict[SplitName, list[Example]]
+    rows: dict[SplitName, Rows]
+    scored_bytes: dict[SplitName, int]
+    dropped: dict[str, int]
+
+
+def chat_template(kind: ExampleKind) -> ChatTemplate:
+    """Return the template that a kind of example is learned in."""
+    return ChatTemplate(PROSE, end_of_turn="<eos>") if kind == "continuation" else ChatTemplate(TURNS)
+
+
+def build(
+    parts: Mapping[SplitName, Sequence[Conversation]],
+    speaker_id: str,
+    kind: ExampleKind,
+    encoder: Encoder,
+    max_length: int,
+    instruction: str | None = None,
+) -> Dataset:
+    """Build every part; raise DatasetError when the lint finds a target that would teach nonsense."""
+    dropped: Counter[str] = Counter()
+    made: dict[SplitName, list[Example]] = {}
+    rows: dict[SplitName, Rows] = {}
+    scored: dict[SplitName, int] = {}
+    for name, conversations in parts.items():
+        made[name] = _examples(conversations, speaker_id, kind, encoder, max_length, instruction, dropped)
+        encoded = _encoded(made[name], kind, encoder, max_length, dropped)
+        if kind != "continuation":
+            check(encoded, made[name], encoder)
+        rows[name] = pack(encoded, max_length)
+        scored[name] = sum(
+            len(message.content.encode())
+            for example in made[name]
+            for message in example.messages
+            if message.role == "assistant" and message.weight
+        )
+    return Dataset(made, rows, scored, {reason: count for reason, count in dropped.items() if count})
+
+
+def _examples(
+    conversations: Sequence[Conversation],
+    speaker_id: str,
+    kind: ExampleKind,
+    encoder: Encoder,
+    max_length: int,
+    instruction: str | None,
+    dropped: Counter[str],
+) -> list[Example]:
+    if kind == "continuation":
+        return [examples.prose(conversation, speaker_id) for conversation in conversations]
+    if kind == "post":
+        made = examples.posts(conversations, instruction or examples.INSTRUCTIONS["ru"])
+        return [example for example in made if _fits(example, encoder, max_length, dropped)]
+    dialogues = []
+    for conversation in conversations:
+        found, too_long = examples.dialogues(
+            conversation, speaker_id, max_length - 2, lambda text: len(encoder.text(text)) + _TURN_MARKUP
+        )
+        dialogues += found
+        dropped[examples.TOO_LONG] += too_long
+    return dialogues
+
+
+def _fits(example: Example, encoder: Encoder, max_length: int, dropped: Counter[str]) -> bool:
+    fits = len(encoder.example(example).input_ids) <= max_length
+    dropped[examples.TOO_LONG] += not fits
+    return fits
+
+
+def _encoded(
+    made: Sequence[Example], kind: ExampleKind, encoder: Encoder, max_length: int, dropped: Counter[str]
+) -> list[Encoded]:
+    if kind != "continuation":
+        return [encoder.example(example) for example in made]
+    return [window for example in made for window in encoder.windows(example.messages[0].content, max_length)]

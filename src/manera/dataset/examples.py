@@ -1,0 +1,125 @@
+"""Conversations become examples: messages of which the assistant's are the persona's."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from manera.dataset.topics import topics
+from manera.records import Conversation, Example, ExampleKind, Message, Turn, UtteranceKind
+
+MESSAGE_BOUNDARY = "\n"
+LINE_BREAK = "\r"
+"""Inside a burst, a line break that belongs to one message; sources hold none of these."""
+
+CONTEXT_TURNS = 6
+TOO_LONG = "longer than an example may be"
+INSTRUCTIONS = {"ru": "Напиши пост: {topic}", "en": "Write a post: {topic}"}
+
+_KINDS: dict[UtteranceKind, ExampleKind] = {
+    "message": "dialogue",
+    "line": "dialogue",
+    "post": "post",
+    "prose": "continuation",
+}
+CountTokens = Callable[[str], int]
+
+
+def example_kind(conversations: Iterable[Conversation], speaker_id: str) -> ExampleKind:
+    """Choose by most of what the persona wrote; messages that nobody answers are learned as posts."""
+    written: Counter[ExampleKind] = Counter()
+    for conversation in conversations:
+        own = sum(
+            len(text) for turn in conversation.turns if turn.speaker_id == speaker_id for text in turn.texts
+        )
+        alone = all(turn.speaker_id == speaker_id for turn in conversation.turns)
+        kind = _KINDS[conversation.kind]
+        written["post" if alone and kind == "dialogue" else kind] += own
+    return written.most_common(1)[0][0]
+
+
+def burst(texts: Sequence[str]) -> str:
+    """Write the messages of a turn as one string from which ``messages_of`` gets them back."""
+    return MESSAGE_BOUNDARY.join(text.replace("\n", LINE_BREAK) for text in texts)
+
+
+def messages_of(content: str) -> list[str]:
+    """Return the messages of a burst, each with its own line breaks."""
+    return [text.replace(LINE_BREAK, "\n") for text in content.split(MESSAGE_BOUNDARY)]
+
+
+def dialogues(
+    conversation: Conversation, speaker_id: str, max_tokens: int, count_tokens: CountTokens
+) -> tuple[list[Example], int]:
+    """Cut a conversation into examples in which every turn of the persona is learned exactly once.
+
+    Where it does not fit max_tokens, the next example opens with the turns just before as context (weight 0).
+    Returns the examples, and how many turns of the persona alone were longer than max_tokens.
+    """
+    groups = len({turn.speaker_id for turn in conversation.turns} - {speaker_id}) > 1
+    messages = _messages(conversation.turns, speaker_id, named=groups)
+    sizes = [count_tokens(message.content) for message in messages]
+    examples: list[Example] = []
+    too_long = 0
+    start = learned = 0
+    while learned < len(messages):
+        if sizes[learned] > max_tokens:
+            too_long += messages[learned].role == "assistant"
+            learned += 1
+            start = learned
+            continue
+        start = _context_start(sizes, start, learned, max_tokens)
+        end = _fitting_end(sizes, start, learned, max_tokens)
+        window = [
+            Message(m.role, m.content, weight=0) if m.role == "assistant" and start + i < learned else m
+            for i, m in enumerate(messages[start:end])
+        ]
+        while window and window[-1].role != "assistant":
+            window.pop()
+        if any(message.role == "assistant" and message.weight for message in window):
+            examples.append(Example(tuple(window)))
+        learned = end
+    return examples, too_long
+
+
+def _messages(turns: Sequence[Turn], speaker_id: str, named: bool) -> list[Message]:
+    """Write turns as messages; those of several others between two turns of the persona are one message."""
+    messages: list[Message] = []
+    for turn in turns:
+        if turn.speaker_id == speaker_id:
+            messages.append(Message("assistant", burst(turn.texts)))
+            continue
+        content = f"{turn.speaker}: {burst(turn.texts)}" if named else burst(turn.texts)
+        if messages and messages[-1].role == "user":
+            content = messages.pop().content + MESSAGE_BOUNDARY + content
+        messages.append(Message("user", content))
+    return messages
+
+
+def _context_start(sizes: Sequence[int], earliest: int, learned: int, max_tokens: int) -> int:
+    """Go back over at most CONTEXT_TURNS turns, half of the room, and none that was too long."""
+    start, room = learned, max_tokens // 2
+    while start > max(earliest, learned - CONTEXT_TURNS) and sizes[start - 1] <= room:
+        start -= 1
+        room -= sizes[start]
+    return start
+
+
+def _fitting_end(sizes: Sequence[int], start: int, learned: int, max_tokens: int) -> int:
+    end, room = learned, max_tokens - sum(sizes[start:learned])
+    while end < len(sizes) and sizes[end] <= room:
+        room -= sizes[end]
+        end += 1
+    return max(end, learned + 1)
+
+
+def posts(conversations: Sequence[Conversation], instruction: str) -> Iterator[Example]:
+    """Turn each post into an instruction with its own topic, and the post."""
+    texts = ["\n".join(text for turn in item.turns for text in turn.texts) for item in conversations]
+    for conversation, text, topic in zip(conversations, texts, topics(texts), strict=True):
+        prompt = instruction.format(topic=conversation.title or topic)
+        yield Example((Message("user", prompt), Message("assistant", text)))
+
+
+def prose(conversation: Conversation, speaker_id: str) -> Example:
+    """Return a work, or what is left of it in one part, as running text."""
+    paragraphs = (text for turn in conversation.turns if turn.speaker_id == speaker_id for text in turn.texts)
+    return Example((Message("assistant", "\n".join(paragraphs)),))

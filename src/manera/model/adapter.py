@@ -1,0 +1,99 @@
+"""An adapter on disk: PEFT's two files, a GGUF LoRA beside its base, or a base into which it is merged.
+
+GGUF LoRA: https://github.com/ggml-org/llama.cpp/blob/master/convert_lora_to_gguf.py
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import gguf
+import numpy as np
+from numpy.typing import NDArray
+
+from manera.errors import ModelError
+from manera.model import gguf_file
+from manera.records import replacing
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Matrices = Mapping[str, "Tensor"]
+"""``<layer>.lora_A`` (rank, K) and ``<layer>.lora_B`` (N, rank), layers as transformers names them."""
+
+_PEFT_PREFIX = "base_model.model."
+WEIGHTS = "adapter_model.safetensors"
+
+
+def write_peft(state: Matrices, folder: Path, rank: int, alpha: float, base: str) -> None:
+    """Write ``adapter_config.json`` and ``adapter_model.safetensors`` as PEFT does."""
+    from peft import LoraConfig
+    from safetensors.torch import save_file
+
+    targets = sorted({name.split(".")[-2] for name in state})
+    config = LoraConfig(
+        r=rank,
+        lora_alpha=alpha,  # type: ignore[arg-type]
+        target_modules=targets,
+        task_type="CAUSAL_LM",
+        base_model_name_or_path=base,
+        inference_mode=True,
+    )
+    config.save_pretrained(str(folder))
+    with replacing(folder / WEIGHTS) as unfinished:
+        save_file(
+            {f"{_PEFT_PREFIX}{name}.weight": tensor.contiguous() for name, tensor in state.items()},
+            unfinished,
+        )
+
+
+def read_peft(folder: Path) -> dict[str, "Tensor"]:
+    """Read an adapter's matrices back; raise ModelError when they are not there."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        stored = load_file(folder / WEIGHTS)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{folder} holds no readable adapter: {error}", "train the voice again") from error
+    return {
+        name.removeprefix(_PEFT_PREFIX).removesuffix(".weight"): tensor for name, tensor in stored.items()
+    }
+
+
+def write_gguf(state: Matrices, path: Path, alpha: float, layers: int) -> None:
+    """Write the adapter as a GGUF LoRA that llama.cpp applies beside the base."""
+    names = {
+        ours.removesuffix(".weight"): theirs for theirs, ours in gguf_file.transformers_names(layers).items()
+    }
+    writer = gguf.GGUFWriter(path=None, arch="gemma3")
+    writer.add_type(gguf.GGUFType.ADAPTER)
+    writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
+    writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, alpha)
+    for name, tensor in sorted(state.items()):
+        layer, _, which = name.rpartition(".")
+        writer.add_tensor(f"{names[layer]}.{which.lower()}", tensor.float().numpy())
+    gguf_file.write_whole(writer, path)
+
+
+def write_merged(base: Path, state: Matrices, scale: float, path: Path) -> None:
+    """Write a base with the adapter folded in: adapted layers as Q8_0, everything else as it was.
+
+    Eight bits keep the small differences that an adapter makes and that the base's four or five would lose.
+    """
+    reader = gguf_file.open_gguf(base)
+    names = gguf_file.transformers_names(gguf_file.value(reader, "gemma3.block_count"))
+    writer = gguf.GGUFWriter(path=None, arch=gguf_file.value(reader, "general.architecture"))
+    gguf_file.copy_metadata(reader, writer)
+    for tensor in reader.tensors:
+        layer = names[tensor.name].removesuffix(".weight")
+        if f"{layer}.lora_A" not in state:
+            writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+            continue
+        low, high = (state[f"{layer}.{which}"].float().numpy() for which in ("lora_A", "lora_B"))
+        merged: NDArray[np.float32] = gguf.quants.dequantize(tensor.data, tensor.tensor_type) + scale * (
+            high @ low
+        )
+        kind = gguf.GGMLQuantizationType.Q8_0
+        writer.add_tensor(tensor.name, gguf.quants.quantize(merged, kind), raw_dtype=kind)
+    gguf_file.write_whole(writer, path)

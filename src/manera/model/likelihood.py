@@ -1,0 +1,103 @@
+"""One formula for loss: summed nats and the count of supervised tokens, divided once, at the end."""
+
+import math
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+IGNORE_INDEX = -100
+CHUNK = 256
+
+
+class Nll(NamedTuple):
+    """Summed negative log-likelihood and what it was summed over."""
+
+    nats: float
+    tokens: int
+
+    def __add__(self, other: object) -> "Nll":
+        if not isinstance(other, Nll):
+            return NotImplemented
+        return Nll(self.nats + other.nats, self.tokens + other.tokens)
+
+    @property
+    def nats_per_token(self) -> float:
+        """Divide; not a number where nothing was scored."""
+        return self.nats / self.tokens if self.tokens else math.nan
+
+    @property
+    def perplexity(self) -> float:
+        """exp(nats per token)."""
+        return math.exp(self.nats_per_token)
+
+    def bits_per_byte(self, scored_bytes: int) -> float:
+        """Divide the bits by the UTF-8 bytes of the text that was scored."""
+        return self.nats / math.log(2) / scored_bytes
+
+
+def token_nll(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum the negative log-likelihood of the supervised tokens.
+
+    logits: (B, T, V), any float dtype. labels: (B, T), IGNORE_INDEX where unsupervised.
+    Returns nats (float32 scalar) and the count of tokens summed.
+    Position t is scored from logits at t - 1; position 0 is never scored.
+    """
+    targets = labels[:, 1:].reshape(-1)
+    nats = F.cross_entropy(
+        logits[:, :-1].flatten(0, 1).float(), targets, ignore_index=IGNORE_INDEX, reduction="sum"
+    )
+    return nats, (targets != IGNORE_INDEX).sum()
+
+
+def supervised_nll(hidden: Tensor, head: Tensor, labels: Tensor) -> tuple[Tensor, int]:
+    """Sum the same quantity from hidden states, with logits only where supervised and never all at once.
+
+    hidden: (B, T, D) after the last norm. head: (V, D), frozen. labels: (B, T). Differentiable in hidden.
+    """
+    targets = labels[:, 1:].reshape(-1)
+    supervised = (targets != IGNORE_INDEX).nonzero().squeeze(1)
+    states = hidden[:, :-1].flatten(0, 1).index_select(0, supervised)
+    nats: Tensor = _ChunkedNll.apply(states, head, targets[supervised])  # type: ignore[no-untyped-call]
+    return nats, len(supervised)
+
+
+class _ChunkedNll(torch.autograd.Function):
+    """Cross-entropy of a frozen head, whose gradient is computed with the loss, chunk by chunk."""
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, head: Tensor, targets: Tensor) -> Tensor:
+        """states: (N, D); head: (V, D); targets: (N,). Returns nats as a float32 scalar."""
+        wanted = states.requires_grad
+        grad = torch.empty_like(states) if wanted else None
+        nats = torch.zeros((), dtype=torch.float32, device=states.device)
+        for start in range(0, len(states), CHUNK):
+            count = min(CHUNK, len(states) - start)
+            # every chunk has the same shape: on a CPU each new one is planned anew
+            part = F.pad(states[start : start + count], (0, 0, 0, CHUNK - count))
+            target = F.pad(targets[start : start + count], (0, CHUNK - count))
+            chunk_nats, slope = _score(part, head, target, wanted)
+            nats += chunk_nats[:count].sum()
+            if grad is not None and slope is not None:
+                grad[start : start + count] = slope[:count]
+        ctx.save_for_backward(grad)
+        return nats
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        """Scale the gradient that forward kept."""
+        (slope,) = ctx.saved_tensors
+        return slope * grads[0].to(slope.dtype), None, None
+
+
+def _score(states: Tensor, head: Tensor, targets: Tensor, wanted: bool) -> tuple[Tensor, Tensor | None]:
+    """Return the nats of each row (N,) and, if wanted, their gradient in the states (N, D)."""
+    logits = (states @ head.t()).float()
+    normalizer = logits.logsumexp(-1, keepdim=True)
+    nats = (normalizer - logits.gather(1, targets[:, None])).squeeze(1)
+    if not wanted:
+        return nats, None
+    slope = logits.sub_(normalizer).exp_()
+    slope.scatter_add_(1, targets[:, None], torch.full_like(normalizer, -1.0))
+    return nats, slope.to(head.dtype) @ head

@@ -1,0 +1,76 @@
+"""A transformers model run over packed rows of one fixed shape."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from manera.dataset.packing import Rows
+from manera.model import attention
+from manera.model.likelihood import Nll, supervised_nll
+
+
+class Batch(NamedTuple):
+    """Some rows as tensors, each (B, T)."""
+
+    input_ids: Tensor
+    labels: Tensor
+    segments: Tensor
+    positions: Tensor
+
+
+def to_batch(rows: Rows, device: str | torch.device = "cpu") -> Batch:
+    """Put packed rows on a device."""
+    return Batch(*(torch.from_numpy(array).to(device) for array in rows.arrays()))
+
+
+def use_matrix_attention(model: nn.Module) -> None:
+    """Let a transformers model attend by plain matrix products over packed rows."""
+    model.set_attn_implementation(attention.NAME)  # type: ignore[operator]
+
+
+def compile_layers(model: nn.Module) -> None:
+    """Compile one decoder layer's code for all layers, at one fixed shape.
+
+    The layers share their code, so this costs a fraction of compiling the whole model.
+    """
+    for layer in model.get_submodule("model.layers").children():
+        layer.compile(dynamic=False)
+
+
+def hidden_states(model: nn.Module, batch: Batch) -> Tensor:
+    """Return what the head is given: (B, T, D), after the last norm."""
+    decoder = model.get_submodule("model")
+    dtype = model.get_parameter("model.norm.weight").dtype
+    window: int = decoder.config.sliding_window  # type: ignore[union-attr, assignment]
+    masks = {
+        "full_attention": attention.packed_mask(batch.segments, None, dtype),
+        "sliding_attention": attention.packed_mask(batch.segments, window, dtype),
+    }
+    outputs = decoder(
+        input_ids=batch.input_ids, position_ids=batch.positions, attention_mask=masks, use_cache=False
+    )
+    return outputs.last_hidden_state  # type: ignore[no-any-return]
+
+
+def batch_nll(model: nn.Module, batch: Batch) -> tuple[Tensor, int]:
+    """Sum the nats of a batch's supervised tokens (differentiable), and count them."""
+    head = model.get_parameter("model.embed_tokens.weight")
+    return supervised_nll(hidden_states(model, batch), head, batch.labels)
+
+
+@torch.no_grad()
+@torch.compiler.set_stance("force_eager")  # scoring is rare: compiling it would cost more than it saves
+def measure(model: nn.Module, rows: Rows, rows_per_batch: int) -> Nll:
+    """Score every supervised token of some rows once.
+
+    The last batch is filled up with repeated rows that are not scored, so that the shape stays fixed.
+    """
+    total = Nll(0.0, 0)
+    for start in range(0, len(rows), rows_per_batch):
+        indices = [min(start + offset, len(rows) - 1) for offset in range(rows_per_batch)]
+        batch = to_batch(rows.take(indices), model.get_parameter("model.norm.weight").device)
+        batch.labels[len(rows) - start :] = -100
+        nats, tokens = batch_nll(model, batch)
+        total += Nll(float(nats), tokens)
+    return total

@@ -1,0 +1,59 @@
+"""In which arithmetic this machine multiplies matrices fastest: measured, not guessed from its name."""
+
+import time
+from collections.abc import Callable
+from functools import cache
+from typing import Literal
+
+import torch
+
+Precision = Literal["float32", "bfloat16", "int8"]
+_WORTH_IT = 1.5  # a rounder arithmetic must be this much faster than float32 to be taken
+
+
+@cache
+def fastest(device: str = "cpu") -> Precision:
+    """Return the precision for the products with frozen weights, from a measurement of some milliseconds."""
+    if device != "cpu":
+        return "bfloat16"
+    seconds = {precision: _seconds(product) for precision, product in _products().items()}
+    best = min(seconds, key=lambda precision: seconds[precision])
+    if "bfloat16" in seconds and seconds["float32"] / seconds["bfloat16"] > _WORTH_IT:
+        return "bfloat16"  # everything gets faster with it, not only the products with frozen weights
+    return best if seconds["float32"] / seconds[best] > _WORTH_IT else "float32"
+
+
+def _products() -> dict[Precision, Callable[[], object]]:
+    rows, inner, columns = 512, 640, 2048
+    left, right = torch.randn(rows, inner), torch.randn(inner, columns)
+    left16, right16 = left.bfloat16(), right.bfloat16()
+    left8, right8 = (left * 40).to(torch.int8), (right * 40).to(torch.int8)
+    return {
+        "float32": lambda: left @ right,
+        "bfloat16": lambda: left16 @ right16,
+        "int8": lambda: torch._int_mm(left8, right8),
+    }
+
+
+def _seconds(product: Callable[[], object], repeats: int = 5) -> float:
+    try:
+        product()
+    except (RuntimeError, NotImplementedError):
+        return float("inf")
+    best = float("inf")
+    for _ in range(repeats):
+        started = time.perf_counter()
+        product()
+        best = min(best, time.perf_counter() - started)
+    return best
+
+
+def compiler_is_available() -> bool:
+    """Tell whether torch.compile finds the C++ compiler that it needs on a CPU."""
+    from torch._inductor.cpp_builder import get_cpp_compiler
+    from torch._inductor.exc import InvalidCxxCompiler
+
+    try:
+        return bool(get_cpp_compiler())
+    except (InvalidCxxCompiler, RuntimeError, OSError):
+        return False

@@ -1,0 +1,190 @@
+"""The whole of learning: a corpus and a speaker in, a voice on disk out, facts on the way."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+
+import msgspec
+import torch
+from torch import Tensor, nn
+
+from manera.corpus.storage import Corpus
+from manera.errors import TrainingError
+from manera.model import base_model, lora, packed
+from manera.model.likelihood import Nll
+from manera.model.precision import Precision, compiler_is_available, fastest
+from manera.model.voice import HeldOut, Likelihood
+from manera.records import ExampleKind, SplitName, TrainingStep
+from manera.training.loop import Plan, plan, train
+from manera.training.material import Material, gather
+from manera.training.memory import peak_memory_bytes
+from manera.training.result import require_free, write_voice_folder
+from manera.training.settings import TrainingConfig
+
+EPOCHS: dict[ExampleKind, float] = {"dialogue": 3, "post": 3, "continuation": 2}
+COMPILE_FROM_TOKENS = 60_000  # compiling takes some 30 s and makes a step about a third faster
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """What training is about to do; dropped counts what was left out since the import, by reason."""
+
+    voice: str
+    kind: ExampleKind
+    persona: str
+    examples: dict[SplitName, int]
+    tokens: dict[SplitName, int]
+    dropped: dict[str, int]
+    precision: Precision
+    compiled: bool
+    steps: int
+    base: Likelihood
+
+
+class Learned(msgspec.Struct, frozen=True):
+    """What became of it; seconds and tokens_per_second are of the training steps alone."""
+
+    voice: str
+    kind: ExampleKind
+    held_out: HeldOut
+    tokens_per_second: float
+    seconds: float
+    peak_memory_bytes: int
+    steps: int
+    kept_step: int
+    stopped: bool
+
+
+@dataclass
+class _Run:
+    """What happened so far, and the adapter at its lowest held-out loss."""
+
+    steps: list[TrainingStep] = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict)
+    kept_step: int = 0
+    stopped: bool = False
+
+
+def learn(
+    corpus: Corpus,
+    requested: str | None,
+    name: str,
+    config: TrainingConfig,
+    languages: tuple[str, ...],
+    replace: bool = False,
+) -> Iterator[Prepared | TrainingStep | Learned]:
+    """Train a voice and write its folder whole or not at all.
+
+    Interrupted (KeyboardInterrupt) after the first step, it keeps the best point so far and says ``stopped``.
+    Raises ManeraError: too little text, a name that is taken, a loss that is no number.
+    """
+    require_free(name, replace)
+    material = gather(corpus, requested, languages, config.max_length)
+    training = material.dataset.rows["train"]
+    planned = _plan(material, config)
+    precision: Precision = fastest(_device(config)) if config.precision == "auto" else config.precision
+    compiled = _compiles(config, planned.steps * planned.rows_per_step * material.max_length)
+    model = _adapted_model(material, config, precision, compiled)
+
+    base = _held_out(model, material, planned, with_adapter=False)
+    yield Prepared(
+        voice=name,
+        kind=material.kind,
+        persona=material.speaker.name,
+        examples={part: len(made) for part, made in material.dataset.examples.items()},
+        tokens={part: rows.tokens for part, rows in material.dataset.rows.items()},
+        dropped=material.dropped,
+        precision=precision,
+        compiled=compiled,
+        steps=planned.steps,
+        base=base,
+    )
+    run = _Run()
+    keep = partial(_keep, run, model)
+    yield from _until_stopped(
+        train(model, training, material.dataset.rows["validation"], planned, keep), run, keep
+    )
+    if not run.best:
+        raise TrainingError("held-out loss was never a number", "train with a lower learning rate")
+    lora.load_adapter_state(model, run.best)
+    held_out = HeldOut(base=base, voice=_held_out(model, material, planned))
+    write_voice_folder(name, material, config, precision, held_out, run.best, run.steps)
+    seconds = sum(step.seconds for step in run.steps)
+    yield Learned(
+        voice=name,
+        kind=material.kind,
+        held_out=held_out,
+        tokens_per_second=sum(step.tokens for step in run.steps) / seconds,
+        seconds=seconds,
+        peak_memory_bytes=peak_memory_bytes(),
+        steps=len(run.steps),
+        kept_step=run.kept_step,
+        stopped=run.stopped,
+    )
+
+
+def _plan(material: Material, config: TrainingConfig) -> Plan:
+    epochs = config.epochs
+    if epochs is None:
+        epochs = 100 if config.minutes else EPOCHS[material.kind]
+    return plan(
+        rows=len(material.dataset.rows["train"]),
+        row_length=material.max_length,
+        batch_tokens=config.batch_tokens,
+        epochs=epochs,
+        validations_per_epoch=config.validations_per_epoch,
+        learning_rate=config.learning_rate,
+        seconds=None if config.minutes is None else config.minutes * 60,
+        patience=config.patience,
+        seed=config.seed,
+    )
+
+
+def _device(config: TrainingConfig) -> str:
+    if config.device != "auto":
+        return config.device
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _compiles(config: TrainingConfig, tokens: int) -> bool:
+    if config.compile == "auto":
+        return tokens >= COMPILE_FROM_TOKENS and compiler_is_available()
+    return config.compile == "on"
+
+
+def _adapted_model(
+    material: Material, config: TrainingConfig, precision: Precision, compiled: bool
+) -> nn.Module:
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    model = base_model.load(material.base).to(_device(config))  # type: ignore[arg-type]
+    packed.use_matrix_attention(model)
+    lora.add_adapter(model, config.rank, config.alpha, precision, config.seed)
+    if compiled:
+        packed.compile_layers(model)
+    return model
+
+
+def _held_out(model: nn.Module, material: Material, planned: Plan, with_adapter: bool = True) -> Likelihood:
+    with lora.measuring(model, with_adapter):
+        nll: Nll = packed.measure(model, material.dataset.rows["test"], planned.rows_per_step)
+    return Likelihood(nll.perplexity, nll.bits_per_byte(material.dataset.scored_bytes["test"]))
+
+
+def _keep(run: _Run, model: nn.Module, step: TrainingStep) -> None:
+    run.best, run.kept_step = lora.adapter_state(model), step.step
+
+
+def _until_stopped(
+    loop: Iterator[TrainingStep], run: _Run, keep: Callable[[TrainingStep], None]
+) -> Iterator[TrainingStep]:
+    """Pass the steps on; an interruption ends them, and leaves something kept."""
+    try:
+        for step in loop:
+            run.steps.append(step)
+            yield step
+    except KeyboardInterrupt:
+        if not run.steps:
+            raise
+        run.stopped = True
+        if not run.best:
+            keep(run.steps[-1])

@@ -1,0 +1,124 @@
+"""The training loop: packed rows in, one record a step out, the adapter changed in place."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from manera.dataset.packing import Rows
+from manera.errors import TrainingError
+from manera.model.packed import batch_nll, measure, to_batch
+from manera.records import TrainingStep
+
+WARM_UP = 0.06
+MAX_GRADIENT_NORM = 1.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How far and how fast to go; made by ``plan``, followed by ``train``."""
+
+    steps: int
+    rows_per_step: int
+    steps_per_validation: int
+    learning_rate: float
+    seconds: float | None = None
+    patience: int = 4
+    seed: int = 0
+
+
+def plan(
+    rows: int, row_length: int, batch_tokens: int, epochs: float, validations_per_epoch: int, **rest: object
+) -> Plan:
+    """Turn passes over the rows into steps."""
+    rows_per_step = max(1, min(rows, round(batch_tokens / row_length)))
+    steps_per_epoch = math.ceil(rows / rows_per_step)
+    return Plan(
+        steps=max(1, round(epochs * steps_per_epoch)),
+        rows_per_step=rows_per_step,
+        steps_per_validation=max(1, steps_per_epoch // validations_per_epoch),
+        **rest,  # type: ignore[arg-type]
+    )
+
+
+def train(
+    model: nn.Module,
+    training: Rows,
+    validation: Rows,
+    plan: Plan,
+    keep: Callable[[TrainingStep], None],
+) -> Iterator[TrainingStep]:
+    """Train the adapter, calling ``keep`` whenever held-out loss is the lowest so far.
+
+    Yields after every step; ``validation_loss`` is set where held-out rows were scored. Ends early when
+    held-out loss stops falling, or when the time is up. Raises TrainingError when the loss is no number.
+    """
+    started = time.monotonic()
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=plan.learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
+    order = _endless_order(len(training), plan.seed)
+    lowest, stale = math.inf, 0
+    for step in range(1, plan.steps + 1):
+        step_started = time.monotonic()
+        progress = _progress(step, plan, step_started - started)
+        learning_rate = plan.learning_rate * _schedule(progress)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate
+        rows = training.take([next(order) for _ in range(plan.rows_per_step)])
+        nats, tokens = batch_nll(model, to_batch(rows, parameters[0].device))
+        if not torch.isfinite(nats):
+            raise TrainingError(
+                f"the loss became {float(nats)} at step {step}",
+                f"train with a lower learning rate than {plan.learning_rate:g}",
+            )
+        (nats / max(tokens, 1)).backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(parameters, MAX_GRADIENT_NORM)
+        optimizer.step()
+        optimizer.zero_grad()
+        seconds = time.monotonic() - step_started
+        last = progress >= 1 or step == plan.steps
+        validation_loss = None
+        if last or step % plan.steps_per_validation == 0:
+            validation_loss = measure(model, validation, plan.rows_per_step).nats_per_token
+        record = TrainingStep(
+            step=step,
+            steps=plan.steps,
+            loss=float(nats.detach()) / max(tokens, 1),
+            tokens=rows.tokens,
+            supervised_tokens=tokens,
+            learning_rate=learning_rate,
+            seconds=seconds,
+            validation_loss=validation_loss,
+        )
+        if validation_loss is not None:
+            stale = 0 if validation_loss < lowest else stale + 1
+            if validation_loss < lowest:
+                lowest = validation_loss
+                keep(record)
+        yield record
+        if last or stale >= plan.patience:
+            return
+
+
+def _progress(step: int, plan: Plan, elapsed: float) -> float:
+    """How much of the run is behind, by steps or by time, whichever is further."""
+    by_time = elapsed / plan.seconds if plan.seconds else 0.0
+    return max(step / plan.steps, by_time)
+
+
+def _schedule(progress: float) -> float:
+    """Rise linearly, then fall linearly to a twentieth."""
+    if progress < WARM_UP:
+        return max(progress / WARM_UP, 0.05)
+    return max(1 - (progress - WARM_UP) / (1 - WARM_UP), 0.05)
+
+
+def _endless_order(rows: int, seed: int) -> Iterator[int]:
+    """Yield every row once in a new random order, again and again."""
+    random = np.random.default_rng(seed)
+    while True:
+        yield from random.permutation(rows).tolist()

@@ -1,0 +1,74 @@
+"""What a voice learns from: one speaker of a corpus, split, and written as examples for one base."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from manera.corpus.conversations import conversations
+from manera.corpus.manifest import Speaker
+from manera.corpus.speakers import choose_speaker
+from manera.corpus.splitting import require_enough, split
+from manera.corpus.storage import Corpus
+from manera.dataset.building import MAX_LENGTH, Dataset, build, chat_template
+from manera.dataset.encoding import Encoder
+from manera.dataset.examples import INSTRUCTIONS, example_kind
+from manera.errors import TrainingError
+from manera.model import base_model
+from manera.records import Conversation, ExampleKind
+
+
+@dataclass(frozen=True)
+class Material:
+    """A dataset, and what it was made with; dropped counts what was left out since the import, by reason."""
+
+    speaker: Speaker
+    kind: ExampleKind
+    base: Path
+    encoder: Encoder
+    dataset: Dataset
+    max_length: int
+    instruction: str | None
+    dropped: dict[str, int]
+
+
+def gather(
+    corpus: Corpus, requested: str | None, languages: Sequence[str], max_length: int | None
+) -> Material:
+    """Choose the speaker and the kind of example, hold text out, and build the dataset.
+
+    Raises CorpusError or TrainingError when there is too little of the speaker to learn from or to hold out.
+    """
+    speaker = choose_speaker(corpus.manifest, requested)
+    parts = split(conversations(corpus.utterances()), speaker.speaker_id)
+    learned_from = parts.conversations["train"]
+    require_enough(learned_from, speaker.speaker_id, speaker.name)
+    kind = example_kind(learned_from, speaker.speaker_id)
+    base = base_model.prepare(languages)
+    encoder = Encoder(base_model.load_tokenizer(base), chat_template(kind))
+    instruction = INSTRUCTIONS[_language(learned_from, speaker)] if kind == "post" else None
+    length = max_length or MAX_LENGTH[kind]
+    dataset = build(parts.conversations, speaker.speaker_id, kind, encoder, length, instruction)
+    for part in ("validation", "test"):
+        if not dataset.scored_bytes[part]:  # type: ignore[index]
+            raise TrainingError(
+                f'nothing of "{speaker.name}" could be held out for {part}, so no point could be chosen',
+                "import more of what they wrote",
+            )
+    return Material(
+        speaker, kind, base, encoder, dataset, length, instruction, parts.dropped | dataset.dropped
+    )
+
+
+def _language(talks: Sequence[Conversation], speaker: Speaker) -> str:
+    """Tell Russian from English by the letters that the speaker uses more."""
+    written = (
+        character
+        for talk in talks
+        for turn in talk.turns
+        if turn.speaker_id == speaker.speaker_id
+        for text in turn.texts
+        for character in text
+        if character.isalpha()
+    )
+    balance = sum(1 if "а" <= character.lower() <= "ё" else -1 for character in written)
+    return "ru" if balance > 0 else "en"

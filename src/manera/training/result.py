@@ -1,0 +1,103 @@
+"""A finished run becomes a voice's folder, whole or not at all."""
+
+import hashlib
+import shutil
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from manera.dataset.building import Dataset
+from manera.errors import ModelError
+from manera.model import adapter, base_model, gguf_file
+from manera.model.voice import (
+    ADAPTER_GGUF,
+    MANIFEST,
+    HeldOut,
+    Persona,
+    Sampling,
+    Voice,
+    voice_folder,
+    write_voice,
+)
+from manera.records import ExampleKind, TrainingStep, fingerprint, write_records
+from manera.training.material import Material
+from manera.training.settings import TrainingConfig
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SAMPLING: dict[ExampleKind, Sampling] = {
+    "dialogue": Sampling(temperature=0.7, max_new_tokens=120),
+    "post": Sampling(temperature=0.7, max_new_tokens=400),
+    "continuation": Sampling(temperature=0.8, max_new_tokens=200),
+}
+
+
+def require_free(name: str, replace: bool) -> None:
+    """Raise ModelError when the name is a voice's already and may not be replaced, or is no voice's folder."""
+    folder = voice_folder(name)
+    if not folder.exists():
+        return
+    if not (folder / MANIFEST).is_file():
+        raise ModelError(f"{folder} exists and is not a voice", "choose another name: --name NAME")
+    if not replace:
+        raise ModelError(f"there is a voice {name!r} already", f"--replace, or another name: --name {name}-2")
+
+
+def write_voice_folder(
+    name: str,
+    material: Material,
+    config: TrainingConfig,
+    precision: str,
+    held_out: HeldOut,
+    state: "Mapping[str, Tensor]",
+    steps: Sequence[TrainingStep],
+) -> None:
+    """Write everything that a voice consists of beside its place, then move it there."""
+    folder = voice_folder(name)
+    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    base = base_model.read(material.base)
+    layers = gguf_file.value(gguf_file.open_gguf(material.base / "base.gguf"), "gemma3.block_count")
+    with TemporaryDirectory(prefix=".voice-", dir=folder.parent) as unfinished:
+        new = Path(unfinished) / "voice"
+        new.mkdir(mode=0o700)
+        adapter.write_peft(state, new, config.rank, config.alpha, base.id)
+        adapter.write_gguf(state, new / ADAPTER_GGUF, config.alpha, layers)
+        write_records(new / "training.jsonl", steps)
+        voice = Voice(
+            name=name,
+            kind=material.kind,
+            persona=Persona(material.speaker.name, material.speaker.speaker_id),
+            base=base,
+            chat_template=material.encoder.template.source,
+            template_sha256=material.encoder.template.sha256,
+            end_of_turn=material.encoder.template.end_of_turn,
+            instruction=material.instruction,
+            rank=config.rank,
+            alpha=config.alpha,
+            dataset_sha256=_write_dataset(material.dataset, new / "dataset"),
+            seed=config.seed,
+            held_out=held_out,
+            sampling=SAMPLING[material.kind],
+            settings=config.model_dump() | {"precision": precision, "max_length": material.max_length},
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            manera_version=version("manera"),
+        )
+        write_voice(voice, new)
+        if folder.exists():
+            shutil.move(folder, Path(unfinished) / "replaced")
+        new.rename(folder)
+
+
+def _write_dataset(dataset: Dataset, folder: Path) -> str:
+    """Write the examples of each part and return one fingerprint of all."""
+    folder.mkdir(mode=0o700)
+    digest = hashlib.sha256()
+    for part, made in dataset.examples.items():
+        path = folder / f"{part}.jsonl"
+        write_records(path, made)
+        digest.update(fingerprint(path).sha256.encode())
+    return digest.hexdigest()

@@ -37,9 +37,7 @@ class Encoder:
     def _special(self, token: str) -> int:
         index = self.tokenizer.token_to_id(token)
         if index is None:
-            raise DatasetError(
-                f"the base's vocabulary has no token {token!r}", "use the base the voice was trained on"
-            )
+            raise DatasetError(f"the base's vocabulary has no token {token!r}", "use the base the voice was trained on")
         return int(index)
 
     def text(self, text: str) -> list[int]:
@@ -76,9 +74,7 @@ class Encoder:
             if piece.message is None:
                 closing = ids[:1] == [self.end_of_turn]
                 if learning and not closing:
-                    raise DatasetError(
-                        "an assistant turn lost its end-of-turn token", "use the voice's own template"
-                    )
+                    raise DatasetError("an assistant turn lost its end-of-turn token", "use the voice's own template")
                 labels += [self.end_of_turn if learning else IGNORE_INDEX, *[IGNORE_INDEX] * (len(ids) - 1)]
                 learning = False
             else:

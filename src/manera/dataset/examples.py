@@ -27,9 +27,7 @@ def example_kind(conversations: Iterable[Conversation], speaker_id: str) -> Exam
     """Choose by most of what the persona wrote; messages that nobody answers are learned as posts."""
     written: Counter[ExampleKind] = Counter()
     for conversation in conversations:
-        own = sum(
-            len(text) for turn in conversation.turns if turn.speaker_id == speaker_id for text in turn.texts
-        )
+        own = sum(len(text) for turn in conversation.turns if turn.speaker_id == speaker_id for text in turn.texts)
         alone = all(turn.speaker_id == speaker_id for turn in conversation.turns)
         kind = _KINDS[conversation.kind]
         written["post" if alone and kind == "dialogue" else kind] += own

@@ -48,9 +48,7 @@ class Piece(msgspec.Struct, frozen=True):
     message: int | None = None
 
 
-def render(
-    template: ChatTemplate, messages: Sequence[Message], add_generation_prompt: bool = False
-) -> list[Piece]:
+def render(template: ChatTemplate, messages: Sequence[Message], add_generation_prompt: bool = False) -> list[Piece]:
     """Render messages as pieces that keep apart what the template wrote and what people wrote.
 
     People's words are put in after Jinja has run, so nothing in them is read as markup. Raises DatasetError
@@ -63,9 +61,7 @@ def render(
             messages=shown, bos_token=template.bos, add_generation_prompt=add_generation_prompt
         )
     except TemplateError as error:
-        raise DatasetError(
-            f"the chat template cannot be rendered: {error}", "use the voice's own template"
-        ) from error
+        raise DatasetError(f"the chat template cannot be rendered: {error}", "use the voice's own template") from error
     pieces: list[Piece] = []
     for index, (mark, message) in enumerate(zip(stand_ins, messages, strict=True)):
         before, found, rendered = rendered.partition(mark)

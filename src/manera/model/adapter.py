@@ -33,7 +33,7 @@ def write_peft(state: Matrices, folder: Path, rank: int, alpha: float, base: str
     targets = sorted({name.split(".")[-2] for name in state})
     config = LoraConfig(
         r=rank,
-        lora_alpha=alpha,  # type: ignore[arg-type]
+        lora_alpha=alpha,
         target_modules=targets,
         task_type="CAUSAL_LM",
         base_model_name_or_path=base,
@@ -56,16 +56,12 @@ def read_peft(folder: Path) -> dict[str, "Tensor"]:
         stored = load_file(folder / WEIGHTS)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{folder} holds no readable adapter: {error}", "train the voice again") from error
-    return {
-        name.removeprefix(_PEFT_PREFIX).removesuffix(".weight"): tensor for name, tensor in stored.items()
-    }
+    return {name.removeprefix(_PEFT_PREFIX).removesuffix(".weight"): tensor for name, tensor in stored.items()}
 
 
 def write_gguf(state: Matrices, path: Path, alpha: float, layers: int) -> None:
     """Write the adapter as a GGUF LoRA that llama.cpp applies beside the base."""
-    names = {
-        ours.removesuffix(".weight"): theirs for theirs, ours in gguf_file.transformers_names(layers).items()
-    }
+    names = {ours.removesuffix(".weight"): theirs for theirs, ours in gguf_file.transformers_names(layers).items()}
     writer = gguf.GGUFWriter(path=None, arch="gemma3")
     writer.add_type(gguf.GGUFType.ADAPTER)
     writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
@@ -91,9 +87,7 @@ def write_merged(base: Path, state: Matrices, scale: float, path: Path) -> None:
             writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
             continue
         low, high = (state[f"{layer}.{which}"].float().numpy() for which in ("lora_A", "lora_B"))
-        merged: NDArray[np.float32] = gguf.quants.dequantize(tensor.data, tensor.tensor_type) + scale * (
-            high @ low
-        )
+        merged: NDArray[np.float32] = gguf.quants.dequantize(tensor.data, tensor.tensor_type) + scale * (high @ low)
         kind = gguf.GGMLQuantizationType.Q8_0
         writer.add_tensor(tensor.name, gguf.quants.quantize(merged, kind), raw_dtype=kind)
     gguf_file.write_whole(writer, path)

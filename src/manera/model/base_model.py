@@ -41,14 +41,23 @@ def prepare(languages: Sequence[str] = DEFAULT_LANGUAGES) -> Path:
 
     Building takes about half a minute and 300 MB of temporary disk. Raises ModelError.
     """
-    folder = config.home() / "bases" / folder_name(languages)
-    if (folder / "base.json").is_file():
+    folder = _place(languages)
+    if is_prepared(languages):
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with builtin.assembled() as whole, TemporaryDirectory(prefix=".base-", dir=folder.parent) as unfinished:
         build(whole, builtin.NAME, languages, Path(unfinished) / "base")
         (Path(unfinished) / "base").rename(folder)
     return folder
+
+
+def is_prepared(languages: Sequence[str]) -> bool:
+    """Tell whether the base for these languages has been built."""
+    return (_place(languages) / "base.json").is_file()
+
+
+def _place(languages: Sequence[str]) -> Path:
+    return config.home() / "bases" / folder_name(languages)
 
 
 def folder_name(languages: Sequence[str]) -> str:
@@ -78,9 +87,7 @@ def describe(folder: Path, name: str, revision: str, languages: Sequence[str]) -
         languages=tuple(sorted(languages)),
         vocabulary=len(vocabulary.pieces),
         vocabulary_sha256=hashlib.sha256("\0".join(vocabulary.pieces).encode()).hexdigest(),
-        context_length=gguf_file.value(
-            reader, f"{gguf_file.value(reader, 'general.architecture')}.context_length"
-        ),
+        context_length=gguf_file.value(reader, f"{gguf_file.value(reader, 'general.architecture')}.context_length"),
     )
     (folder / "base.json").write_bytes(msgspec.json.format(msgspec.json.encode(described)))
 
@@ -90,9 +97,7 @@ def read(folder: Path) -> BaseModel:
     try:
         return msgspec.json.decode((folder / "base.json").read_bytes(), type=BaseModel)
     except (OSError, msgspec.DecodeError) as error:
-        raise ModelError(
-            f"{folder} holds no base model: {error}", "remove that folder; it is built again"
-        ) from error
+        raise ModelError(f"{folder} holds no base model: {error}", "remove that folder; it is built again") from error
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:

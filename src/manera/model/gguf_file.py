@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 EMBEDDING = "token_embd.weight"
 _VOCABULARY_KEYS = tuple(f"tokenizer.ggml.{name}" for name in ("tokens", "scores", "token_type"))
-_SPECIAL_KEYS = tuple(
-    f"tokenizer.ggml.{name}_token_id" for name in ("bos", "eos", "eot", "unknown", "padding")
-)
+_SPECIAL_KEYS = tuple(f"tokenizer.ggml.{name}_token_id" for name in ("bos", "eos", "eot", "unknown", "padding"))
 
 
 def open_gguf(path: Path) -> gguf.GGUFReader:
@@ -57,8 +55,7 @@ def write_trimmed(reader: gguf.GGUFReader, kept: Sequence[int], path: Path) -> N
     renumbered = {old: new for new, old in enumerate(kept)}
     writer = gguf.GGUFWriter(path=None, arch=value(reader, "general.architecture"))
     changed: dict[str, Any] = {
-        key: [column[index] for index in kept]
-        for key, column in zip(_VOCABULARY_KEYS, vocabulary, strict=True)
+        key: [column[index] for index in kept] for key, column in zip(_VOCABULARY_KEYS, vocabulary, strict=True)
     }
     changed |= {key: renumbered[value(reader, key)] for key in _SPECIAL_KEYS if key in reader.fields}
     copy_metadata(reader, writer, changed)
@@ -68,9 +65,7 @@ def write_trimmed(reader: gguf.GGUFReader, kept: Sequence[int], path: Path) -> N
     write_whole(writer, path)
 
 
-def copy_metadata(
-    reader: gguf.GGUFReader, writer: gguf.GGUFWriter, changed: Mapping[str, Any] | None = None
-) -> None:
+def copy_metadata(reader: gguf.GGUFReader, writer: gguf.GGUFWriter, changed: Mapping[str, Any] | None = None) -> None:
     """Give a new file the same metadata, but for the values in ``changed``."""
     for key, field in reader.fields.items():
         if key.startswith("GGUF.") or key == "general.architecture":

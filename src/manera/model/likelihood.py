@@ -45,9 +45,7 @@ def token_nll(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     Position t is scored from logits at t - 1; position 0 is never scored.
     """
     targets = labels[:, 1:].reshape(-1)
-    nats = F.cross_entropy(
-        logits[:, :-1].flatten(0, 1).float(), targets, ignore_index=IGNORE_INDEX, reduction="sum"
-    )
+    nats = F.cross_entropy(logits[:, :-1].flatten(0, 1).float(), targets, ignore_index=IGNORE_INDEX, reduction="sum")
     return nats, (targets != IGNORE_INDEX).sum()
 
 

@@ -33,9 +33,7 @@ class LoraLinear(nn.Module):
         self.lora_A = nn.Parameter(torch.empty(rank, inner))
         self.lora_B = nn.Parameter(torch.zeros(columns, rank))
         nn.init.uniform_(self.lora_A, -1 / math.sqrt(inner), 1 / math.sqrt(inner))
-        self.register_buffer(
-            "weight", weight.bfloat16() if precision == "bfloat16" else weight, persistent=False
-        )
+        self.register_buffer("weight", weight.bfloat16() if precision == "bfloat16" else weight, persistent=False)
         if precision == "int8":
             rounded, scales = quantize_rows(weight)
             self.register_buffer("rounded", rounded, persistent=False)

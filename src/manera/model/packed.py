@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from manera.dataset.packing import Rows
 from manera.model import attention
-from manera.model.likelihood import Nll, supervised_nll
+from manera.model.likelihood import IGNORE_INDEX, Nll, supervised_nll
 
 
 class Batch(NamedTuple):
@@ -47,9 +47,7 @@ def hidden_states(model: nn.Module, batch: Batch) -> Tensor:
         "full_attention": attention.packed_mask(batch.segments, None, dtype),
         "sliding_attention": attention.packed_mask(batch.segments, window, dtype),
     }
-    outputs = decoder(
-        input_ids=batch.input_ids, position_ids=batch.positions, attention_mask=masks, use_cache=False
-    )
+    outputs = decoder(input_ids=batch.input_ids, position_ids=batch.positions, attention_mask=masks, use_cache=False)
     return outputs.last_hidden_state  # type: ignore[no-any-return]
 
 
@@ -59,18 +57,19 @@ def batch_nll(model: nn.Module, batch: Batch) -> tuple[Tensor, int]:
     return supervised_nll(hidden_states(model, batch), head, batch.labels)
 
 
-@torch.no_grad()
-@torch.compiler.set_stance("force_eager")  # scoring is rare: compiling it would cost more than it saves
 def measure(model: nn.Module, rows: Rows, rows_per_batch: int) -> Nll:
     """Score every supervised token of some rows once.
 
     The last batch is filled up with repeated rows that are not scored, so that the shape stays fixed.
     """
+    device = model.get_parameter("model.norm.weight").device
     total = Nll(0.0, 0)
-    for start in range(0, len(rows), rows_per_batch):
-        indices = [min(start + offset, len(rows) - 1) for offset in range(rows_per_batch)]
-        batch = to_batch(rows.take(indices), model.get_parameter("model.norm.weight").device)
-        batch.labels[len(rows) - start :] = -100
-        nats, tokens = batch_nll(model, batch)
-        total += Nll(float(nats), tokens)
+    # scoring is rare: compiling it would cost more than it saves
+    with torch.no_grad(), torch.compiler.set_stance("force_eager"):
+        for start in range(0, len(rows), rows_per_batch):
+            indices = [min(start + offset, len(rows) - 1) for offset in range(rows_per_batch)]
+            batch = to_batch(rows.take(indices), device)
+            batch.labels[len(rows) - start :] = IGNORE_INDEX
+            nats, tokens = batch_nll(model, batch)
+            total += Nll(float(nats), tokens)
     return total

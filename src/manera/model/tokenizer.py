@@ -36,9 +36,7 @@ def merges(vocabulary: Vocabulary) -> list[tuple[str, str]]:
         if kind in (NORMAL, UNUSED)
     }
     ranked = sorted(ids, key=lambda piece: -vocabulary.scores[ids[piece]])
-    return [
-        (left, right) for piece in ranked for left, right in splits(piece) if left in ids and right in ids
-    ]
+    return [(left, right) for piece in ranked for left, right in splits(piece) if left in ids and right in ids]
 
 
 def build_tokenizer(vocabulary: Vocabulary) -> Tokenizer:
@@ -53,18 +51,11 @@ def build_tokenizer(vocabulary: Vocabulary) -> Tokenizer:
         models.BPE(vocab=ids, merges=merges(vocabulary), unk_token=unknown, fuse_unk=True, byte_fallback=True)
     )
     tokenizer.normalizer = normalizers.Replace(" ", SPACE)
-    tokenizer.decoder = decoders.Sequence(
-        [decoders.Replace(SPACE, " "), decoders.ByteFallback(), decoders.Fuse()]
-    )
+    tokenizer.decoder = decoders.Sequence([decoders.Replace(SPACE, " "), decoders.ByteFallback(), decoders.Fuse()])
     tokenizer.add_special_tokens(
-        [
-            AddedToken(piece, special=True, normalized=False)
-            for piece in _of_kind(vocabulary, CONTROL, UNKNOWN)
-        ]
+        [AddedToken(piece, special=True, normalized=False) for piece in _of_kind(vocabulary, CONTROL, UNKNOWN)]
     )
-    tokenizer.add_tokens(
-        [AddedToken(piece, normalized=False) for piece in _of_kind(vocabulary, USER_DEFINED)]
-    )
+    tokenizer.add_tokens([AddedToken(piece, normalized=False) for piece in _of_kind(vocabulary, USER_DEFINED)])
     return tokenizer
 
 

@@ -14,18 +14,14 @@ _LISTS = files("manera.model") / "vocabularies"
 
 def known_languages() -> list[str]:
     """List the languages whose token list is part of manera."""
-    return sorted(
-        entry.name.removesuffix(".txt") for entry in _LISTS.iterdir() if entry.name.endswith(".txt")
-    )
+    return sorted(entry.name.removesuffix(".txt") for entry in _LISTS.iterdir() if entry.name.endswith(".txt"))
 
 
 def language_tokens(language: str) -> list[int]:
     """Read a committed list of the built-in base's token ids; raise ModelError for an unknown language."""
     listed = _LISTS / f"{language}.txt"
     if not listed.is_file():
-        raise ModelError(
-            f"no token list for language {language!r}", f"known languages: {', '.join(known_languages())}"
-        )
+        raise ModelError(f"no token list for language {language!r}", f"known languages: {', '.join(known_languages())}")
     lines = listed.read_text("ascii").splitlines()
     return [int(index) for line in lines if not line.startswith("#") for index in line.split()]
 
@@ -56,9 +52,7 @@ def _is_common_symbol(character: str) -> bool:
     if character == SPACE:
         return True
     category = unicodedata.category(character)
-    if (
-        ord(character) < 0x250 or 0x2000 <= ord(character) < 0x2100
-    ):  # Latin punctuation, dashes, quotation marks
+    if ord(character) < 0x250 or 0x2000 <= ord(character) < 0x2100:  # Latin punctuation, dashes, quotation marks
         return category[0] in "PSN"
     return category in ("So", "Sk") and ord(character) >= 0x2190  # arrows, dingbats, emoji
 
@@ -70,9 +64,7 @@ def _closed_under_merging(vocabulary: Vocabulary, wanted: Iterable[int]) -> set[
     for index in wanted:
         closed.add(index)
         if vocabulary.kinds[index] == NORMAL:
-            closed.update(
-                ids[piece] for piece in _intermediate_pieces(vocabulary.pieces[index], ids, vocabulary)
-            )
+            closed.update(ids[piece] for piece in _intermediate_pieces(vocabulary.pieces[index], ids, vocabulary))
     return closed
 
 
@@ -81,9 +73,7 @@ def _intermediate_pieces(piece: str, ids: dict[str, int], vocabulary: Vocabulary
     parts = list(piece)
     seen = {part for part in parts if part in ids}
     while len(parts) > 1:
-        unions = [
-            (vocabulary.scores[ids[a + b]], -i) for i, (a, b) in enumerate(pairwise(parts)) if a + b in ids
-        ]
+        unions = [(vocabulary.scores[ids[a + b]], -i) for i, (a, b) in enumerate(pairwise(parts)) if a + b in ids]
         if not unions:
             break  # a piece that merging never reaches, such as one that SentencePiece added by hand
         at = -max(unions)[1]

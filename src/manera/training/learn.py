@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import msgspec
 import torch
@@ -69,23 +70,23 @@ def learn(
     requested: str | None,
     name: str,
     config: TrainingConfig,
-    languages: tuple[str, ...],
+    base: Path,
     replace: bool = False,
 ) -> Iterator[Prepared | TrainingStep | Learned]:
-    """Train a voice and write its folder whole or not at all.
+    """Train a voice on a base folder and write the voice's folder whole or not at all.
 
     Interrupted (KeyboardInterrupt) after the first step, it keeps the best point so far and says ``stopped``.
     Raises ManeraError: too little text, a name that is taken, a loss that is no number.
     """
     require_free(name, replace)
-    material = gather(corpus, requested, languages, config.max_length)
+    material = gather(corpus, requested, base, config.max_length)
     training = material.dataset.rows["train"]
     planned = _plan(material, config)
     precision: Precision = fastest(_device(config)) if config.precision == "auto" else config.precision
     compiled = _compiles(config, planned.steps * planned.rows_per_step * material.max_length)
     model = _adapted_model(material, config, precision, compiled)
 
-    base = _held_out(model, material, planned, with_adapter=False)
+    before = _held_out(model, material, planned, with_adapter=False)
     yield Prepared(
         voice=name,
         kind=material.kind,
@@ -96,17 +97,15 @@ def learn(
         precision=precision,
         compiled=compiled,
         steps=planned.steps,
-        base=base,
+        base=before,
     )
     run = _Run()
     keep = partial(_keep, run, model)
-    yield from _until_stopped(
-        train(model, training, material.dataset.rows["validation"], planned, keep), run, keep
-    )
+    yield from _until_stopped(train(model, training, material.dataset.rows["validation"], planned, keep), run, keep)
     if not run.best:
         raise TrainingError("held-out loss was never a number", "train with a lower learning rate")
     lora.load_adapter_state(model, run.best)
-    held_out = HeldOut(base=base, voice=_held_out(model, material, planned))
+    held_out = HeldOut(base=before, voice=_held_out(model, material, planned))
     write_voice_folder(name, material, config, precision, held_out, run.best, run.steps)
     seconds = sum(step.seconds for step in run.steps)
     yield Learned(
@@ -151,12 +150,10 @@ def _compiles(config: TrainingConfig, tokens: int) -> bool:
     return config.compile == "on"
 
 
-def _adapted_model(
-    material: Material, config: TrainingConfig, precision: Precision, compiled: bool
-) -> nn.Module:
+def _adapted_model(material: Material, config: TrainingConfig, precision: Precision, compiled: bool) -> nn.Module:
     if config.threads:
         torch.set_num_threads(config.threads)
-    model = base_model.load(material.base).to(_device(config))  # type: ignore[arg-type]
+    model: nn.Module = base_model.load(material.base).to(_device(config))
     packed.use_matrix_attention(model)
     lora.add_adapter(model, config.rank, config.alpha, precision, config.seed)
     if compiled:

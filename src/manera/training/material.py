@@ -31,9 +31,7 @@ class Material:
     dropped: dict[str, int]
 
 
-def gather(
-    corpus: Corpus, requested: str | None, languages: Sequence[str], max_length: int | None
-) -> Material:
+def gather(corpus: Corpus, requested: str | None, base: Path, max_length: int | None) -> Material:
     """Choose the speaker and the kind of example, hold text out, and build the dataset.
 
     Raises CorpusError or TrainingError when there is too little of the speaker to learn from or to hold out.
@@ -43,20 +41,17 @@ def gather(
     learned_from = parts.conversations["train"]
     require_enough(learned_from, speaker.speaker_id, speaker.name)
     kind = example_kind(learned_from, speaker.speaker_id)
-    base = base_model.prepare(languages)
     encoder = Encoder(base_model.load_tokenizer(base), chat_template(kind))
     instruction = INSTRUCTIONS[_language(learned_from, speaker)] if kind == "post" else None
     length = max_length or MAX_LENGTH[kind]
     dataset = build(parts.conversations, speaker.speaker_id, kind, encoder, length, instruction)
     for part in ("validation", "test"):
-        if not dataset.scored_bytes[part]:  # type: ignore[index]
+        if not dataset.scored_bytes[part]:
             raise TrainingError(
                 f'nothing of "{speaker.name}" could be held out for {part}, so no point could be chosen',
                 "import more of what they wrote",
             )
-    return Material(
-        speaker, kind, base, encoder, dataset, length, instruction, parts.dropped | dataset.dropped
-    )
+    return Material(speaker, kind, base, encoder, dataset, length, instruction, parts.dropped | dataset.dropped)
 
 
 def _language(talks: Sequence[Conversation], speaker: Speaker) -> str:

@@ -1,0 +1,109 @@
+"""What the commands draw: notes, tables and progress go to stderr, results to stdout."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from manera.model.voice import HeldOut
+from manera.records import TrainingStep
+
+notes = Console(stderr=True, highlight=False)
+
+
+def say(text: str) -> None:
+    """Tell the person something that is not the result."""
+    notes.print(text, markup=False)
+
+
+def result(document: Mapping[str, Any] | msgspec.Struct) -> None:
+    """Print one JSON document on stdout."""
+    built = msgspec.to_builtins(document)
+    print(json.dumps(built, ensure_ascii=False, indent=2), flush=True)
+
+
+def show_table(columns: Iterable[str], rows: Iterable[Iterable[object]], title: str | None = None) -> None:
+    """Draw a table; columns after the first are numbers."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="right" if index else "left")
+    for row in rows:
+        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
+    notes.print(table)
+
+
+def show_ledger(read: int, kept: int, dropped: Mapping[str, int]) -> None:
+    """Say how many records were kept, and why the others were not."""
+    say(f"read {read:,}, kept {kept:,}" + (f", dropped {read - kept:,}:" if dropped else ""))
+    for reason, count in sorted(dropped.items(), key=lambda item: -item[1]):
+        say(f"  {count:>8,}  {reason}")
+
+
+def show_held_out(held_out: HeldOut) -> None:
+    """Compare base and voice on held-out text."""
+    rows = [
+        (name, f"{likelihood.perplexity:.1f}", f"{likelihood.bits_per_byte:.3f}")
+        for name, likelihood in (("untuned base", held_out.base), ("voice", held_out.voice))
+    ]
+    show_table(("held-out text, lower is better", "perplexity", "bits per byte"), rows)
+
+
+class TrainingProgress:
+    """A bar with tokens/s, time left and losses; on no terminal, a line whenever held-out text was scored."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._task = bar.add_task("training", total=None, speed="", training="", held_out="")
+        self._tokens = 0
+        self._seconds = 0.0
+        self._held_out = "-"
+
+    def advance(self, step: TrainingStep) -> None:
+        """Draw what one step did."""
+        self._tokens += step.tokens
+        self._seconds += step.seconds
+        speed = f"{self._tokens / self._seconds:,.0f} tokens/s"
+        if step.validation_loss is not None:
+            self._held_out = f"{step.validation_loss:.3f}"
+            if not notes.is_terminal:
+                say(f"step {step.step}/{step.steps}  loss {step.loss:.3f}  held-out {self._held_out}  {speed}")
+        self._bar.update(
+            self._task,
+            total=step.steps,
+            completed=step.step,
+            speed=speed,
+            training=f"{step.loss:.3f}",
+            held_out=self._held_out,
+        )
+
+
+@contextmanager
+def training_progress() -> Iterator[TrainingProgress]:
+    """Draw a training run for the length of the block."""
+    columns = (
+        TextColumn("training"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[speed]}  loss {task.fields[training]}  held-out {task.fields[held_out]}"),
+    )
+    with Progress(*columns, console=notes, disable=not notes.is_terminal) as bar:
+        yield TrainingProgress(bar)
+
+
+def stream_to_stdout(pieces: Iterable[str]) -> str:
+    """Print pieces of text as they come; return the whole."""
+    written = []
+    for piece in pieces:
+        written.append(piece)
+        sys.stdout.write(piece)
+        sys.stdout.flush()
+    sys.stdout.write("\n")
+    sys.stdout.flush()
+    return "".join(written)

@@ -1,0 +1,95 @@
+"""``manera train``: the run drawn as it goes, and its figures at the end."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from manera import config
+from manera.cli import console
+from manera.corpus.speakers import choose_speaker
+from manera.corpus.storage import Corpus, open_corpus
+from manera.model import base_model
+from manera.records import TrainingStep
+from manera.training.learn import Learned, Prepared, learn
+from manera.training.settings import TrainingConfig
+
+
+def train_voice(
+    folder: Path,
+    speaker: str | None,
+    name: str | None,
+    flags: Mapping[str, object],
+    languages: str,
+    replace: bool,
+) -> Learned:
+    """Train with a progress bar; return the figures."""
+    settings = config.resolve(TrainingConfig, "training", flags)
+    corpus = open_corpus(folder)
+    chosen = choose_speaker(corpus.manifest, speaker, command=f"manera train {folder}")
+    console.say(f"voice of {chosen.name} ({chosen.utterances:,} utterances, {chosen.words:,} words)")
+    return follow(corpus, chosen.speaker_id, name or voice_name(chosen.name), settings, languages, replace)
+
+
+def follow(
+    corpus: Corpus,
+    speaker_id: str,
+    name: str,
+    settings: TrainingConfig,
+    languages: str,
+    replace: bool,
+) -> Learned:
+    """Draw a training run from start to end."""
+    base = prepared_base(languages)
+    with console.training_progress() as progress:
+        for event in learn(corpus, speaker_id, name, settings, base, replace):
+            match event:
+                case Prepared():
+                    _show_prepared(event)
+                case TrainingStep():
+                    progress.advance(event)
+                case Learned():
+                    return event
+    raise AssertionError("learn ends with Learned")
+
+
+def prepared_base(languages: str) -> Path:
+    """Return the base for languages given as ``ru,en``; say so when it has to be built."""
+    listed = sorted({language.strip() for language in languages.split(",") if language.strip()})
+    if not base_model.is_prepared(listed):
+        console.say(f"building the base for {', '.join(listed)} (once, about half a minute)")
+    return base_model.prepare(listed)
+
+
+def voice_name(speaker: str) -> str:
+    """Make a voice's name of a speaker's: lower case, words joined by dashes."""
+    return re.sub(r"[\W_]+", "-", speaker.lower()).strip("-")[:64] or "voice"
+
+
+def report(learned: Learned, as_json: bool) -> None:
+    """Show the figures of a finished run."""
+    if as_json:
+        document = msgspec.to_builtins(learned)
+        shown = ("voice", "kind", "held_out", "tokens_per_second", "seconds", "peak_memory_bytes")
+        console.result({key: document[key] for key in shown})
+        return
+    if learned.stopped:
+        console.say(f"stopped after step {learned.steps}; the best point so far, step {learned.kept_step}, is kept")
+    console.show_held_out(learned.held_out)
+    console.say(
+        f"{learned.steps} steps in {learned.seconds:,.0f} s, {learned.tokens_per_second:,.0f} tokens/s, "
+        f"{learned.peak_memory_bytes / 1e9:.1f} GB at most; step {learned.kept_step} was the best on held-out text"
+    )
+    console.say(f"voice: {learned.voice}   talk to it: manera chat {learned.voice}")
+
+
+def _show_prepared(prepared: Prepared) -> None:
+    counts = ", ".join(f"{count:,} {part}" for part, count in prepared.examples.items())
+    console.say(f"{prepared.kind} examples: {counts} ({prepared.tokens['train']:,} tokens to learn from)")
+    for reason, count in prepared.dropped.items():
+        console.say(f"  {count:>8,}  left out: {reason}")
+    console.say(
+        f"the untuned base predicts held-out text with perplexity {prepared.base.perplexity:.1f}; "
+        f"training in {prepared.precision}{', compiled' if prepared.compiled else ''}"
+    )

@@ -9,10 +9,9 @@ from manera.dataset.encoding import Encoded, Encoder
 from manera.dataset.lint import check
 from manera.dataset.packing import Rows, pack
 from manera.dataset.template import PROSE, TURNS, ChatTemplate
-from manera.records import Conversation, Example, ExampleKind, SplitName
+from manera.records import Conversation, Example, ExampleKind, Message, SplitName
 
 MAX_LENGTH: dict[ExampleKind, int] = {"dialogue": 256, "post": 384, "continuation": 512}
-_TURN_MARKUP = 8  # tokens that the template writes around a turn, with room to spare
 
 
 @dataclass(frozen=True)
@@ -73,16 +72,23 @@ def _examples(
     if kind == "continuation":
         return [examples.prose(conversation, speaker_id) for conversation in conversations]
     if kind == "post":
-        made = examples.posts(conversations, instruction or examples.INSTRUCTIONS["ru"])
+        made = examples.posts(conversations, speaker_id, instruction or examples.INSTRUCTIONS["ru"])
         return [example for example in made if _fits(example, encoder, max_length, dropped)]
     dialogues = []
+    markup = _tokens_around_a_turn(encoder)
     for conversation in conversations:
         found, too_long = examples.dialogues(
-            conversation, speaker_id, max_length - 2, lambda text: len(encoder.text(text)) + _TURN_MARKUP
+            conversation, speaker_id, max_length - 1, lambda text: len(encoder.text(text)) + markup
         )
         dialogues += found
         dropped[examples.TOO_LONG] += too_long
     return dialogues
+
+
+def _tokens_around_a_turn(encoder: Encoder) -> int:
+    """Count what the template writes around a turn, without the BOS that opens an example."""
+    shortest = (Example((Message(role, "."),)) for role in ("user", "assistant"))
+    return max(len(encoder.example(example).input_ids) for example in shortest) - len(encoder.text(".")) - 1
 
 
 def _fits(example: Example, encoder: Encoder, max_length: int, dropped: Counter[str]) -> bool:

@@ -1,15 +1,18 @@
 """The only place where messages become token ids: training, chat, the API and evaluation all call it."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 import msgspec
 from tokenizers import Tokenizer
 
-from manera.dataset.template import ChatTemplate, Piece, render
+from manera.dataset.template import ChatTemplate, Piece, render, require_prefix_preserving
 from manera.errors import DatasetError
 from manera.records import Example, Message
 
 IGNORE_INDEX = -100
+_SPACE_SIGN = "▁"
+"""What the tokenizer writes for a space; where people wrote this sign itself, it goes as bytes."""
 
 
 class Encoded(msgspec.Struct, frozen=True):
@@ -25,14 +28,20 @@ class Encoded(msgspec.Struct, frozen=True):
 
 
 class Encoder:
-    """A tokenizer and a chat template together: messages in, token ids out."""
+    """A tokenizer and a chat template together: messages in, token ids out; for any number of threads."""
 
     def __init__(self, tokenizer: Tokenizer, template: ChatTemplate) -> None:
-        """Raise DatasetError when the template's special tokens are not the tokenizer's."""
+        """Raise DatasetError when the template's special tokens are not the tokenizer's, or it changes the past."""
+        require_prefix_preserving(template)
+        # once and for good: were it switched for each text, another thread's text could be read as markup
+        tokenizer.encode_special_tokens = True
         self.tokenizer = tokenizer
         self.template = template
         self.bos = self._special(template.bos)
         self.end_of_turn = self._special(template.end_of_turn)
+        special = [token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special]
+        self._special_tokens = re.compile(f"({'|'.join(map(re.escape, special))})")
+        self._space_sign = [self._special(f"<0x{byte:02X}>") for byte in _SPACE_SIGN.encode()]
 
     def _special(self, token: str) -> int:
         index = self.tokenizer.token_to_id(token)
@@ -41,13 +50,21 @@ class Encoder:
         return int(index)
 
     def text(self, text: str) -> list[int]:
-        """Encode what people wrote; what looks like a special token in it is only text."""
-        self.tokenizer.encode_special_tokens = True
-        return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
+        """Encode what people wrote; what looks like a special token in it is only text.
+
+        ``decode`` gives the same text back, but for halves of surrogate pairs, which become question marks.
+        """
+        ids: list[int] = []
+        for index, part in enumerate(text.encode("utf-8", "replace").decode().split(_SPACE_SIGN)):
+            ids += self._space_sign * (index > 0)
+            ids += self.tokenizer.encode(part, add_special_tokens=False).ids
+        return ids
 
     def _markup(self, text: str) -> list[int]:
-        self.tokenizer.encode_special_tokens = False
-        return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
+        ids: list[int] = []
+        for part in self._special_tokens.split(text):
+            ids += [self._special(part)] if self._special_tokens.fullmatch(part) else self.text(part)
+        return ids
 
     def _piece(self, piece: Piece) -> list[int]:
         return self._markup(piece.text) if piece.message is None else self.text(piece.text)
@@ -71,10 +88,9 @@ class Encoder:
         learning = False
         for piece in render(self.template, example.messages):
             ids = self._piece(piece)
+            if learning and (piece.message is not None or ids[:1] != [self.end_of_turn]):
+                raise DatasetError("an assistant turn lost its end-of-turn token", "use the voice's own template")
             if piece.message is None:
-                closing = ids[:1] == [self.end_of_turn]
-                if learning and not closing:
-                    raise DatasetError("an assistant turn lost its end-of-turn token", "use the voice's own template")
                 labels += [self.end_of_turn if learning else IGNORE_INDEX, *[IGNORE_INDEX] * (len(ids) - 1)]
                 learning = False
             else:

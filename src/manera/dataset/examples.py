@@ -27,7 +27,7 @@ def example_kind(conversations: Iterable[Conversation], speaker_id: str) -> Exam
     """Choose by most of what the persona wrote; messages that nobody answers are learned as posts."""
     written: Counter[ExampleKind] = Counter()
     for conversation in conversations:
-        own = sum(len(text) for turn in conversation.turns if turn.speaker_id == speaker_id for text in turn.texts)
+        own = sum(map(len, _own_texts(conversation, speaker_id)))
         alone = all(turn.speaker_id == speaker_id for turn in conversation.turns)
         kind = _KINDS[conversation.kind]
         written["post" if alone and kind == "dialogue" else kind] += own
@@ -36,7 +36,7 @@ def example_kind(conversations: Iterable[Conversation], speaker_id: str) -> Exam
 
 def burst(texts: Sequence[str]) -> str:
     """Write the messages of a turn as one string from which ``messages_of`` gets them back."""
-    return MESSAGE_BOUNDARY.join(text.replace("\n", LINE_BREAK) for text in texts)
+    return MESSAGE_BOUNDARY.join(text.replace("\r\n", "\n").replace("\n", LINE_BREAK) for text in texts)
 
 
 def messages_of(content: str) -> list[str]:
@@ -64,7 +64,7 @@ def dialogues(
             learned += 1
             start = learned
             continue
-        start = _context_start(sizes, start, learned, max_tokens)
+        start = _context_start(sizes, start, learned, min(max_tokens // 2, max_tokens - sizes[learned]))
         end = _fitting_end(sizes, start, learned, max_tokens)
         window = [
             Message(m.role, m.content, weight=0) if m.role == "assistant" and start + i < learned else m
@@ -92,9 +92,9 @@ def _messages(turns: Sequence[Turn], speaker_id: str, named: bool) -> list[Messa
     return messages
 
 
-def _context_start(sizes: Sequence[int], earliest: int, learned: int, max_tokens: int) -> int:
-    """Go back over at most CONTEXT_TURNS turns, half of the room, and none that was too long."""
-    start, room = learned, max_tokens // 2
+def _context_start(sizes: Sequence[int], earliest: int, learned: int, room: int) -> int:
+    """Go back over at most CONTEXT_TURNS turns that fit the room, and none that was too long."""
+    start = learned
     while start > max(earliest, learned - CONTEXT_TURNS) and sizes[start - 1] <= room:
         start -= 1
         room -= sizes[start]
@@ -109,9 +109,9 @@ def _fitting_end(sizes: Sequence[int], start: int, learned: int, max_tokens: int
     return max(end, learned + 1)
 
 
-def posts(conversations: Sequence[Conversation], instruction: str) -> Iterator[Example]:
-    """Turn each post into an instruction with its own topic, and the post."""
-    texts = ["\n".join(text for turn in item.turns for text in turn.texts) for item in conversations]
+def posts(conversations: Sequence[Conversation], speaker_id: str, instruction: str) -> Iterator[Example]:
+    """Turn what the speaker wrote in each conversation into an instruction with its own topic, and the post."""
+    texts = ["\n".join(_own_texts(conversation, speaker_id)) for conversation in conversations]
     for conversation, text, topic in zip(conversations, texts, topics(texts), strict=True):
         prompt = instruction.format(topic=conversation.title or topic)
         yield Example((Message("user", prompt), Message("assistant", text)))
@@ -119,5 +119,8 @@ def posts(conversations: Sequence[Conversation], instruction: str) -> Iterator[E
 
 def prose(conversation: Conversation, speaker_id: str) -> Example:
     """Return a work, or what is left of it in one part, as running text."""
-    paragraphs = (text for turn in conversation.turns if turn.speaker_id == speaker_id for text in turn.texts)
-    return Example((Message("assistant", "\n".join(paragraphs)),))
+    return Example((Message("assistant", "\n".join(_own_texts(conversation, speaker_id))),))
+
+
+def _own_texts(conversation: Conversation, speaker_id: str) -> Iterator[str]:
+    return (text for turn in conversation.turns if turn.speaker_id == speaker_id for text in turn.texts)

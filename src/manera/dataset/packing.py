@@ -49,23 +49,21 @@ def pack(encoded: Iterable[Encoded], length: int, pad: int = 0) -> Rows:
 
     An example is never cut; one longer than ``length`` is a ValueError.
     """
-    bins: list[tuple[int, list[Encoded]]] = []
+    bins: list[list[Encoded]] = []
+    with_room: list[list[int]] = [[] for _ in range(length + 1)]  # the rows that have so many places left
     for example in sorted(encoded, key=lambda example: -len(example.input_ids)):
         size = len(example.input_ids)
         if size > length:
             raise ValueError(f"an example of {size} tokens does not fit a row of {length}")
-        best = min(
-            (index for index, (room, _) in enumerate(bins) if room >= size),
-            key=lambda index: bins[index][0],
-            default=None,
-        )
-        if best is None:
-            bins.append((length - size, [example]))
-        else:
-            room, held = bins[best]
-            bins[best] = (room - size, [*held, example])
+        room = next((room for room in range(size, length) if with_room[room]), length)
+        if room == length:
+            with_room[length].append(len(bins))
+            bins.append([])
+        row = with_room[room].pop()
+        bins[row].append(example)
+        with_room[room - size].append(row)
     rows = Rows(*(np.full((len(bins), length), fill, dtype=np.int64) for fill in (pad, IGNORE_INDEX, 0, 0)))
-    for row, (_, held) in enumerate(bins):
+    for row, held in enumerate(bins):
         start = 0
         for segment, example in enumerate(held, start=1):
             span = slice(start, start + len(example.input_ids))

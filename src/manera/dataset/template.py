@@ -74,6 +74,21 @@ def render(template: ChatTemplate, messages: Sequence[Message], add_generation_p
     return [piece for piece in (*pieces, Piece(rendered)) if piece.text]
 
 
+def require_prefix_preserving(template: ChatTemplate) -> None:
+    """Raise DatasetError unless every prompt is how the conversation that grows out of it begins.
+
+    Otherwise what was learned under one beginning would be asked for under another.
+    """
+    talk = [Message(role, role) for role in ("user", "assistant", "user", "assistant")]
+    whole = "".join(piece.text for piece in render(template, talk))
+    for turns in (1, 3):
+        if not whole.startswith("".join(piece.text for piece in render(template, talk[:turns], True))):
+            raise DatasetError(
+                "the chat template writes earlier turns otherwise once later ones follow",
+                "use a template that only ever adds to what it wrote",
+            )
+
+
 @lru_cache(maxsize=8)
 def _compiled(source: str) -> Template:
     environment = ImmutableSandboxedEnvironment(keep_trailing_newline=True)

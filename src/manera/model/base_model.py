@@ -47,7 +47,11 @@ def prepare(languages: Sequence[str] = DEFAULT_LANGUAGES) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with builtin.assembled() as whole, TemporaryDirectory(prefix=".base-", dir=folder.parent) as unfinished:
         build(whole, builtin.NAME, languages, Path(unfinished) / "base")
-        (Path(unfinished) / "base").rename(folder)
+        try:
+            (Path(unfinished) / "base").rename(folder)
+        except OSError:
+            if not is_prepared(languages):  # else another process was faster
+                raise
     return folder
 
 

@@ -51,11 +51,11 @@ def write_trimmed(reader: gguf.GGUFReader, kept: Sequence[int], path: Path) -> N
 
     Quantized rows of the embedding are copied bit by bit; token ids are renumbered in order.
     """
-    vocabulary = read_vocabulary(reader)
+    columns: tuple[list[Any], ...] = read_vocabulary(reader)
     renumbered = {old: new for new, old in enumerate(kept)}
     writer = gguf.GGUFWriter(path=None, arch=value(reader, "general.architecture"))
     changed: dict[str, Any] = {
-        key: [column[index] for index in kept] for key, column in zip(_VOCABULARY_KEYS, vocabulary, strict=True)
+        key: [column[index] for index in kept] for key, column in zip(_VOCABULARY_KEYS, columns, strict=True)
     }
     changed |= {key: renumbered[value(reader, key)] for key in _SPECIAL_KEYS if key in reader.fields}
     copy_metadata(reader, writer, changed)

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-IGNORE_INDEX = -100
+from manera.dataset.encoding import IGNORE_INDEX
+
 CHUNK = 256
 
 
@@ -33,7 +34,11 @@ class Nll(NamedTuple):
         return math.exp(self.nats_per_token)
 
     def bits_per_byte(self, scored_bytes: int) -> float:
-        """Divide the bits by the UTF-8 bytes of the text that was scored."""
+        """Divide the bits by the UTF-8 bytes of the text that was scored.
+
+        The end-of-turn tokens are among the nats, because where a text ends has to be told too, and have no
+        bytes; every tokenizer has as many of them on the same texts, so figures stay comparable.
+        """
         return self.nats / math.log(2) / scored_bytes
 
 

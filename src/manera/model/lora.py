@@ -78,9 +78,9 @@ def adapted_layers(model: nn.Module) -> dict[str, LoraLinear]:
 
 
 def adapter_state(model: nn.Module) -> dict[str, Tensor]:
-    """Copy the adapter's tensors, under ``<layer>.lora_A`` and ``<layer>.lora_B``."""
+    """Copy the adapter's tensors to the CPU, under ``<layer>.lora_A`` and ``<layer>.lora_B``."""
     return {
-        f"{name}.{which}": getattr(layer, which).detach().clone()
+        f"{name}.{which}": getattr(layer, which).detach().to("cpu", copy=True)
         for name, layer in adapted_layers(model).items()
         for which in ("lora_A", "lora_B")
     }

@@ -5,9 +5,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from manera.dataset.encoding import IGNORE_INDEX
 from manera.dataset.packing import Rows
 from manera.model import attention
-from manera.model.likelihood import IGNORE_INDEX, Nll, supervised_nll
+from manera.model.likelihood import Nll, supervised_nll
 
 
 class Batch(NamedTuple):

@@ -48,12 +48,15 @@ def _seconds(product: Callable[[], object], repeats: int = 5) -> float:
     return best
 
 
+@cache
 def compiler_is_available() -> bool:
-    """Tell whether torch.compile finds the C++ compiler that it needs on a CPU."""
-    from torch._inductor.cpp_builder import get_cpp_compiler
-    from torch._inductor.exc import InvalidCxxCompiler
+    """Tell whether torch.compile works on this CPU, by trying it.
 
+    A C++ compiler alone is not enough: Python's headers and OpenMP's have to be there as well.
+    """
+    compiled = torch.compile(lambda values: values + 1)
     try:
-        return bool(get_cpp_compiler())
-    except (InvalidCxxCompiler, RuntimeError, OSError):
+        compiled(torch.zeros(64))
+    except (RuntimeError, OSError):
         return False
+    return True

@@ -69,14 +69,19 @@ def _closed_under_merging(vocabulary: Vocabulary, wanted: Iterable[int]) -> set[
 
 
 def _intermediate_pieces(piece: str, ids: dict[str, int], vocabulary: Vocabulary) -> set[str]:
-    """Return what lies between a piece's characters and the piece itself when it is merged."""
+    """Return what lies between a piece's characters and the piece itself when it is merged.
+
+    In the order of ``tokenizer.merges``: of several ways to the same union, the one with the shortest left part.
+    """
     parts = list(piece)
     seen = {part for part in parts if part in ids}
     while len(parts) > 1:
-        unions = [(vocabulary.scores[ids[a + b]], -i) for i, (a, b) in enumerate(pairwise(parts)) if a + b in ids]
+        unions = [
+            (vocabulary.scores[ids[a + b]], -len(a), -i) for i, (a, b) in enumerate(pairwise(parts)) if a + b in ids
+        ]
         if not unions:
             break  # a piece that merging never reaches, such as one that SentencePiece added by hand
-        at = -max(unions)[1]
+        at = -max(unions)[2]
         parts[at : at + 2] = [parts[at] + parts[at + 1]]
         seen.add(parts[at])
     return seen

@@ -21,6 +21,11 @@ from manera.records import ExampleKind, replacing
 
 MANIFEST = "manera.json"
 ADAPTER_GGUF = "adapter.gguf"
+_NAME = re.compile(r"[^\W_](?:[\w.-]{0,62}[\w-])?")
+_DEVICES = frozenset(
+    {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in "123456789")}
+)
+"""What Windows takes for devices, whatever follows the dot; a voice may be carried there."""
 
 
 class Persona(msgspec.Struct, frozen=True):
@@ -86,10 +91,10 @@ def voices_folder() -> Path:
 
 def voice_folder(name: str) -> Path:
     """Return where a voice of this name lives or would live; raise ModelError for an impossible name."""
-    if not re.fullmatch(r"[^\W_][\w.-]{0,63}", name):
+    if not _NAME.fullmatch(name) or name.partition(".")[0].lower() in _DEVICES:
         raise ModelError(
             f"{name!r} cannot name a voice",
-            "use up to 64 letters, digits, dots, dashes and underscores, a letter first",
+            "use up to 64 letters, digits, dots, dashes and underscores; begin with a letter, end without a dot",
         )
     return voices_folder() / name
 
@@ -113,6 +118,19 @@ def read_voice(name: str) -> Voice:
         ) from error
     except msgspec.DecodeError as error:
         raise ModelError(f"{manifest} is not a voice's manifest: {error}", "train the voice again") from error
+
+
+def require_base(voice: Voice, base: BaseModel) -> None:
+    """Raise ModelError unless the voice was trained on this very base: its adapter would fit no other."""
+    named = ("id", "revision", "vocabulary_sha256")
+    differing = [part for part in named if getattr(voice.base, part) != getattr(base, part)]
+    if differing:
+        wanted, found = voice.base, base
+        raise ModelError(
+            f"the voice {voice.name!r} was trained on {wanted.id} ({', '.join(wanted.languages)}), and this is "
+            f"{found.id} ({', '.join(found.languages)}): they differ in {', '.join(differing)}",
+            f"use it with the base for {','.join(wanted.languages)}, or train it again",
+        )
 
 
 def write_voice(voice: Voice, folder: Path) -> None:

@@ -139,14 +139,24 @@ def _plan(material: Material, config: TrainingConfig) -> Plan:
 
 
 def _device(config: TrainingConfig) -> str:
-    if config.device != "auto":
-        return config.device
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    """Return a torch device that is there; raise TrainingError when the one asked for is not."""
+    if config.device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=config.device)
+    except (RuntimeError, AssertionError) as error:  # torch asserts that it was built for CUDA
+        raise TrainingError(f"there is no device {config.device!r} here", "train with --device auto") from error
+    return config.device
 
 
 def _compiles(config: TrainingConfig, tokens: int) -> bool:
     if config.compile == "auto":
         return tokens >= COMPILE_FROM_TOKENS and compiler_is_available()
+    if config.compile == "on" and not compiler_is_available():
+        raise TrainingError(
+            "torch.compile does not work here",
+            "install a C++ compiler and Python's headers, or train with --compile off",
+        )
     return config.compile == "on"
 
 

@@ -1,8 +1,8 @@
 """A finished run becomes a voice's folder, whole or not at all."""
 
 import hashlib
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -56,14 +56,14 @@ def write_voice_folder(
     state: "Mapping[str, Tensor]",
     steps: Sequence[TrainingStep],
 ) -> None:
-    """Write everything that a voice consists of beside its place, then move it there."""
+    """Write everything that a voice consists of beside its place, then move it there.
+
+    Raises ModelError when it cannot be written; a voice that stood there before is then as it was.
+    """
     folder = voice_folder(name)
-    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     base = base_model.read(material.base)
     layers = gguf_file.value(gguf_file.open_gguf(material.base / "base.gguf"), "gemma3.block_count")
-    with TemporaryDirectory(prefix=".voice-", dir=folder.parent) as unfinished:
-        new = Path(unfinished) / "voice"
-        new.mkdir(mode=0o700)
+    with _in_place_of(folder) as new:
         adapter.write_peft(state, new, config.rank, config.alpha, base.id)
         adapter.write_gguf(state, new / ADAPTER_GGUF, config.alpha, layers)
         write_records(new / "training.jsonl", steps)
@@ -87,9 +87,35 @@ def write_voice_folder(
             manera_version=version("manera"),
         )
         write_voice(voice, new)
-        if folder.exists():
-            shutil.move(folder, Path(unfinished) / "replaced")
+
+
+@contextmanager
+def _in_place_of(folder: Path) -> Iterator[Path]:
+    """Lend a new folder that takes the other's place when the block succeeds, and is gone when it does not."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with TemporaryDirectory(prefix=".voice-", dir=folder.parent) as unfinished:
+            new = Path(unfinished) / "voice"
+            new.mkdir(mode=0o700)
+            yield new
+            _take_place(new, folder, Path(unfinished) / "replaced")
+    except OSError as error:
+        raise ModelError(
+            f"{folder} cannot be written: {error}", "make room there, or choose another place: MANERA_HOME"
+        ) from error
+
+
+def _take_place(new: Path, folder: Path, aside: Path) -> None:
+    """Move a folder in; what stood there is moved aside first, and put back should that fail."""
+    if not folder.exists():
         new.rename(folder)
+        return
+    folder.rename(aside)
+    try:
+        new.rename(folder)
+    except BaseException:
+        aside.rename(folder)
+        raise
 
 
 def _write_dataset(dataset: Dataset, folder: Path) -> str:

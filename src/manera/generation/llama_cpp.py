@@ -28,6 +28,9 @@ BATCH = 256
 CONTEXT_STEP = 256
 """llama.cpp rounds a slot's context up to this."""
 
+SEEDS = 2**32 - 1
+"""llama.cpp's seeds have 32 bits, and the highest means a random one."""
+
 PROMPT_CACHE_MEGABYTES = 256
 QUIET = -1
 
@@ -250,7 +253,7 @@ def _sampling(sampling: Sampling) -> dict[str, Any]:
         "min_p": 0.0 if sampling.min_p is None else sampling.min_p,
         "repeat_penalty": 1.0 if sampling.repetition_penalty is None else sampling.repetition_penalty,
         "n_predict": sampling.max_new_tokens,
-        "seed": -1 if sampling.seed is None else sampling.seed,
+        "seed": -1 if sampling.seed is None else sampling.seed % SEEDS,
         # a remembered prompt is read in other batches, and rounds otherwise: not where the same text is wanted again
         "cache_prompt": sampling.seed is None and sampling.temperature > 0,
     }

@@ -1,0 +1,65 @@
+"""The address, the server on it, and its end."""
+
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+from manera.errors import ServingError
+
+HOST = "127.0.0.1"
+PORT = 8000
+SECONDS_TO_FINISH = 30
+"""How long replies may go on after the server is told to end."""
+
+
+def serve(app: FastAPI, host: str = HOST, port: int = PORT) -> None:
+    """Serve until SIGTERM or Ctrl-C, let the running replies finish, and return.
+
+    Raises ServingError when it cannot listen there.
+    """
+    with listen(host, port) as listener, _returning():
+        server(app).run(sockets=[listener])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the listening socket; port 0 takes a free one."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=128)
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise ServingError(f"cannot listen on {host}:{port}: {reason}", "manera serve --port 8001") from error
+
+
+def server(app: FastAPI) -> uvicorn.Server:
+    """Return uvicorn set up for the application: silent, because its log is not ours to fill."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            ws="none",
+            lifespan="on",
+            timeout_graceful_shutdown=SECONDS_TO_FINISH,
+        )
+    )
+
+
+@contextmanager
+def _returning() -> Iterator[None]:
+    """Let uvicorn return: it raises the signal that ended it once more, for whoever had handled it before."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)

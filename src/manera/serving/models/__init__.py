@@ -1,0 +1,1 @@
+"""``/v1/models``: the route and what goes over it."""

@@ -13,8 +13,8 @@ _TOPIC_WORDS = 3
 def topics(posts: Sequence[str]) -> list[str]:
     """Return for each post its most telling words, in the order and form in which they stand there.
 
-    Telling is tf-idf within these posts (Spärck Jones, 1972); words with the same first letters count as one,
-    which is enough of a stem for Russian and English.
+    Telling is tf-idf within these posts (Spärck Jones, 1972); words with the same first letters, the last one
+    aside, count as one, which is enough of a stem for Russian and English.
     """
     counted = [Counter(_stem(word) for word in _words(post)) for post in posts]
     spread = Counter(stem for counts in counted for stem in counts)
@@ -35,4 +35,4 @@ def _words(post: str) -> list[str]:
 
 
 def _stem(word: str) -> str:
-    return word.replace("ё", "е")[:_STEM_LETTERS]
+    return word.replace("ё", "е")[: min(_STEM_LETTERS, len(word) - 1)]

@@ -1,0 +1,77 @@
+"""Rows of one shape hold every example whole."""
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from manera.dataset.encoding import IGNORE_INDEX, Encoded
+from manera.dataset.packing import Rows, pack
+
+LENGTH = 16
+
+
+@st.composite
+def encoded(draw: st.DrawFn) -> Encoded:
+    ids = draw(st.lists(st.integers(1, 99), min_size=1, max_size=LENGTH))
+    learns = draw(st.lists(st.booleans(), min_size=len(ids), max_size=len(ids)))
+    return Encoded(ids, [index if learn else IGNORE_INDEX for index, learn in zip(ids, learns, strict=True)])
+
+
+def unpacked(rows: Rows) -> list[tuple[list[int], list[int]]]:
+    found = []
+    for ids, labels, segments, positions in zip(*rows.arrays(), strict=True):
+        for segment in range(1, segments.max(initial=0) + 1):
+            inside = segments == segment
+            assert positions[inside].tolist() == list(range(int(inside.sum())))
+            assert np.flatnonzero(inside).tolist() == list(
+                range(int(inside.argmax()), int(inside.argmax() + inside.sum()))
+            )
+            found.append((ids[inside].tolist(), labels[inside].tolist()))
+    return found
+
+
+@given(st.lists(encoded()))
+def test_packing_loses_and_cuts_nothing(examples: list[Encoded]) -> None:
+    rows = pack(examples, LENGTH)
+    assert sorted(unpacked(rows)) == sorted((e.input_ids, e.labels) for e in examples)
+    assert rows.tokens == sum(len(e.input_ids) for e in examples)
+    assert rows.supervised_tokens == sum(e.supervised_tokens for e in examples)
+    padding = rows.segments == 0
+    assert (rows.input_ids[padding] == 0).all()
+    assert (rows.labels[padding] == IGNORE_INDEX).all()
+
+
+@given(st.lists(encoded(), min_size=1))
+def test_no_two_rows_would_fit_into_one(examples: list[Encoded]) -> None:
+    filled = sorted((pack(examples, LENGTH).segments != 0).sum(1))
+    assert len(filled) < 2 or filled[0] + filled[1] > LENGTH
+
+
+def test_the_same_examples_are_packed_alike() -> None:
+    examples = [Encoded([n + 1] * (n % 7 + 1), [n + 1] * (n % 7 + 1)) for n in range(50)]
+    for first, second in zip(pack(examples, LENGTH).arrays(), pack(examples, LENGTH).arrays(), strict=True):
+        assert (first == second).all()
+
+
+def test_an_example_longer_than_a_row_is_refused_and_not_cut() -> None:
+    with pytest.raises(ValueError, match="17 tokens"):
+        pack([Encoded([1] * 17, [1] * 17)], LENGTH)
+
+
+def test_packing_takes_time_in_proportion_to_the_examples() -> None:
+    def seconds(count: int) -> float:
+        ids = [list(range(200 + n % 50)) for n in range(50)]
+        examples = [Encoded(ids[n % 50], ids[n % 50]) for n in range(count)]
+        started = time.process_time()
+        pack(examples, 256)
+        return time.process_time() - started
+
+    assert seconds(16_000) < 20 * max(seconds(2_000), 0.005)
+
+
+def test_rows_are_taken_in_the_order_asked_for() -> None:
+    rows = pack([Encoded([n] * LENGTH, [n] * LENGTH) for n in (1, 2, 3)], LENGTH)
+    assert rows.take([2, 0, 2]).input_ids[:, 0].tolist() == [3, 1, 3]

@@ -9,8 +9,12 @@ import pytest
 from manera.dataset.encoding import Encoder
 from manera.dataset.template import TURNS, ChatTemplate
 from manera.generation.llama_cpp import LlamaCpp, open_engine
+from manera.generation.reply import Writer, base_writer, voice_writer
 from manera.model import base_model
-from tiny import write_tiny_adapter, write_tiny_base
+from manera.serving.app import create_app
+from manera.serving.catalogue import Catalogue
+from running import running
+from tiny import tiny_voice, write_tiny_adapter, write_tiny_base
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +48,20 @@ def tiny_engine(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     # one thread: two would wait for each other where other programs run
     with open_engine(tiny_base / "base.gguf", adapters, slots=4, context_length=256, threads=1) as engine:
         yield engine
+
+
+@pytest.fixture(scope="session")
+def tiny_writers(tiny_base: Path) -> dict[str, Writer]:
+    """The untuned base and its two voices."""
+    tokenizer = base_model.load_tokenizer(tiny_base)
+    base = base_writer(base_model.read(tiny_base), tokenizer)
+    voices = [voice_writer(tiny_voice(tiny_base, name), tokenizer) for name in ("anna", "boris")]
+    return {writer.model: writer for writer in (base, *voices)}
+
+
+@pytest.fixture(scope="session")
+def api_url(tiny_engine: LlamaCpp, tiny_writers: dict[str, Writer]) -> Iterator[str]:
+    """The address of a server with the tiny base and its voices."""
+    catalogue = Catalogue(tiny_engine, "tiny-gemma3", tiny_writers, created=1_700_000_000)
+    with running(create_app(catalogue)) as url:
+        yield url

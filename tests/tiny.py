@@ -18,7 +18,7 @@ from manera.records import ExampleKind
 
 NAME = "tiny-gemma3"
 LAYERS, WIDTH, HEADS, KEY_VALUE_HEADS, HEAD_WIDTH, FEED_FORWARD = 2, 64, 2, 1, 32, 128
-CONTEXT_LENGTH, SLIDING_WINDOW = 1024, 48
+CONTEXT_LENGTH, SLIDING_WINDOW = 1 << 18, 48
 PIECES = 600
 SPECIAL = ("<pad>", "<eos>", "<bos>", "<unk>", "<mask>", "<start_of_turn>", "<end_of_turn>")
 

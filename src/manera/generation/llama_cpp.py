@@ -82,7 +82,8 @@ def open_engine(
 ) -> "LlamaCpp":
     """Load a base GGUF file and its adapters' GGUF files.
 
-    slots: replies written at the same time; more wait their turn. context_length: tokens for each slot.
+    slots: replies written at the same time; more wait their turn. context_length: tokens for each slot, of which
+    llama.cpp gives no more than the base was made for.
     Call it in the main thread: llama.cpp takes over SIGINT and SIGTERM, and only there can they be taken back.
     Raises GenerationError.
     """

@@ -28,12 +28,13 @@ def serve(app: FastAPI, host: str = HOST, port: int = PORT) -> None:
 
 def listen(host: str, port: int) -> socket.socket:
     """Open the listening socket; port 0 takes a free one."""
+    if not 0 <= port < 65536:
+        raise ServingError(f"{port} is no port", f"manera serve --port {PORT}")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=128)
-    except (OSError, OverflowError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise ServingError(f"cannot listen on {host}:{port}: {reason}", "manera serve --port 8001") from error
+    except OSError as error:
+        raise ServingError(f"cannot listen on {host}:{port}: {error.strerror}", "manera serve --port 8001") from error
 
 
 def server(app: FastAPI) -> uvicorn.Server:

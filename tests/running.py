@@ -1,0 +1,24 @@
+"""A real server on a free port, in a thread."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Thread
+
+from fastapi import FastAPI
+
+from manera.serving.listening import listen, server
+
+
+@contextmanager
+def running(app: FastAPI) -> Iterator[str]:
+    """Serve an application; yield its address."""
+    with listen("127.0.0.1", 0) as listener:
+        uvicorn_server = server(app)
+        thread = Thread(target=uvicorn_server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            # the socket listens already: a request waits until the server accepts it
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            uvicorn_server.should_exit = True
+            thread.join()

@@ -1,0 +1,48 @@
+"""A tiny model with an adapter that changes what it says, and rows to run it on."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from manera.dataset.encoding import IGNORE_INDEX, Encoded
+from manera.dataset.packing import Rows, pack
+from manera.model import base_model, lora, packed
+from manera.model.precision import Precision
+
+RANK, ALPHA = 4, 8.0
+
+
+def adapted_model(base: Path, precision: Precision = "float32", strength: float = 0.1) -> nn.Module:
+    """Load a base with an adapter of random strength; strength 0 is a fresh one."""
+    model: nn.Module = base_model.load(base)
+    packed.use_matrix_attention(model)
+    lora.add_adapter(model, RANK, ALPHA, precision, seed=1)
+    chance = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for layer in lora.adapted_layers(model).values():
+            layer.lora_B.normal_(0, strength, generator=chance)
+    return model
+
+
+def random_rows(vocabulary: int, lengths: list[int], length: int, seed: int = 3) -> Rows:
+    """Pack random examples of these lengths, of which about every third token is learned."""
+    chance = torch.Generator().manual_seed(seed)
+    examples = []
+    for count in lengths:
+        ids = torch.randint(7, vocabulary, (count,), generator=chance).tolist()
+        learns = (torch.rand(count, generator=chance) < 0.35).tolist()
+        labels = [
+            index if learn and place else IGNORE_INDEX
+            for place, (index, learn) in enumerate(zip(ids, learns, strict=True))
+        ]
+        examples.append(Encoded(ids, labels))
+    return pack(examples, length)
+
+
+def logits(model: nn.Module, ids: list[int]) -> Tensor:
+    """Return the logits (T, V) of one sequence, in float32."""
+    rows = pack([Encoded(ids, ids)], len(ids))
+    with torch.no_grad():
+        hidden = packed.hidden_states(model, packed.to_batch(rows))
+        return (hidden @ model.get_parameter("model.embed_tokens.weight").t()).float()[0]

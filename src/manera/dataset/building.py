@@ -8,9 +8,10 @@ from manera.dataset import examples
 from manera.dataset.encoding import Encoded, Encoder
 from manera.dataset.lint import check
 from manera.dataset.packing import Rows, pack
-from manera.dataset.template import PROSE, TURNS, ChatTemplate
+from manera.dataset.template import DIALOGUE, POST, PROSE, ChatTemplate
 from manera.records import Conversation, Example, ExampleKind, Message, SplitName
 
+TEMPLATES: dict[ExampleKind, str] = {"dialogue": DIALOGUE, "post": POST, "continuation": PROSE}
 MAX_LENGTH: dict[ExampleKind, int] = {"dialogue": 256, "post": 384, "continuation": 512}
 
 
@@ -29,7 +30,7 @@ class Dataset:
 
 def chat_template(kind: ExampleKind) -> ChatTemplate:
     """Return the template that a kind of example is learned in."""
-    return ChatTemplate(PROSE, end_of_turn="<eos>") if kind == "continuation" else ChatTemplate(TURNS)
+    return ChatTemplate(TEMPLATES[kind], end_of_turn="<eos>")
 
 
 def build(

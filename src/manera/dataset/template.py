@@ -21,6 +21,24 @@ TURNS = (
 )
 """Turns as the Gemma family writes them; a system message is a user's turn."""
 
+DIALOGUE = (
+    "{{ bos_token }}"
+    "{% for message in messages %}"
+    "{{ 'B' if message['role'] == 'assistant' else 'A' }}:\n"
+    "{{ message['content'] }}<eos>\n"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}B:\n{% endif %}"
+)
+"""A written dialogue, which a base that was never taught turns reads better than any markup."""
+
+POST = (
+    "{{ bos_token }}"
+    "{% for message in messages %}"
+    "{{ message['content'] }}{{ '<eos>' if message['role'] == 'assistant' else '\n\n' }}"
+    "{% endfor %}"
+)
+"""An instruction, an empty line, and the post."""
+
 PROSE = "{{ bos_token }}{% for message in messages %}{{ message['content'] }}{% endfor %}"
 """Running text: what was written so far is the prompt, and nothing marks a turn."""
 

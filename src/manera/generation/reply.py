@@ -9,7 +9,8 @@ from tokenizers import Tokenizer
 
 from manera.dataset.encoding import Encoder
 from manera.dataset.examples import LINE_BREAK, MESSAGE_BOUNDARY
-from manera.dataset.template import TURNS, ChatTemplate
+from manera.dataset.building import chat_template
+from manera.dataset.template import ChatTemplate
 from manera.errors import GenerationError, ModelError
 from manera.generation.engine import Engine, Finished, PromptTooLongError, Request, Token, stream
 from manera.model.base_model import BaseModel
@@ -56,7 +57,7 @@ def voice_writer(voice: Voice, tokenizer: Tokenizer) -> Writer:
 
 def base_writer(base: BaseModel, tokenizer: Tokenizer) -> Writer:
     """Let the base reply as it is, so that voices can be compared with it."""
-    return Writer(base.id, "dialogue", Encoder(tokenizer, ChatTemplate(TURNS)), Sampling())
+    return Writer(base.id, "dialogue", Encoder(tokenizer, chat_template("dialogue")), Sampling())
 
 
 def prompt_of(writer: Writer, messages: Sequence[Message], room: int) -> Prompt:

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -29,6 +29,11 @@ class Plan:
     seconds: float | None = None
     patience: int = 4
     seed: int = 0
+
+    def limited(self, steps: int) -> "Plan":
+        """Return the same plan, ended and decayed after at most so many steps, and scored only then."""
+        steps = min(steps, self.steps)
+        return replace(self, steps=steps, steps_per_validation=steps)
 
 
 def plan(
@@ -72,7 +77,7 @@ def train(
         nats, tokens = batch_nll(model, to_batch(rows, parameters[0].device))
         if not torch.isfinite(nats):
             raise TrainingError(
-                f"the loss became {float(nats)} at step {step}",
+                f"the loss became {float(nats.detach())} at step {step}",
                 f"train with a lower learning rate than {plan.learning_rate:g}",
             )
         (nats / max(tokens, 1)).backward()  # type: ignore[no-untyped-call]

@@ -7,7 +7,7 @@ from pathlib import Path
 from manera.corpus.conversations import conversations
 from manera.corpus.manifest import Speaker
 from manera.corpus.speakers import choose_speaker
-from manera.corpus.splitting import require_enough, split
+from manera.corpus.splitting import HELD_OUT_SHARE, require_enough, split
 from manera.corpus.storage import Corpus
 from manera.dataset.building import MAX_LENGTH, Dataset, build, chat_template
 from manera.dataset.encoding import Encoder
@@ -15,6 +15,9 @@ from manera.dataset.examples import INSTRUCTIONS, example_kind
 from manera.errors import TrainingError
 from manera.model import base_model
 from manera.records import Conversation, ExampleKind
+
+MOST_HELD_OUT_CHARACTERS = 40_000
+"""More would hardly sharpen the figure, and is better learned from; it is scored many times in a run."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,8 @@ def gather(corpus: Corpus, requested: str | None, base: Path, max_length: int | 
     Raises CorpusError or TrainingError when there is too little of the speaker to learn from or to hold out.
     """
     speaker = choose_speaker(corpus.manifest, requested)
-    parts = split(conversations(corpus.utterances()), speaker.speaker_id)
+    share = min(HELD_OUT_SHARE, MOST_HELD_OUT_CHARACTERS / speaker.characters)
+    parts = split(conversations(corpus.utterances()), speaker.speaker_id, share)
     learned_from = parts.conversations["train"]
     require_enough(learned_from, speaker.speaker_id, speaker.name)
     kind = example_kind(learned_from, speaker.speaker_id)
@@ -45,6 +49,10 @@ def gather(corpus: Corpus, requested: str | None, base: Path, max_length: int | 
     instruction = INSTRUCTIONS[_language(learned_from, speaker)] if kind == "post" else None
     length = max_length or MAX_LENGTH[kind]
     dataset = build(parts.conversations, speaker.speaker_id, kind, encoder, length, instruction)
+    if not len(dataset.rows["train"]):
+        raise TrainingError(
+            f'nothing "{speaker.name}" wrote fits an example of {length} tokens', "train with a larger --max-length"
+        )
     for part in ("validation", "test"):
         if not dataset.scored_bytes[part]:
             raise TrainingError(

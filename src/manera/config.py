@@ -40,16 +40,13 @@ def resolve(section: "type[Section]", name: str, flags: Mapping[str, Any]) -> "S
 
     values: dict[str, Any] = dict(_file_section(name))
     prefix = f"MANERA_{name.upper()}_"
-    values |= {
-        key[len(prefix) :].lower(): value for key, value in os.environ.items() if key.startswith(prefix)
-    }
+    values |= {key[len(prefix) :].lower(): value for key, value in os.environ.items() if key.startswith(prefix)}
     values |= {key: value for key, value in flags.items() if value is not None}
     try:
         return section.model_validate(values)
     except ValidationError as error:
         faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc']))} = {fault['input']!r}: {fault['msg']}"
-            for fault in error.errors()
+            f"{'.'.join(map(str, fault['loc']))} = {fault['input']!r}: {fault['msg']}" for fault in error.errors()
         )
         raise SettingsError(
             f"settings of [{name}] cannot be used: {faults}",

@@ -37,7 +37,7 @@ Port = Annotated[int, typer.Option(help="Port to listen on.")]
 Temperature = Annotated[float | None, typer.Option(help="0 is greedy; by default the voice's own.")]
 MaxTokens = Annotated[int | None, typer.Option(help="Longest reply, in tokens.")]
 
-DEFAULT_PORT = 8765
+DEFAULT_PORT = 8000
 
 
 @app.command("import")
@@ -152,18 +152,14 @@ def doctor() -> None:
 def main() -> None:
     """Run the command line; every expected failure is one clear error and exit code 1."""
     try:
-        app(standalone_mode=False)
+        app()
     except ManeraError as error:
         _fail(error.message, error.hint)
-    except KeyboardInterrupt:
-        _fail("interrupted; nothing was changed", None)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
     except OSError as error:
         _fail(f"{error.strerror or error}: {error.filename or 'while writing'}", _os_hint(error))
-    except Exception as error:
-        _fail_on_usage(error)
 
 
 def _fail(message: str, hint: str | None) -> None:
@@ -182,19 +178,6 @@ def _os_hint(error: OSError) -> str | None:
         errno.EROFS: "that disk is read-only: set MANERA_HOME, or --to, to another",
     }
     return hints.get(error.errno or 0)
-
-
-def _fail_on_usage(error: Exception) -> None:
-    """Report a wrong option as typer words it; anything else is a defect and keeps its traceback."""
-    from click import ClickException
-    from click.exceptions import Abort
-
-    if isinstance(error, Abort):
-        _fail("interrupted", None)
-    if not isinstance(error, ClickException):
-        raise error
-    error.show()
-    sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

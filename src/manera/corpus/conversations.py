@@ -8,9 +8,7 @@ from manera.records import Conversation, Turn, Utterance
 SILENCE_SECONDS = 3 * 3600
 
 
-def conversations(
-    utterances: Iterable[Utterance], silence_seconds: int = SILENCE_SECONDS
-) -> Iterator[Conversation]:
+def conversations(utterances: Iterable[Utterance], silence_seconds: int = SILENCE_SECONDS) -> Iterator[Conversation]:
     """Yield conversations as they end; threads may interleave.
 
     Chat messages are cut where nobody wrote for longer than the silence, each post stands alone,

@@ -10,9 +10,7 @@ _SHOWN = 5
 _SOURCES_SHOWN = 2
 
 
-def choose_speaker(
-    manifest: Manifest, requested: str | None, command: str = "manera train corpus"
-) -> Speaker:
+def choose_speaker(manifest: Manifest, requested: str | None, command: str = "manera train corpus") -> Speaker:
     """Find a speaker by name, former name or id (``user42`` or ``42``), whatever the case.
 
     None asks for the obvious one: the only speaker, or the owner of the export.
@@ -40,9 +38,7 @@ def choose_speaker(
 def _obvious(manifest: Manifest, command: str) -> Speaker:
     if len(manifest.speakers) == 1:
         return manifest.speakers[0]
-    if owner := next(
-        (speaker for speaker in manifest.speakers if speaker.speaker_id == manifest.owner), None
-    ):
+    if owner := next((speaker for speaker in manifest.speakers if speaker.speaker_id == manifest.owner), None):
         return owner
     raise CorpusError(
         f"{len(manifest.speakers):,} people speak in {_sources(manifest)} ({_listed(manifest.speakers)})",
@@ -59,9 +55,7 @@ def _by_id(speakers: Sequence[Speaker], requested: str) -> list[Speaker]:
 def _by_name(speakers: Sequence[Speaker], requested: str) -> list[Speaker]:
     """A present name goes before a former one."""
     wanted = _folded(requested)
-    present = [
-        speaker for speaker in speakers if wanted in (_folded(speaker.name), _folded(speaker.speaker_id))
-    ]
+    present = [speaker for speaker in speakers if wanted in (_folded(speaker.name), _folded(speaker.speaker_id))]
     return present or [speaker for speaker in speakers if wanted in map(_folded, speaker.aliases)]
 
 

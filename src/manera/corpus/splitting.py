@@ -149,9 +149,7 @@ def _rank(thread: str, index: int) -> bytes:
     return hashlib.sha256(f"{thread}\0{index}".encode()).digest()
 
 
-def _by_position(
-    spoken: Sequence[Conversation], speaker_id: str, share: float, dropped: Counter[str]
-) -> Parts:
+def _by_position(spoken: Sequence[Conversation], speaker_id: str, share: float, dropped: Counter[str]) -> Parts:
     """Cut each long thread near its end; short ones are learned from whole, unless there are no others."""
     threads: dict[str, list[_Piece]] = {}
     for conversation in spoken:
@@ -208,9 +206,7 @@ def _joined(pieces: Iterable[_Piece]) -> list[Conversation]:
 
 
 def _with_turns(conversation: Conversation, turns: tuple[Turn, ...]) -> Conversation:
-    return Conversation(
-        conversation.thread, conversation.kind, turns, conversation.started_at, conversation.title
-    )
+    return Conversation(conversation.thread, conversation.kind, turns, conversation.started_at, conversation.title)
 
 
 def _without_repeats(parts: Parts, speaker_id: str, dropped: Counter[str]) -> Parts:
@@ -254,6 +250,4 @@ def _normal(text: str) -> str:
 
 
 def _characters(conversation: Conversation, speaker_id: str) -> int:
-    return sum(
-        len(text) for turn in conversation.turns if turn.speaker_id == speaker_id for text in turn.texts
-    )
+    return sum(len(text) for turn in conversation.turns if turn.speaker_id == speaker_id for text in turn.texts)

@@ -35,9 +35,7 @@ class Corpus:
         return read_records(self.folder / UTTERANCES, Utterance)
 
 
-def write(
-    records: Iterable[SourceRecord], folder: Path, paths: Iterable[Path], *, replace: bool = False
-) -> Manifest:
+def write(records: Iterable[SourceRecord], folder: Path, paths: Iterable[Path], *, replace: bool = False) -> Manifest:
     """Write what was read from ``paths`` as a corpus, and return its figures.
 
     Everything goes to a folder beside it first, so a failure leaves nothing and harms nothing.
@@ -136,9 +134,7 @@ def _refuse_occupied(folder: Path, replace: bool) -> None:
     if not entries:
         return
     if MANIFEST not in entries:
-        raise CorpusError(
-            f"{folder} is not empty and holds no corpus", "choose another folder for the corpus"
-        )
+        raise CorpusError(f"{folder} is not empty and holds no corpus", "choose another folder for the corpus")
     if not replace:
         raise CorpusError(f"there is a corpus in {folder} already", "to replace it, add --replace")
     if foreign := sorted(entries - _OWN_FILES):

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import msgspec
 from tokenizers import Tokenizer
 
+from manera.dataset.building import chat_template
 from manera.dataset.encoding import Encoder
 from manera.dataset.examples import LINE_BREAK, MESSAGE_BOUNDARY
-from manera.dataset.building import chat_template
 from manera.dataset.template import ChatTemplate
 from manera.errors import GenerationError, ModelError
 from manera.generation.engine import Engine, Finished, PromptTooLongError, Request, Token, stream

@@ -55,8 +55,7 @@ def find(paths: Iterable[Path]) -> list[SourceFile]:
     sources = _distinct([_source(file, root) for file, root in found], [file for file, _ in found])
     works = _distinct([_work(file) for file, _ in found], [file for file, _ in found])
     return [
-        SourceFile(file, source, work, root)
-        for (file, root), source, work in zip(found, sources, works, strict=True)
+        SourceFile(file, source, work, root) for (file, root), source, work in zip(found, sources, works, strict=True)
     ]
 
 

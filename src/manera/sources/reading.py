@@ -37,9 +37,7 @@ _HEAD_BYTES = 1 << 16
 _MARKDOWN = frozenset({".md", ".mdx", ".markdown"})
 # In a folder, a file of another kind is passed over; named by itself, it is looked into.
 _TEXT_SUFFIXES = frozenset({".txt", ".text", ".json", "", *_MARKDOWN})
-_ABOUT_FILES = frozenset(
-    {"license", "licence", "copying", "notice", "readme", "authors", "contributing", "changelog"}
-)
+_ABOUT_FILES = frozenset({"license", "licence", "copying", "notice", "readme", "authors", "contributing", "changelog"})
 
 # An object, or an array of objects; a text may begin with a bracket too. UTF-16 has NULs between.
 _JSON = re.compile(rb"(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?\s*(?:\{\s*[\"}]|\[\s*[\[{])")
@@ -64,9 +62,7 @@ def read(paths: Iterable[Path]) -> Iterator[SourceRecord]:
         try:
             yield from _read_file(file)
         except PermissionError as error:
-            raise SourceError(
-                f"{file.path} cannot be opened: {error.strerror}", f"chmod u+r '{file.path}'"
-            ) from error
+            raise SourceError(f"{file.path} cannot be opened: {error.strerror}", f"chmod u+r '{file.path}'") from error
 
 
 def recognise(path: Path) -> str:
@@ -156,6 +152,5 @@ def _is_table(text: str) -> bool:
     if sum(line.endswith((".", "!", "?", "…")) for line in lines) > len(lines) / 2:
         return False
     return len(lines) >= _TABLE_LINES and any(
-        min(counts) == max(counts) > 0
-        for counts in ([line.count(mark) for line in lines] for mark in (",", ";", "\t"))
+        min(counts) == max(counts) > 0 for counts in ([line.count(mark) for line in lines] for mark in (",", ";", "\t"))
     )

@@ -24,9 +24,7 @@ _HEADINGS = (
     re.compile(r"^(?:явление|выход)\b", re.IGNORECASE),
 )
 _HEADING_WORDS = 6
-_CAST = re.compile(
-    r"^(?:действующие лица|лица|персонажи|dramatis person(?:ae|æ)|characters|cast)\b", re.IGNORECASE
-)
+_CAST = re.compile(r"^(?:действующие лица|лица|персонажи|dramatis person(?:ae|æ)|characters|cast)\b", re.IGNORECASE)
 _NAME_WORDS = 5
 _SENTENCE_END = tuple('.!?…,;:»"”')
 # A book may hold a few dialogues; in a script most lines are replies, and the same few people speak.
@@ -122,9 +120,7 @@ def _finished(stage: _Stage) -> Iterator[SourceRecord]:
     if not stage.thread:
         stage.begin_scene()
     stage.position += 1
-    yield Utterance(
-        stage.name.upper(), stage.name, text, stage.thread, stage.position, "line", stage.file.source
-    )
+    yield Utterance(stage.name.upper(), stage.name, text, stage.thread, stage.position, "line", stage.file.source)
 
 
 def _words(reply: str) -> str:

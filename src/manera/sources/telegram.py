@@ -81,11 +81,7 @@ class _Chat:
     def thread(self) -> str:
         """Names repeat, ids do not; the place in the file serves where an id is missing."""
         number = self.header.get("id")
-        return (
-            f"{self.name} ({number})"
-            if number is not None
-            else f"{self.name} ({self.source} #{self.ordinal})"
-        )
+        return f"{self.name} ({number})" if number is not None else f"{self.name} ({self.source} #{self.ordinal})"
 
     def owner(self) -> str | None:
         """Tell whose export this is, as far as this chat shows it."""

@@ -1,0 +1,37 @@
+"""``manera doctor``: what this machine and this installation can do."""
+
+import os
+import platform
+from importlib.metadata import version
+
+from manera import config
+from manera.cli import console
+from manera.errors import ManeraError
+from manera.model.base_model import is_prepared
+from manera.model.precision import compiler_is_available, fastest
+from manera.model.vocabulary import DEFAULT_LANGUAGES, known_languages
+from manera.model.voice import list_voices
+
+
+def show() -> None:
+    """Print one line a fact."""
+    packages = ("manera", "torch", "transformers", "xllamacpp")
+    facts = {
+        "python": f"{platform.python_version()} on {platform.system()}, {os.cpu_count()} processors",
+        "packages": ", ".join(f"{package} {version(package)}" for package in packages),
+        "fastest arithmetic": fastest(),
+        "compiler for torch.compile": "found" if compiler_is_available() else "none: long runs are slower",
+        "home": str(config.home()),
+        "base": "built" if is_prepared(DEFAULT_LANGUAGES) else "not built yet; the first training builds it",
+        "languages": ", ".join(known_languages()),
+        "voices": _voices(),
+    }
+    for name, fact in facts.items():
+        console.say(f"{name:28}{fact}")
+
+
+def _voices() -> str:
+    try:
+        return ", ".join(f"{voice.name} ({voice.kind})" for voice in list_voices()) or "none yet: manera up PATH"
+    except ManeraError as error:
+        return error.message

@@ -1,0 +1,38 @@
+# Everything below sets itself up in .venv first; nothing else is needed but Python >= 3.11, make and a C++ compiler.
+
+PYTHON ?= python3
+BIN := .venv/bin
+EXAMPLE ?= examples/channel-ru
+
+.PHONY: demo test check format bench clean
+
+demo: .venv/installed       ## learn the bundled example and compare its voice with the untuned base
+	$(BIN)/manera up $(EXAMPLE) --name demo --replace --no-chat
+	@echo "here:        $(BIN)/manera chat demo"
+
+test: .venv/installed       ## run the tests
+	$(BIN)/python -m pytest
+
+check: .venv/installed      ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/installed     ## mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/installed      ## measure again what benchmarks/results holds; DATA is a folder of authors' folders
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,bench]'
+	$(BIN)/python benchmarks/ingest.py --save
+	$(BIN)/python benchmarks/generate.py --save
+	$(BIN)/python benchmarks/train.py speed --data $(DATA) --save
+	$(BIN)/python benchmarks/train.py pushkin --data $(DATA) --save
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+clean:                      ## remove what the commands above made here
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from manera.dataset.encoding import Encoder
 from manera.dataset.template import TURNS, ChatTemplate
@@ -25,6 +26,36 @@ def shared_data() -> Path:
         if os.environ.get("CI"):
             pytest.fail(f"no shared data in {folder}: set MANERA_SHARED_DATA")
         pytest.skip(f"no shared data in {folder}")
+    return folder
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes more than some seconds; leave out with -m 'not slow'")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> Iterator[None]:
+    """Let torch compute in one thread: two would wait for each other where other programs run."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def builtin_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for MANERA_HOME in which the built-in base is ready."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MANERA_HOME", str(home))
+        base_model.prepare()
+    return home
+
+
+@pytest.fixture(scope="session")
+def builtin_base(builtin_home: Path) -> Path:
+    """The folder of the built-in base in its default languages."""
+    (folder,) = (builtin_home / "bases").iterdir()
     return folder
 
 

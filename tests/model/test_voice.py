@@ -1,0 +1,94 @@
+"""A voice's manifest, its name, and the one base that it fits."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from manera.errors import ModelError
+from manera.model import base_model
+from manera.model.voice import MANIFEST, list_voices, read_voice, require_base, voice_folder, voices_folder, write_voice
+from tiny import tiny_voice
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MANERA_HOME", str(tmp_path))
+
+
+def written(base: Path, *names: str) -> None:
+    for name in names:
+        voice_folder(name).mkdir(parents=True)
+        write_voice(tiny_voice(base, name, "post", "Напиши пост: {topic}"), voice_folder(name))
+
+
+def test_a_manifest_comes_back_as_it_was_and_opens_in_an_editor(tiny_base: Path) -> None:
+    written(tiny_base, "anna")
+    assert read_voice("anna") == tiny_voice(tiny_base, "anna", "post", "Напиши пост: {topic}")
+    assert "Напиши пост" in (voice_folder("anna") / MANIFEST).read_text("utf-8")
+
+
+def test_voices_are_listed_by_name(tiny_base: Path) -> None:
+    assert list(list_voices()) == []
+    written(tiny_base, "boris", "anna")
+    assert [voice.name for voice in list_voices()] == ["anna", "boris"]
+
+
+def test_a_voice_that_is_not_there_is_told_from_those_that_are(tiny_base: Path) -> None:
+    with pytest.raises(ModelError, match="no voice 'clara'") as caught:
+        read_voice("clara")
+    assert caught.value.hint == "make one: manera up PATH"
+    written(tiny_base, "boris", "anna")
+    with pytest.raises(ModelError) as caught:
+        read_voice("clara")
+    assert caught.value.hint == "voices: anna, boris"
+
+
+def test_a_broken_manifest_is_named(tiny_base: Path) -> None:
+    written(tiny_base, "anna")
+    (voice_folder("anna") / MANIFEST).write_text("{}", "utf-8")
+    with pytest.raises(ModelError, match=r"manera\.json is not a voice's manifest"):
+        read_voice("anna")
+
+
+@pytest.mark.parametrize("name", ["anna", "аня", "anna-2", "a", "3d", "anna.v2", "анна_к", "x" * 64, "console"])
+def test_a_name_of_letters_digits_dots_and_dashes_is_a_folder_among_the_voices(name: str) -> None:
+    assert voice_folder(name).parent == voices_folder()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "",
+            ".",
+            "..",
+            "../anna",
+            "a/b",
+            "a\\b",
+            "/etc",
+            ".hidden",
+            "-rf",
+            "_a",
+            "a b",
+            "a\n",
+            "a\0",
+            "x" * 65,
+            "anna.",
+        ),
+        *("con", "NUL", "aux.txt", "Com1", "lpt9.v2"),
+    ],
+)
+def test_a_name_that_could_be_another_place_is_refused(name: str) -> None:
+    with pytest.raises(ModelError, match="cannot name a voice"):
+        voice_folder(name)
+
+
+def test_a_voice_fits_only_the_base_it_was_trained_on(tiny_base: Path) -> None:
+    voice, base = tiny_voice(tiny_base, "anna"), base_model.read(tiny_base)
+    require_base(voice, base)
+    require_base(voice, msgspec.structs.replace(base, context_length=77))
+    for part in ("id", "revision", "vocabulary_sha256"):
+        with pytest.raises(ModelError, match=f"trained on .* differ in {part}") as caught:
+            require_base(voice, msgspec.structs.replace(base, **{part: "other"}))
+        assert caught.value.hint == "use it with the base for en,ru, or train it again"

@@ -1,0 +1,428 @@
+"""Learning on a small corpus with a tiny base: what a run keeps, how it ends, and what it never harms."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from adapted import random_rows
+from manera.corpus.storage import Corpus, open_corpus, write
+from manera.dataset.encoding import Encoder
+from manera.dataset.packing import pack
+from manera.errors import CorpusError, ManeraError, ModelError, TrainingError
+from manera.model import adapter, base_model, lora, packed
+from manera.model.voice import ADAPTER_GGUF, read_voice, voices_folder
+from manera.records import Example, Message, TrainingStep, read_records
+from manera.sources.reading import read
+from manera.training.learn import Learned, Prepared, learn
+from manera.training.loop import Plan, plan, train
+from manera.training.material import Material, gather
+from manera.training.settings import TrainingConfig
+from tiny import PIECES, TEXT
+
+LINES = [line for line in TEXT.split("\n") if line]
+QUICK: dict[str, Any] = {
+    "precision": "float32",
+    "compile": "off",
+    "rank": 4,
+    "alpha": 8,
+    "max_length": 192,
+    "batch_tokens": 400,
+    "epochs": 1,
+    "learning_rate": 3e-3,
+}
+
+
+def settings(**changed: Any) -> TrainingConfig:
+    return TrainingConfig(**(QUICK | changed))
+
+
+def telegram(folder: Path) -> Path:
+    messages: list[dict[str, Any]] = []
+    for number in range(64):
+        name, words = (("Аня", LINES[number % 12]), ("Боря", "Ну и что ты думаешь?"))[number % 2]
+        messages.append(
+            {
+                "id": number,
+                "type": "message",
+                "date_unixtime": str(1_700_000_000 + 1800 * number + 86_400 * (number // 10)),
+                "from": name,
+                "from_id": f"user{number % 2 + 1}",
+                "text": f"{words} {number}",
+            }
+        )
+    path = folder / "result.json"
+    path.write_text(json.dumps({"name": "Боря", "type": "personal_chat", "id": 2, "messages": messages}), "utf-8")
+    return path
+
+
+def channel(folder: Path) -> Path:
+    messages = [
+        {
+            "id": number,
+            "type": "message",
+            "date_unixtime": str(1_700_000_000 + 86_400 * number),
+            "from": "Аня",
+            "from_id": "channel1",
+            "text": f"{LINES[number % 12]} {number}",
+        }
+        for number in range(32)
+    ]
+    path = folder / "result.json"
+    path.write_text(json.dumps({"name": "Аня", "type": "public_channel", "id": 1, "messages": messages}), "utf-8")
+    return path
+
+
+def play(folder: Path) -> Path:
+    speeches = [
+        f"{('АНЯ', 'БОРЯ')[number % 2]}: {LINES[number % 12] if number % 2 == 0 else 'Ну и что?'} {number}."
+        for number in range(64)
+    ]
+    path = folder / "пьеса.txt"
+    path.write_text("Пьеса\n\nДействие первое\n" + "\n".join(speeches), "utf-8")
+    return path
+
+
+def book(folder: Path) -> Path:
+    path = folder / "книга.txt"
+    path.write_text("\n\n".join(f"{LINES[number % 12]} И так {number} раз." for number in range(32)), "utf-8")
+    return path
+
+
+WRITERS = {"telegram": telegram, "channel": channel, "play": play, "book": book}
+KINDS = {"telegram": "dialogue", "channel": "post", "play": "dialogue", "book": "continuation"}
+SPEAKERS = {"telegram": "Аня", "channel": None, "play": "АНЯ", "book": None}
+
+
+@pytest.fixture(scope="session")
+def corpora(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Corpus]:
+    """The same words as a chat, a channel, a play and a book."""
+    found = {}
+    for name, writer in WRITERS.items():
+        folder = tmp_path_factory.mktemp(name)
+        path = writer(folder)
+        write(read([path]), folder / "corpus", [path])
+        found[name] = open_corpus(folder / "corpus")
+    return found
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MANERA_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture(scope="session")
+def chat(corpora: dict[str, Corpus], tiny_base: Path) -> Material:
+    return gather(corpora["telegram"], "Аня", tiny_base, 192)
+
+
+def run(corpus: Corpus, base: Path, name: str = "anna", speaker: str | None = "Аня", **changed: Any) -> list[Any]:
+    return list(learn(corpus, speaker, name, settings(**changed), base))
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("source", WRITERS)
+def test_each_source_becomes_a_voice_of_its_kind(corpora: dict[str, Corpus], tiny_base: Path, source: str) -> None:
+    events = run(corpora[source], tiny_base, speaker=SPEAKERS[source])
+    prepared, *steps, learned = events
+    assert isinstance(prepared, Prepared)
+    assert isinstance(learned, Learned)
+    assert prepared.kind == learned.kind == KINDS[source]
+    assert [step.step for step in steps] == list(range(1, prepared.steps + 1))
+    voice = read_voice("anna")
+    assert voice.kind == KINDS[source]
+    assert voice.base == base_model.read(tiny_base)
+    assert voice.held_out == learned.held_out
+    assert (voice.instruction is None) == (voice.kind != "post")
+    assert learned.held_out.voice.bits_per_byte < learned.held_out.base.bits_per_byte
+
+
+def test_a_voice_is_complete(corpora: dict[str, Corpus], tiny_base: Path, home: Path, chat: Material) -> None:
+    _, *steps, learned = run(corpora["telegram"], tiny_base)
+    folder = voices_folder() / "anna"
+    assert {path.name for path in folder.iterdir()} == {
+        "manera.json",
+        "adapter_config.json",
+        adapter.WEIGHTS,
+        ADAPTER_GGUF,
+        "training.jsonl",
+        "dataset",
+    }
+    assert list(read_records(folder / "training.jsonl", TrainingStep)) == steps
+    assert list(read_records(folder / "dataset" / "train.jsonl", Example)) == chat.dataset.examples["train"]
+    voice = read_voice("anna")
+    assert (voice.name, voice.persona.name, voice.persona.speaker_id) == ("anna", "Аня", "user1")
+    assert (voice.chat_template, voice.template_sha256) == (chat.encoder.template.source, chat.encoder.template.sha256)
+    assert voice.settings["max_length"] == 192
+    assert voice.settings["precision"] == "float32"
+    # the kept adapter is what the held-out figures are of
+    model: Any = base_model.load(tiny_base)
+    packed.use_matrix_attention(model)
+    lora.add_adapter(model, 4, 8, "float32", 0)
+    lora.load_adapter_state(model, adapter.read_peft(folder))
+    nll = packed.measure(model, chat.dataset.rows["test"], 2)
+    assert nll.perplexity == pytest.approx(learned.held_out.voice.perplexity, rel=1e-4)
+
+
+def test_train_validation_and_test_share_no_example(corpora: dict[str, Corpus], tiny_base: Path) -> None:
+    for source, corpus in corpora.items():
+        parts = gather(corpus, SPEAKERS[source], tiny_base, 192).dataset.examples
+        own = {
+            part: {m.content for e in made for m in e.messages if m.role == "assistant"} for part, made in parts.items()
+        }
+        assert all(own.values())
+        assert not own["train"] & own["validation"]
+        assert not own["train"] & own["test"]
+        assert not own["validation"] & own["test"]
+
+
+def adapted(material: Material, seed: int = 0) -> Any:
+    model: Any = base_model.load(material.base)
+    packed.use_matrix_attention(model)
+    lora.add_adapter(model, 16, 32, "float32", seed)
+    return model
+
+
+def test_overfitting_one_example_reproduces_it_greedily(chat: Material) -> None:
+    encoder: Encoder = chat.encoder
+    messages = (Message("user", "Как дела?"), Message("assistant", "Сегодня пойдём гулять, если не будет дождя."))
+    rows = pack([encoder.example(Example(messages))], 64)
+    model = adapted(chat)
+    with torch.no_grad():  # the tiny base's own row of it is too short ever to be the likeliest
+        model.model.embed_tokens.weight[encoder.end_of_turn] *= 5
+    *_, last = train(model, rows, rows, Plan(120, 1, 120, 1e-2), lambda step: None)
+    assert last.loss < 0.01
+    ids = encoder.prompt(messages[:1])
+    start = len(ids)
+    while ids[-1] != encoder.end_of_turn and len(ids) < 64:
+        with torch.no_grad():
+            ids.append(int(model(torch.tensor([ids]), attention_mask=_causal(len(ids))).logits[0, -1].argmax()))
+    assert encoder.decode(ids[start:-1]) == messages[1].content
+
+
+def _causal(length: int) -> Any:
+    from manera.model.attention import packed_mask
+
+    ones = torch.ones(1, length, dtype=torch.long)
+    return {
+        "full_attention": packed_mask(ones, None, torch.float32),
+        "sliding_attention": packed_mask(ones, 48, torch.float32),
+    }
+
+
+GOLDEN = [
+    8.9644, 8.68738, 8.33812, 8.11798, 7.41992, 7.87809, 7.40896, 6.99944, 6.51724, 6.93506, 6.51582,
+    6.53733, 6.14584, 6.45898, 6.28493, 5.96267, 5.78908, 6.15988, 5.84683, 5.96353,
+]  # fmt: skip
+"""Nats per supervised token."""
+
+
+def test_twenty_steps_lose_what_they_always_lost(chat: Material) -> None:
+    rows = random_rows(PIECES, [30, 60, 45, 64, 12] * 4, 64)
+    planned = Plan(steps=20, rows_per_step=4, steps_per_validation=10, learning_rate=5e-3, seed=7)
+    losses = [step.loss for step in train(adapted(chat, seed=7), rows, rows, planned, lambda step: None)]
+    # another processor adds up in another order, and 20 steps make a millionth into some hundred-thousandths
+    assert losses == pytest.approx(GOLDEN, rel=1e-3)
+
+
+def test_the_kept_point_has_the_lowest_held_out_loss(corpora: dict[str, Corpus], tiny_base: Path) -> None:
+    _, *steps, learned = run(corpora["telegram"], tiny_base, epochs=4, learning_rate=0.03, patience=50)
+    scored = {step.step: step.validation_loss for step in steps if step.validation_loss is not None}
+    assert len(scored) > 4
+    assert learned.kept_step == min(scored, key=lambda step: scored[step])
+    assert not learned.stopped
+
+
+def test_training_ends_when_held_out_loss_stops_falling(corpora: dict[str, Corpus], tiny_base: Path) -> None:
+    prepared, *steps, learned = run(corpora["telegram"], tiny_base, epochs=50, learning_rate=0.1, patience=2)
+    assert len(steps) < prepared.steps
+    scored = [step.validation_loss for step in steps if step.validation_loss is not None]
+    assert min(scored) not in scored[-2:]
+    assert learned.steps == len(steps) > learned.kept_step
+
+
+def test_training_ends_when_the_time_is_up(corpora: dict[str, Corpus], tiny_base: Path) -> None:
+    prepared, *steps, learned = run(corpora["telegram"], tiny_base, epochs=None, minutes=0.001)
+    assert 1 <= len(steps) < prepared.steps
+    assert steps[-1].validation_loss is not None
+    assert steps[-1].learning_rate < steps[0].learning_rate or len(steps) == 1
+    assert learned.steps == len(steps)
+
+
+def test_the_same_seed_gives_the_same_voice_and_another_one_another(
+    corpora: dict[str, Corpus], tiny_base: Path
+) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        run(corpora["telegram"], tiny_base, name, seed=seed)
+    weights = {name: (voices_folder() / name / adapter.WEIGHTS).read_bytes() for name in "abc"}
+    assert weights["a"] == weights["b"] != weights["c"]
+    assert read_voice("a").dataset_sha256 == read_voice("c").dataset_sha256
+
+
+def test_a_loss_that_is_no_number_ends_with_advice(chat: Material) -> None:
+    model = adapted(chat)
+    with torch.no_grad():
+        next(iter(lora.adapted_layers(model).values())).lora_A.fill_(float("nan"))
+    rows = chat.dataset.rows
+    with pytest.raises(TrainingError, match="nan at step 1") as caught:
+        list(train(model, rows["train"], rows["validation"], Plan(5, 2, 5, 1e-3), lambda step: None))
+    assert "learning rate" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("interrupted_after", [1, 7])
+def test_an_interruption_keeps_the_best_point_and_writes_a_whole_voice(
+    corpora: dict[str, Corpus], tiny_base: Path, home: Path, interrupted_after: int
+) -> None:
+    events = learn(corpora["telegram"], "Аня", "anna", settings(epochs=9), tiny_base)
+    steps = []
+    assert isinstance(next(events), Prepared)
+    while len(steps) < interrupted_after:
+        step = next(events)
+        assert isinstance(step, TrainingStep)
+        steps.append(step)
+    learned = events.throw(KeyboardInterrupt)
+    assert isinstance(learned, Learned)
+    assert learned.stopped
+    assert learned.steps == interrupted_after
+    scored = {step.step: step.validation_loss for step in steps if step.validation_loss is not None}
+    assert learned.kept_step == (min(scored, key=lambda step: scored[step]) if scored else interrupted_after)
+    assert read_voice("anna").held_out == learned.held_out
+    assert [path.name for path in voices_folder().iterdir()] == ["anna"]
+    with pytest.raises(StopIteration):
+        next(events)
+
+
+def test_an_interruption_before_the_first_step_leaves_nothing(corpora: dict[str, Corpus], tiny_base: Path) -> None:
+    events = learn(corpora["telegram"], "Аня", "anna", settings(), tiny_base)
+    assert isinstance(next(events), Prepared)
+    with pytest.raises(KeyboardInterrupt):
+        events.throw(KeyboardInterrupt)
+    assert not voices_folder().exists() or not list(voices_folder().iterdir())
+
+
+@pytest.fixture
+def existing(corpora: dict[str, Corpus], tiny_base: Path, home: Path) -> dict[str, bytes]:
+    run(corpora["telegram"], tiny_base, epochs=0.1)
+    return files_of(voices_folder())
+
+
+def test_a_taken_name_is_refused_before_work_starts(
+    corpora: dict[str, Corpus], tiny_base: Path, existing: dict[str, bytes]
+) -> None:
+    with pytest.raises(ModelError, match="there is a voice 'anna' already"):
+        next(learn(corpora["telegram"], "Аня", "anna", settings(), tiny_base))
+    assert files_of(voices_folder()) == existing
+
+
+def test_a_folder_that_is_no_voice_is_never_replaced(corpora: dict[str, Corpus], tiny_base: Path, home: Path) -> None:
+    precious = voices_folder() / "anna" / "letters.txt"
+    precious.parent.mkdir(parents=True)
+    precious.write_text("дорогие письма", "utf-8")
+    with pytest.raises(ModelError, match="is not a voice"):
+        next(learn(corpora["telegram"], "Аня", "anna", settings(), tiny_base, replace=True))
+    assert precious.read_text("utf-8") == "дорогие письма"
+
+
+def test_a_replaced_voice_is_wholly_new(
+    corpora: dict[str, Corpus], tiny_base: Path, existing: dict[str, bytes]
+) -> None:
+    list(learn(corpora["telegram"], "Аня", "anna", settings(seed=5), tiny_base, replace=True))
+    found = files_of(voices_folder())
+    assert found.keys() == existing.keys()
+    assert found[f"anna/{adapter.WEIGHTS}"] != existing[f"anna/{adapter.WEIGHTS}"]
+    assert read_voice("anna").seed == 5
+
+
+def test_a_run_that_is_given_up_harms_no_existing_voice(
+    corpora: dict[str, Corpus], tiny_base: Path, existing: dict[str, bytes]
+) -> None:
+    events = learn(corpora["telegram"], "Аня", "anna", settings(), tiny_base, replace=True)
+    next(events), next(events)
+    events.close()  # type: ignore[attr-defined]
+    assert files_of(voices_folder()) == existing
+
+
+def test_a_run_that_fails_to_write_harms_no_existing_voice(
+    corpora: dict[str, Corpus], tiny_base: Path, existing: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = learn(corpora["telegram"], "Аня", "anna", settings(), tiny_base, replace=True)
+    next(events)
+    monkeypatch.setattr(Path, "rename", _failing_into(voices_folder() / "anna"))
+    with pytest.raises(ModelError, match="No space left on device"):
+        list(events)
+    assert files_of(voices_folder()) == existing
+
+
+def _failing_into(folder: Path) -> Any:
+    """Let the new voice's move fail, as on a full or foreign disk, and no other."""
+    rename = Path.rename
+
+    def failing(self: Path, target: Path) -> Path:
+        if target == folder and self.name == "voice":
+            raise OSError(28, "No space left on device")
+        return rename(self, target)
+
+    return failing
+
+
+def test_too_little_text_is_refused_with_what_is_needed(tiny_base: Path, tmp_path: Path) -> None:
+    path = tmp_path / "записка.txt"
+    path.write_text("Одна короткая записка о том, что всё хорошо. " * 8, "utf-8")
+    write(read([path]), tmp_path / "corpus", [path])
+    with pytest.raises(CorpusError, match="2,000 are needed"):
+        next(learn(open_corpus(tmp_path / "corpus"), None, "anna", settings(), tiny_base))
+    assert not voices_folder().exists()
+
+
+@pytest.mark.parametrize("source", ["telegram", "channel"])
+def test_examples_that_are_all_too_long_are_refused_at_once(
+    corpora: dict[str, Corpus], tiny_base: Path, source: str
+) -> None:
+    with pytest.raises(TrainingError, match="fits an example of 32 tokens"):
+        next(learn(corpora[source], SPEAKERS[source], "anna", settings(max_length=32), tiny_base))
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"), [({"device": "abacus"}, "no device 'abacus'"), ({"device": "cuda:77"}, "no device")]
+)
+def test_what_this_machine_lacks_is_named(
+    corpora: dict[str, Corpus], tiny_base: Path, changed: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ManeraError, match=message):
+        next(learn(corpora["telegram"], "Аня", "anna", settings(**changed), tiny_base))
+
+
+def test_a_plan_counts_steps_from_passes_over_the_rows() -> None:
+    planned = plan(rows=10, row_length=256, batch_tokens=1024, epochs=2, validations_per_epoch=3, learning_rate=1e-3)
+    assert (planned.rows_per_step, planned.steps, planned.steps_per_validation) == (4, 6, 1)
+    small = plan(rows=2, row_length=512, batch_tokens=100, epochs=0.1, validations_per_epoch=3, learning_rate=1e-3)
+    assert (small.rows_per_step, small.steps, small.steps_per_validation) == (1, 1, 1)
+
+
+def test_the_learning_rate_rises_then_falls_and_every_row_is_seen_each_epoch(chat: Material) -> None:
+    rows = chat.dataset.rows
+    count = len(rows["train"])
+    planned = Plan(steps=2 * count, rows_per_step=1, steps_per_validation=10**6, learning_rate=1e-3)
+    steps = list(train(adapted(chat), rows["train"], rows["validation"], planned, lambda step: None))
+    rates = [step.learning_rate for step in steps]
+    peak = rates.index(max(rates))
+    assert max(rates) <= 1e-3
+    assert rates[:peak] == sorted(rates[:peak])
+    assert rates[peak:] == sorted(rates[peak:], reverse=True)
+    for epoch in (steps[:count], steps[count:]):
+        assert sum(step.supervised_tokens for step in epoch) == rows["train"].supervised_tokens
+        assert sum(step.tokens for step in epoch) == rows["train"].tokens
+
+
+def test_nobodys_words_are_logged(
+    corpora: dict[str, Corpus], tiny_base: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("DEBUG"):
+        run(corpora["telegram"], tiny_base, epochs=0.1)
+    assert "дядя" not in caplog.text

@@ -1,0 +1,140 @@
+"""The built-in base itself: trimmed without loss, and the same in transformers and llama.cpp."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from adapted import adapted_model, logits
+from manera.dataset.encoding import Encoder
+from manera.dataset.template import TURNS, ChatTemplate
+from manera.generation.engine import Request, Token, stream
+from manera.generation.llama_cpp import open_engine
+from manera.model import adapter, base_model, builtin, gguf_file, lora
+from manera.model.base_model import DEFAULT_LANGUAGES
+from manera.model.gguf_file import EMBEDDING
+from manera.model.tokenizer import BYTE, CONTROL, build_tokenizer
+from manera.model.vocabulary import kept_tokens
+from manera.model.voice import Sampling
+from tiny import TEXT
+
+pytestmark = pytest.mark.slow
+ONE_STEP = Sampling(temperature=0, repetition_penalty=None, max_new_tokens=1)
+
+
+@pytest.fixture(scope="module")
+def whole() -> Iterator[Path]:
+    with builtin.assembled() as path:
+        yield path
+
+
+@pytest.fixture(scope="module")
+def full(whole: Path) -> Tokenizer:
+    return build_tokenizer(gguf_file.read_vocabulary(gguf_file.open_gguf(whole)))
+
+
+@pytest.fixture(scope="module")
+def encoder(builtin_base: Path) -> Encoder:
+    return Encoder(base_model.load_tokenizer(builtin_base), ChatTemplate(TURNS))
+
+
+def share_read_alike(full: Tokenizer, encoder: Encoder, text: str) -> float:
+    """Compare where all tokens are kept; return how many of the text's tokens that is."""
+    full.encode_special_tokens = True
+    known = encoder.tokenizer.get_vocab()
+    alike = total = 0
+    for line in text.splitlines(keepends=True):
+        pieces = full.encode(line, add_special_tokens=False).tokens
+        total += len(pieces)
+        if all(piece in known for piece in pieces):
+            assert encoder.tokenizer.encode(line, add_special_tokens=False).tokens == pieces
+            alike += len(pieces)
+        assert encoder.decode(encoder.text(line)) == line
+    return alike / total
+
+
+def test_russian_and_english_read_as_before_trimming(full: Tokenizer, encoder: Encoder) -> None:
+    assert share_read_alike(full, encoder, TEXT) == 1
+    assert (
+        share_read_alike(full, encoder, "Хахахахаха!!!!! ааааааааа нууууу... 😂😂😂 1234567890 --- №5 «ёлки»\n" * 3)
+        == 1
+    )
+
+
+def test_books_read_as_before_trimming(full: Tokenizer, encoder: Encoder, shared_data: Path) -> None:
+    text = "".join(path.read_text("utf-8") for path in sorted((shared_data / "plays_ru").glob("*.txt")))
+    assert len(text) > 400_000
+    assert share_read_alike(full, encoder, text) > 0.97
+
+
+def test_trimming_keeps_rows_specials_and_bytes(builtin_base: Path, whole: Path) -> None:
+    before, after = gguf_file.open_gguf(whole), gguf_file.open_gguf(builtin_base / "base.gguf")
+    old, new = gguf_file.read_vocabulary(before), gguf_file.read_vocabulary(after)
+    kept = kept_tokens(old, DEFAULT_LANGUAGES)
+    assert [old.pieces[index] for index in kept] == new.pieces
+    assert new.kinds.count(BYTE) == 256
+    assert {"<bos>", "<eos>", "<start_of_turn>", "<end_of_turn>"} <= {
+        piece for piece, kind in zip(new.pieces, new.kinds, strict=True) if kind == CONTROL
+    }
+    rows = {tensor.name: tensor for tensor in after.tensors}
+    for tensor in before.tensors:
+        expected = tensor.data[kept] if tensor.name == EMBEDDING else tensor.data
+        assert rows[tensor.name].data.tobytes() == expected.tobytes()
+
+
+def test_the_description_is_that_of_the_file(builtin_base: Path) -> None:
+    described = base_model.read(builtin_base)
+    assert (described.id, described.revision) == (builtin.NAME, builtin.SHA256)
+    assert described.languages == ("en", "ru")
+    assert described.vocabulary == base_model.load_tokenizer(builtin_base).get_vocab_size()
+    assert described.context_length == 32768
+
+
+@pytest.fixture(scope="module")
+def ids(encoder: Encoder) -> list[int]:
+    return [encoder.bos, *encoder.text(TEXT.strip())][:128]
+
+
+@pytest.fixture(scope="module")
+def spoken(builtin_base: Path, ids: list[int], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Tensor, Tensor]:
+    """A moderately strong random adapter on disk, and log-probabilities without and with it."""
+    folder = tmp_path_factory.mktemp("adapter")
+    model = adapted_model(builtin_base, strength=0.005)
+    adapter.write_gguf(lora.adapter_state(model), folder / "adapter.gguf", 8.0, 18)
+    with lora.measuring(model, with_adapter=False):
+        before = logits(model, ids).log_softmax(-1)
+    return folder / "adapter.gguf", before, logits(model, ids).log_softmax(-1)
+
+
+def test_the_base_predicts_real_text(spoken: tuple[Path, Tensor, Tensor], ids: list[int]) -> None:
+    _, before, after = spoken
+    scored = before[:-1].gather(1, torch.tensor(ids[1:])[:, None])
+    assert -scored.mean() < 4
+    assert 0.1 < (after - before).abs().mean() < 3
+
+
+def test_llama_cpp_agrees_with_transformers_token_by_token(
+    builtin_base: Path, spoken: tuple[Path, Tensor, Tensor], ids: list[int], encoder: Encoder
+) -> None:
+    path, before, after = spoken
+    texts = [encoder.decode([index]) for index in range(before.shape[1])]
+    ids_of = {text: index for index, text in enumerate(texts)}
+    places = range(3, len(ids), 4)
+    with open_engine(builtin_base / "base.gguf", {"a": path}, slots=1, context_length=256, threads=1) as engine:
+        for name, expected in ((None, before), ("a", after)):
+            same, differences = 0, []
+            for place in places:
+                token, *_ = stream(engine, Request(ids[: place + 1], ONE_STEP, adapter=name, top_logprobs=3))
+                assert isinstance(token, Token)
+                row = expected[place]
+                best = token.top[0]
+                same += best[0] == texts[int(row.argmax())]
+                differences += [
+                    abs(logprob - float(row[ids_of[text]])) for text, logprob in token.top if text in ids_of
+                ]
+            # llama.cpp rounds what flows through quantized layers to eight bits
+            assert same / len(places) >= 0.9, name
+            assert sum(differences) / len(differences) < 0.12, name

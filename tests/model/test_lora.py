@@ -176,7 +176,7 @@ def test_llama_cpp_applies_the_adapter_as_transformers_does(
     texts = [tiny_encoder.decode([index]) for index in range(expected.shape[1])]
     ids_of = {text: index for index, text in enumerate(texts)}  # a letter, not its byte
     with open_engine(
-        tiny_base / "base.gguf", {"a": written / "adapter.gguf"}, slots=1, context_length=256, threads=2
+        tiny_base / "base.gguf", {"a": written / "adapter.gguf"}, slots=1, context_length=256, threads=1
     ) as engine:
         for length in range(1, len(ids), 17):
             token, _ = stream(engine, Request(ids[:length], ONE_STEP, adapter="a", top_logprobs=5))

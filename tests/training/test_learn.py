@@ -1,8 +1,9 @@
 """Learning on a small corpus with a tiny base: what a run keeps, how it ends, and what it never harms."""
 
 import json
+from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -121,6 +122,10 @@ def chat(corpora: dict[str, Corpus], tiny_base: Path) -> Material:
 
 def run(corpus: Corpus, base: Path, name: str = "anna", speaker: str | None = "Аня", **changed: Any) -> list[Any]:
     return list(learn(corpus, speaker, name, settings(**changed), base))
+
+
+def begin(corpus: Corpus, base: Path, replace: bool = False, **changed: Any) -> Generator[Any, None, None]:
+    return cast("Generator[Any, None, None]", learn(corpus, "Аня", "anna", settings(**changed), base, replace))
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -279,8 +284,8 @@ def test_a_loss_that_is_no_number_ends_with_advice(chat: Material) -> None:
 def test_an_interruption_keeps_the_best_point_and_writes_a_whole_voice(
     corpora: dict[str, Corpus], tiny_base: Path, home: Path, interrupted_after: int
 ) -> None:
-    events = learn(corpora["telegram"], "Аня", "anna", settings(epochs=9), tiny_base)
-    steps = []
+    events = begin(corpora["telegram"], tiny_base, epochs=9)
+    steps: list[TrainingStep] = []
     assert isinstance(next(events), Prepared)
     while len(steps) < interrupted_after:
         step = next(events)
@@ -299,7 +304,7 @@ def test_an_interruption_keeps_the_best_point_and_writes_a_whole_voice(
 
 
 def test_an_interruption_before_the_first_step_leaves_nothing(corpora: dict[str, Corpus], tiny_base: Path) -> None:
-    events = learn(corpora["telegram"], "Аня", "anna", settings(), tiny_base)
+    events = begin(corpora["telegram"], tiny_base)
     assert isinstance(next(events), Prepared)
     with pytest.raises(KeyboardInterrupt):
         events.throw(KeyboardInterrupt)
@@ -342,16 +347,16 @@ def test_a_replaced_voice_is_wholly_new(
 def test_a_run_that_is_given_up_harms_no_existing_voice(
     corpora: dict[str, Corpus], tiny_base: Path, existing: dict[str, bytes]
 ) -> None:
-    events = learn(corpora["telegram"], "Аня", "anna", settings(), tiny_base, replace=True)
+    events = begin(corpora["telegram"], tiny_base, replace=True)
     next(events), next(events)
-    events.close()  # type: ignore[attr-defined]
+    events.close()
     assert files_of(voices_folder()) == existing
 
 
 def test_a_run_that_fails_to_write_harms_no_existing_voice(
     corpora: dict[str, Corpus], tiny_base: Path, existing: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    events = learn(corpora["telegram"], "Аня", "anna", settings(), tiny_base, replace=True)
+    events = begin(corpora["telegram"], tiny_base, replace=True)
     next(events)
     monkeypatch.setattr(Path, "rename", _failing_into(voices_folder() / "anna"))
     with pytest.raises(ModelError, match="No space left on device"):

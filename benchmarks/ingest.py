@@ -107,9 +107,7 @@ def measure(program: str, export: Path, folder: Path) -> tuple[float, float]:
 
 
 def commit() -> str:
-    shown = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
+    shown = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     return shown.stdout.strip()
 
 
@@ -127,9 +125,7 @@ def main() -> None:
             "cpu_seconds": round(statistics.median(seconds for seconds, _ in measured), 2),
             "cpu_seconds_spread": [round(min(measured)[0], 2), round(max(measured)[0], 2)],
             "peak_resident_megabytes": round(statistics.median(memory for _, memory in measured), 1),
-            "messages_per_cpu_second": round(
-                MESSAGES / statistics.median(seconds for seconds, _ in measured)
-            ),
+            "messages_per_cpu_second": round(MESSAGES / statistics.median(seconds for seconds, _ in measured)),
         }
         for name, measured in runs.items()
     }

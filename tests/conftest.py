@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from manera.dataset.building import chat_template
 from manera.dataset.encoding import Encoder
-from manera.dataset.template import TURNS, ChatTemplate
 from manera.generation.llama_cpp import LlamaCpp, open_engine
 from manera.generation.reply import Writer, base_writer, voice_writer
 from manera.model import base_model
@@ -68,7 +68,7 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_encoder(tiny_base: Path) -> Encoder:
     """The tiny base's tokenizer with the template of dialogue."""
-    return Encoder(base_model.load_tokenizer(tiny_base), ChatTemplate(TURNS))
+    return Encoder(base_model.load_tokenizer(tiny_base), chat_template("dialogue"))
 
 
 @pytest.fixture(scope="session")

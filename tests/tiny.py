@@ -9,7 +9,8 @@ from gguf import GGUFWriter
 from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-from manera.dataset.template import PROSE, TURNS, ChatTemplate
+from manera.dataset.building import chat_template
+from manera.dataset.template import ChatTemplate
 from manera.model import base_model
 from manera.model.gguf_file import write_whole
 from manera.model.tokenizer import BYTE, CONTROL, NORMAL, SPACE, UNKNOWN, USER_DEFINED, Vocabulary
@@ -21,6 +22,17 @@ LAYERS, WIDTH, HEADS, KEY_VALUE_HEADS, HEAD_WIDTH, FEED_FORWARD = 2, 64, 2, 1, 3
 CONTEXT_LENGTH, SLIDING_WINDOW = 1 << 18, 48
 PIECES = 600
 SPECIAL = ("<pad>", "<eos>", "<bos>", "<unk>", "<mask>", "<start_of_turn>", "<end_of_turn>")
+
+TURNS = (
+    "{{ bos_token }}"
+    "{% for message in messages %}"
+    "<start_of_turn>{{ 'model' if message['role'] == 'assistant' else 'user' }}\n"
+    "{{ message['content'] }}<end_of_turn>\n"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
+)
+GEMMA_TURNS = ChatTemplate(TURNS, end_of_turn="<end_of_turn>")
+"""Turns as the Gemma family marks them, with special tokens of their own."""
 
 LINEAR_SHAPES = {
     "attn_q": (HEADS * HEAD_WIDTH, WIDTH),
@@ -105,7 +117,7 @@ def write_tiny_adapter(path: Path, seed: int, rank: int = 4, strength: float = 1
 
 def tiny_voice(base: Path, name: str, kind: ExampleKind = "dialogue", instruction: str | None = None) -> Voice:
     """Describe a voice of the tiny base, as training would."""
-    template = ChatTemplate(PROSE if kind == "continuation" else TURNS)
+    template = chat_template(kind)
     likelihood = Likelihood(perplexity=20.0, bits_per_byte=0.9)
     return Voice(
         name=name,

@@ -33,9 +33,7 @@ def test_without_an_obvious_one_the_people_are_listed() -> None:
 def test_an_unknown_name_gets_the_closest_as_a_command() -> None:
     with pytest.raises(CorpusError) as caught:
         choose_speaker(manifest(BORIS, ANNA), "Anya", "manera train talk")
-    assert caught.value.message == (
-        'no utterances by "Anya" in result.json (9,911 by "Boris", 12,408 by "Anna K.")'
-    )
+    assert caught.value.message == ('no utterances by "Anya" in result.json (9,911 by "Boris", 12,408 by "Anna K.")')
     assert caught.value.hint == 'manera train talk --speaker "Anna K."'
 
 

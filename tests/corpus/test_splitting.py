@@ -41,9 +41,7 @@ def test_untimed_threads_are_dealt_whole_and_always_alike() -> None:
     scenes = [talk(("я", f"реплика номер {number}"), thread=f"сцена {number}") for number in range(100)]
     found = split(scenes, "я")
     assert found == split(scenes, "я")
-    threads = [
-        {item.thread for item in found.conversations[name]} for name in ("train", "validation", "test")
-    ]
+    threads = [{item.thread for item in found.conversations[name]} for name in ("train", "validation", "test")]
     assert sum(map(len, threads)) == 100
     assert not any(one & other for one, other in combinations(threads, 2))
     total = sum(sizes(found))
@@ -51,14 +49,10 @@ def test_untimed_threads_are_dealt_whole_and_always_alike() -> None:
 
 
 def test_one_long_book_is_cut_near_its_end_with_a_gap() -> None:
-    book = Conversation(
-        "книга", "prose", (Turn("я", "я", tuple(f"абзац {number:03}" for number in range(200))),)
-    )
+    book = Conversation("книга", "prose", (Turn("я", "я", tuple(f"абзац {number:03}" for number in range(200))),))
     found = split([book], "я")
     assert own_texts(found.conversations["test"]) == [f"абзац {number:03}" for number in range(180, 200)]
-    assert own_texts(found.conversations["validation"]) == [
-        f"абзац {number:03}" for number in range(159, 179)
-    ]
+    assert own_texts(found.conversations["validation"]) == [f"абзац {number:03}" for number in range(159, 179)]
     assert own_texts(found.conversations["train"]) == [f"абзац {number:03}" for number in range(158)]
     assert all(len(item.turns) == 1 for part in found.conversations.values() for item in part)
     assert found.dropped == {GAP: 2}
@@ -100,10 +94,7 @@ def test_conversations_without_the_speaker_are_counted() -> None:
 
 def test_a_long_text_is_in_one_part_only() -> None:
     copied = "Одно и то же длинное объявление, которое повторяют каждую неделю."
-    talks = [
-        talk(("ты", "?"), ("я", copied), ("ты", "а"), ("я", f"{number:02}"), at=number)
-        for number in range(40)
-    ]
+    talks = [talk(("ты", "?"), ("я", copied), ("ты", "а"), ("я", f"{number:02}"), at=number) for number in range(40)]
     found = split(talks, "я")
     assert copied in own_texts(found.conversations["train"])
     assert copied not in own_texts([*found.conversations["validation"], *found.conversations["test"]])
@@ -117,9 +108,7 @@ texts = st.text("абв ", min_size=1, max_size=60)
 turns = st.lists(st.tuples(st.sampled_from(["я", "ты"]), texts), min_size=1, max_size=30)
 
 
-@given(
-    st.lists(st.tuples(turns, st.sampled_from(["x", "y", "z"]), st.none() | st.integers(0, 99)), max_size=25)
-)
+@given(st.lists(st.tuples(turns, st.sampled_from(["x", "y", "z"]), st.none() | st.integers(0, 99)), max_size=25))
 def test_no_text_of_the_speaker_is_lost_doubled_or_shared(
     drawn: list[tuple[list[tuple[str, str]], str, int | None]],
 ) -> None:
@@ -154,13 +143,7 @@ def test_real_words_are_held_out_in_fair_shares(folder: str, speaker: str, share
     records = read([shared_data / folder])
     found = split(conversations(record for record in records if isinstance(record, Utterance)), speaker)
     characters = [
-        sum(
-            len(text)
-            for item in part
-            for turn in item.turns
-            if turn.speaker_id == speaker
-            for text in turn.texts
-        )
+        sum(len(text) for item in part for turn in item.turns if turn.speaker_id == speaker for text in turn.texts)
         for part in found.conversations.values()
     ]
     assert all(0.05 < size / sum(characters) < 0.2 for size in characters[1:]), characters

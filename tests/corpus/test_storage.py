@@ -56,10 +56,7 @@ def test_what_is_written_comes_back_and_the_ledger_adds_up(
 def test_a_corpus_is_for_its_owner_alone_and_opens_in_an_editor(source: Path, tmp_path: Path) -> None:
     manifest = write([said("ё 🙂\nдва")], tmp_path / "new" / "corpus", [source])
     folder = tmp_path / "new" / "corpus"
-    modes = {
-        path.name: stat.S_IMODE(path.stat().st_mode)
-        for path in (folder, folder / MANIFEST, folder / UTTERANCES)
-    }
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (folder, folder / MANIFEST, folder / UTTERANCES)}
     assert modes == {"corpus": 0o700, MANIFEST: 0o600, UTTERANCES: 0o600}
     assert "ё 🙂\\nдва" in (folder / UTTERANCES).read_text("utf-8")
     assert json.loads((folder / MANIFEST).read_text("utf-8"))["sources"][0] == {

@@ -9,18 +9,18 @@ import pytest
 from manera.dataset.building import Dataset, build, chat_template
 from manera.dataset.encoding import IGNORE_INDEX, Encoded, Encoder
 from manera.dataset.lint import check, spans
-from manera.dataset.template import TURNS, ChatTemplate
+from manera.dataset.template import ChatTemplate
 from manera.errors import DatasetError
 from manera.model import base_model
 from manera.records import Conversation, Example, ExampleKind, Message, SplitName, Turn, UtteranceKind
-from tiny import TEXT
+from tiny import GEMMA_TURNS, TEXT, TURNS
 
 LINES = [line for line in TEXT.split("\n") if line]
 
 
 @pytest.fixture(scope="module")
 def encoder(tiny_base: Path) -> Encoder:
-    return Encoder(base_model.load_tokenizer(tiny_base), ChatTemplate(TURNS))
+    return Encoder(base_model.load_tokenizer(tiny_base), GEMMA_TURNS)
 
 
 def said(*texts: str, kind: UtteranceKind = "message") -> Conversation:
@@ -122,6 +122,9 @@ def test_the_lint_passes_what_the_encoder_makes(encoder: Encoder) -> None:
 
 
 def test_a_template_that_drops_end_of_turn_cannot_make_a_dataset(tiny_base: Path) -> None:
-    encoder = Encoder(base_model.load_tokenizer(tiny_base), ChatTemplate(TURNS.replace("<end_of_turn>", "")))
+    encoder = Encoder(
+        base_model.load_tokenizer(tiny_base),
+        ChatTemplate(TURNS.replace("<end_of_turn>", ""), end_of_turn="<end_of_turn>"),
+    )
     with pytest.raises(DatasetError, match="end-of-turn"):
         build(parts(said("что?", "да")), "me", "dialogue", encoder, 64)

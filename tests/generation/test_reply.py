@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from manera.dataset.building import chat_template
 from manera.dataset.encoding import Encoder
 from manera.errors import GenerationError, ModelError
 from manera.generation.engine import Finished, PromptTooLongError, Request, Token, stream
@@ -48,9 +49,10 @@ def test_messages_in_a_row_are_one_turn(writers: dict[ExampleKind, Writer], tiny
     assert prompt_of(writers["dialogue"], asked, 256).ids == expected
 
 
-def test_post_is_asked_for_as_it_was_learned(writers: dict[ExampleKind, Writer], tiny_encoder: Encoder) -> None:
+def test_post_is_asked_for_as_it_was_learned(writers: dict[ExampleKind, Writer], tiny_base: Path) -> None:
     asked = [Message("user", "before"), Message("assistant", "then"), Message("user", "cats {and} dogs")]
-    expected = tiny_encoder.prompt([Message("user", "Write a post: cats {and} dogs")])
+    learned = Encoder(base_model.load_tokenizer(tiny_base), chat_template("post"))
+    expected = learned.prompt([Message("user", "Write a post: cats {and} dogs")])
     assert prompt_of(writers["post"], asked, 256).ids == expected
 
 

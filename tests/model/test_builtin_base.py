@@ -11,7 +11,6 @@ from torch import Tensor
 
 from adapted import adapted_model, logits
 from manera.dataset.encoding import Encoder
-from manera.dataset.template import TURNS, ChatTemplate
 from manera.generation.engine import Request, Token, stream
 from manera.generation.llama_cpp import open_engine
 from manera.model import adapter, base_model, builtin, gguf_file, lora
@@ -19,7 +18,7 @@ from manera.model.gguf_file import EMBEDDING
 from manera.model.tokenizer import BYTE, CONTROL, build_tokenizer
 from manera.model.vocabulary import DEFAULT_LANGUAGES, kept_tokens
 from manera.model.voice import Sampling
-from tiny import TEXT
+from tiny import GEMMA_TURNS, TEXT
 
 pytestmark = pytest.mark.slow
 ONE_STEP = Sampling(temperature=0, repetition_penalty=None, max_new_tokens=1)
@@ -38,7 +37,7 @@ def full(whole: Path) -> Tokenizer:
 
 @pytest.fixture(scope="module")
 def encoder(builtin_base: Path) -> Encoder:
-    return Encoder(base_model.load_tokenizer(builtin_base), ChatTemplate(TURNS))
+    return Encoder(base_model.load_tokenizer(builtin_base), GEMMA_TURNS)
 
 
 def share_read_alike(full: Tokenizer, encoder: Encoder, text: str) -> float:

@@ -8,12 +8,11 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from manera.dataset.encoding import Encoder
-from manera.dataset.template import TURNS, ChatTemplate
 from manera.errors import ModelError
 from manera.model import gguf_file, vocabulary
 from manera.model.gguf_file import EMBEDDING, open_gguf, read_vocabulary
 from manera.model.tokenizer import BYTE, CONTROL, NORMAL, USER_DEFINED, Vocabulary, build_tokenizer
-from tiny import TEXT
+from tiny import GEMMA_TURNS, TEXT
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +45,7 @@ def trimmed(trimmed_file: Path) -> Tokenizer:
 
 @given(st.text())
 def test_any_text_comes_back_exactly_from_the_trimmed_vocabulary(trimmed: Tokenizer, text: str) -> None:
-    encoder = Encoder(trimmed, ChatTemplate(TURNS))
+    encoder = Encoder(trimmed, GEMMA_TURNS)
     assert encoder.decode(encoder.text(text)) == text
 
 

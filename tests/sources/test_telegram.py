@@ -66,9 +66,7 @@ def test_a_text_with_any_line_breaks_survives_exactly(text: str, imported: Impor
     assert [said.text for said in utterances(imported([message(text), message(in_parts)]))] == [text, text]
 
 
-anything = (
-    st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.text() | st.integers(), max_size=2)
-)
+anything = st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.text() | st.integers(), max_size=2)
 arbitrary_messages = st.lists(
     anything
     | st.fixed_dictionaries(
@@ -259,9 +257,7 @@ def test_every_real_export_is_read_to_the_last_message_or_refused(shared_data: P
             assert caught.value.hint
             continue
         records = list(read([path]))
-        assert len(utterances(records)) + len(reasons(records)) == count_of_messages(
-            json.loads(path.read_text())
-        )
+        assert len(utterances(records)) + len(reasons(records)) == count_of_messages(json.loads(path.read_text()))
 
 
 def test_a_broken_real_export_is_told_with_its_place(shared_data: Path) -> None:
@@ -277,6 +273,4 @@ def test_a_real_talk_of_two_shows_its_owner_and_what_was_dropped(shared_data: Pa
     assert owners(records) == ["user777000"]
     dropped = Counter(reasons(records))
     assert dropped["service message"] == 61
-    assert all(
-        dropped[reason] == 1 for reason in ("forward", "sticker", "voice message", "poll", "to-do list")
-    )
+    assert all(dropped[reason] == 1 for reason in ("forward", "sticker", "voice message", "poll", "to-do list"))

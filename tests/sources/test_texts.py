@@ -51,9 +51,7 @@ def read_paths(*paths: Path) -> tuple[list[Utterance], Counter[str]]:
     return kept, Counter(record.reason for record in records if isinstance(record, Dropped))
 
 
-@pytest.mark.parametrize(
-    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1251", "koi8_r", "cp866"]
-)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1251", "koi8_r", "cp866"])
 def test_russian_text_is_read_in_the_encodings_it_comes_in(encoding: str) -> None:
     text = PROSE * 5
     assert decode(text.replace("\n", "\r\n").encode(encoding)) == text
@@ -79,9 +77,7 @@ def test_prose_is_a_paragraph_per_utterance_by_the_folder_it_lies_in(tmp_path: P
 
 def test_a_books_dirt_is_dropped_by_name_where_it_is_certain(tmp_path: Path) -> None:
     book = (
-        "Антон Чехов\nСНЕГ\nI\nГлава первая\n"
-        + PROSE * 4
-        + "II\n***\nОн сказал[12]: «Глава эта мне не нравится».\n"
+        "Антон Чехов\nСНЕГ\nI\nГлава первая\n" + PROSE * 4 + "II\n***\nОн сказал[12]: «Глава эта мне не нравится».\n"
         "1899\nПримечания\n1\nпо-латыни.\n"
     )
     kept, dropped = read_text(book, tmp_path / "Снег.txt")
@@ -267,9 +263,7 @@ def test_five_real_authors_become_speakers(shared_data: Path) -> None:
 def test_a_real_blog_becomes_dated_posts(shared_data: Path) -> None:
     kept, _ = read_paths(shared_data / "blog_ru")
     assert len(kept) > 80
-    assert all(
-        said.kind == "post" and said.title and said.sent_at and "```" not in said.text for said in kept
-    )
+    assert all(said.kind == "post" and said.title and said.sent_at and "```" not in said.text for said in kept)
     assert len({said.thread for said in kept}) == len(kept)
 
 

@@ -11,16 +11,6 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from manera.errors import DatasetError
 from manera.records import Message
 
-TURNS = (
-    "{{ bos_token }}"
-    "{% for message in messages %}"
-    "<start_of_turn>{{ 'model' if message['role'] == 'assistant' else 'user' }}\n"
-    "{{ message['content'] }}<end_of_turn>\n"
-    "{% endfor %}"
-    "{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
-)
-"""Turns as the Gemma family writes them; a system message is a user's turn."""
-
 DIALOGUE = (
     "{{ bos_token }}"
     "{% for message in messages %}"
@@ -51,7 +41,7 @@ class ChatTemplate(msgspec.Struct, frozen=True):
 
     source: str
     bos: str = "<bos>"
-    end_of_turn: str = "<end_of_turn>"
+    end_of_turn: str = "<eos>"
 
     @property
     def sha256(self) -> str:

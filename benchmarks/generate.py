@@ -1,16 +1,14 @@
-"""How fast replies are written: ``python benchmarks/generate.py [--merged MERGED.gguf] [--save]``.
+"""How fast replies are written: ``python benchmarks/generate.py [--save]``.
 
 Decoding, one stream: the trimmed base against the whole built-in model in the same llama.cpp, the trimmed base with a
-random adapter of rank 16 on every linear layer, and a merged voice where one is given. Serving: the API, with its
-client in another process, against the engine called directly, at one and at eight streams. Everything is greedy and
-interleaved; medians and the range of all runs are shown.
+random adapter of rank 16 on every linear layer beside it, and with the same adapter merged into it. Serving: the API,
+with its client in another process, against the engine called directly, at one and at eight streams. Everything is
+greedy and interleaved; medians and the range of all runs are shown.
 """
 
 import argparse
 import http.client
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -19,22 +17,21 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from threading import Event, Thread
 from time import perf_counter
 from typing import Any
 
-import gguf
-import numpy as np
+import torch
 from fastapi import FastAPI
 
+import machine
 from manera.dataset.encoding import Encoder
 from manera.dataset.template import PROSE, ChatTemplate
 from manera.generation.engine import Request, Token
 from manera.generation.llama_cpp import LlamaCpp, open_engine
 from manera.generation.reply import Writer
-from manera.model import base_model, builtin, gguf_file
+from manera.model import adapter, base_model, builtin, gguf_file
 from manera.model.voice import Sampling
 from manera.serving.app import create_app
 from manera.serving.catalogue import Catalogue
@@ -43,6 +40,7 @@ from manera.serving.listening import listen, server
 TOKENS = 256
 RUNS = 5
 RANK = 16
+LAYERS = 18
 SEED = 20
 STREAMS = (1, 8)
 LEAST_SPEED_UP = 2.0
@@ -59,13 +57,12 @@ def main() -> None:
         client(int(sys.argv[2]), int(sys.argv[3]))
         return
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--merged", type=Path, help="a GGUF file of a voice merged into the base")
     options.add_argument("--runs", type=int, default=RUNS)
     options.add_argument("--save", action="store_true", help=f"write {RESULT}")
     given = options.parse_args()
 
     folder = base_model.prepare()
-    decoding = measure_decoding(folder, given.merged, given.runs)
+    decoding = measure_decoding(folder, given.runs)
     serving = measure_serving(folder, given.runs)
     print_table("decoding, one stream", decoding)
     print_table("serving, all streams together", serving)
@@ -76,21 +73,22 @@ def main() -> None:
         RESULT.write_text(line + "\n", "utf-8")
 
 
-def measure_decoding(folder: Path, merged: Path | None, runs: int) -> Speeds:
+def measure_decoding(folder: Path, runs: int) -> Speeds:
     """Return each model's tokens per second after the first token, run by run."""
     trimmed = folder / "base.gguf"
     ids = prompt_ids(folder)
     with ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         whole = stack.enter_context(builtin.assembled())
-        adapter = write_random_adapter(trimmed, place / "adapter.gguf")
+        state = random_adapter(trimmed)
+        adapter.write_gguf(state, place / "adapter.gguf", alpha=RANK, layers=LAYERS)
+        adapter.write_merged(trimmed, state, scale=1.0, path=place / "merged.gguf")
         models: dict[str, tuple[Path, dict[str, Path], list[int]]] = {
             "whole": (whole, {}, renumbered(ids, trimmed, whole)),
             "trimmed": (trimmed, {}, ids),
-            "trimmed, hot adapter": (trimmed, {"random": adapter}, ids),
+            "trimmed, hot adapter": (trimmed, {"random": place / "adapter.gguf"}, ids),
+            "trimmed, merged adapter": (place / "merged.gguf", {}, ids),
         }
-        if merged is not None:
-            models["trimmed, merged adapter"] = (merged, {}, ids)
         ways: dict[str, Callable[[], float]] = {}
         for name, (base, adapters, prompt) in models.items():
             engine = stack.enter_context(open_engine(base, adapters, slots=1, context_length=1024))
@@ -197,20 +195,18 @@ def renumbered(ids: list[int], trimmed: Path, whole: Path) -> list[int]:
     return [numbers[pieces[index]] for index in ids]
 
 
-def write_random_adapter(base: Path, path: Path) -> Path:
-    """Write an adapter that changes next to nothing and costs as much as any other."""
-    chance = np.random.default_rng(SEED)
-    writer = gguf.GGUFWriter(path=None, arch="gemma3")
-    writer.add_type("adapter")
-    writer.add_string("adapter.type", "lora")
-    writer.add_float32("adapter.lora.alpha", float(RANK))
+def random_adapter(base: Path) -> dict[str, torch.Tensor]:
+    """Make an adapter that changes next to nothing and costs as much as any other."""
+    chance = torch.Generator().manual_seed(SEED)
+    names = gguf_file.transformers_names(LAYERS)
+    state = {}
     for tensor in gguf_file.open_gguf(base).tensors:
         if tensor.name.startswith("blk.") and len(tensor.shape) == 2:
             width, out = (int(size) for size in tensor.shape)
-            for name, shape in (("lora_a", (RANK, width)), ("lora_b", (out, RANK))):
-                writer.add_tensor(f"{tensor.name}.{name}", chance.normal(0, 1e-3, shape).astype(np.float32))
-    gguf_file.write_whole(writer, path)
-    return path
+            layer = names[tensor.name].removesuffix(".weight")
+            for name, shape in (("lora_A", (RANK, width)), ("lora_B", (out, RANK))):
+                state[f"{layer}.{name}"] = torch.randn(shape, generator=chance) * 1e-3
+    return state
 
 
 def shares(decoding: Speeds, serving: Speeds) -> dict[str, float]:
@@ -243,26 +239,8 @@ def report(decoding: Speeds, serving: Speeds, runs: int) -> dict[str, Any]:
         "tokens_per_second": figures,
         "shares": {name: round(share, 3) for name, share in shares(decoding, serving).items()},
         "targets": {"trimmed or merged / whole": LEAST_SPEED_UP, "API / engine": LEAST_SHARE_OF_ENGINE},
-        "versions": {name: version(name) for name in ("xllamacpp", "fastapi", "starlette", "uvicorn", "msgspec")},
-        "python": platform.python_version(),
-        "cpu": f"{processor()}, {os.cpu_count()} logical CPUs",
-        "commit": commit(),
+        **machine.described("xllamacpp", "fastapi", "starlette", "uvicorn", "msgspec"),
     }
-
-
-def processor() -> str:
-    try:
-        described = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return platform.processor()
-    return next(
-        (line.partition(": ")[2] for line in described.splitlines() if line.startswith("model name")), "unknown"
-    )
-
-
-def commit() -> str:
-    shown = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    return shown.stdout.strip()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ peer is the usual way: json.load, then a loop that joins the text parts and writ
 
 import json
 import os
-import platform
 import random
 import statistics
 import subprocess
@@ -15,6 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+import machine
 
 MESSAGES = 160_000
 RUNS = 3
@@ -106,11 +107,6 @@ def measure(program: str, export: Path, folder: Path) -> tuple[float, float]:
     return usage.ru_utime + usage.ru_stime, kilobytes / 1024
 
 
-def commit() -> str:
-    shown = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    return shown.stdout.strip()
-
-
 def main() -> None:
     runs: dict[str, list[tuple[float, float]]] = {"manera": [], "json.load": []}
     with tempfile.TemporaryDirectory() as place:
@@ -145,15 +141,13 @@ def main() -> None:
         "seed": SEED,
         "targets": {"cpu_seconds": TARGET_CPU_SECONDS, "peak_resident_megabytes": TARGET_MEGABYTES},
         **figures,
-        "python": platform.python_version(),
-        "msgspec": __import__("msgspec").__version__,
-        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs",
-        "commit": commit(),
+        **machine.described("msgspec"),
     }
     line = json.dumps(result)
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(line + "\n", "utf-8")
     print(line)
+    if "--save" in sys.argv:
+        RESULT.parent.mkdir(exist_ok=True)
+        RESULT.write_text(line + "\n", "utf-8")
 
 
 if __name__ == "__main__":

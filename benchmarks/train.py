@@ -12,20 +12,20 @@ process of its own, in turn.
 
 import argparse
 import json
-import platform
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import machine
+
 HELD_OUT = ("Пиковая дама.txt", "Кирджали.txt")
 BLOCK, BLOCKS_PER_STEP, RANK, ALPHA, LEARNING_RATE = 512, 4, 16, 32, 1e-3
-SCORED_BLOCKS = 12
+SCORED_BLOCKS = 6
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -203,29 +203,6 @@ def pushkin_run(data: Path, epochs: float) -> dict[str, Any]:
     }
 
 
-def machine() -> dict[str, str]:
-    """Say what was measured, and on what."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    packages = ("manera", "torch", "transformers", "peft", "trl")
-    return {
-        "commit": commit.stdout.strip(),
-        "python": platform.python_version(),
-        **{package: version(package) for package in packages},
-        "processor": processor(),
-    }
-
-
-def processor() -> str:
-    """Name the processor and what of its arithmetic matters here."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    values = dict(line.split("\t: ", 1) for line in lines if "\t: " in line)
-    found = [flag for flag in ("avx2", "avx512_vnni", "avx512_bf16", "amx_bf16") if flag in values.get("flags", "")]
-    return f"{values.get('model name', '').strip()} ({', '.join(found)})"
-
-
 def child(*arguments: str) -> dict[str, Any]:
     """Run one measurement in a process of its own."""
     command = [sys.executable, __file__, *arguments]
@@ -235,7 +212,7 @@ def child(*arguments: str) -> dict[str, Any]:
 
 def median_of(runs: Sequence[dict[str, Any]], key: str) -> float:
     """Return the median of one figure over runs."""
-    return statistics.median(run[key] for run in runs)
+    return float(statistics.median(run[key] for run in runs))
 
 
 def speed(data: Path, steps: int, rounds: int, trimmed_peer: bool) -> dict[str, Any]:
@@ -280,7 +257,12 @@ def main() -> None:
         document = pushkin_run(given.data, given.epochs)
         for name, row in document["held_out"].items():
             print(f"{name:6} perplexity {row['perplexity']:.1f}  bits per byte {row['bits_per_byte']:.3f}")
-    document = {"benchmark": f"train {given.part}", **machine(), **document}
+    document = {
+        "benchmark": f"train {given.part}",
+        "command": f"python benchmarks/train.py {given.part}",
+        **machine.described("manera", "torch", "transformers", "peft", "trl"),
+        **document,
+    }
     line = json.dumps(document, ensure_ascii=False)
     print(line)
     if given.save:

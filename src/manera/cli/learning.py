@@ -42,16 +42,25 @@ def follow(
 ) -> Learned:
     """Draw a training run from start to end."""
     base = prepared_base(languages)
+    events = learn(corpus, speaker_id, name, settings, base, replace)
     with console.training_progress() as progress:
-        for event in learn(corpus, speaker_id, name, settings, base, replace):
-            match event:
-                case Prepared():
-                    _show_prepared(event)
-                case TrainingStep():
-                    progress.advance(event)
-                case Learned():
-                    return event
-    raise AssertionError("learn ends with Learned")
+        while True:
+            try:
+                event = next(events)
+                _draw(event, progress)
+            except KeyboardInterrupt:
+                # between two steps it is caught here, not in the run, which knows what to keep
+                event = events.throw(KeyboardInterrupt())
+            if isinstance(event, Learned):
+                return event
+
+
+def _draw(event: Prepared | TrainingStep | Learned, progress: console.TrainingProgress) -> None:
+    match event:
+        case Prepared():
+            _show_prepared(event)
+        case TrainingStep():
+            progress.advance(event)
 
 
 def prepared_base(languages: str) -> Path:
@@ -82,6 +91,12 @@ def report(learned: Learned, as_json: bool) -> None:
         f"{learned.peak_memory_bytes / 1e9:.1f} GB at most; step {learned.kept_step} was the best on held-out text"
     )
     console.say(f"voice: {learned.voice}   talk to it: manera chat {learned.voice}")
+
+
+def fail_if_stopped(learned: Learned) -> None:
+    """Let the exit code tell scripts that training was interrupted, though its best point was kept."""
+    if learned.stopped:
+        raise SystemExit(1)
 
 
 def _show_prepared(prepared: Prepared) -> None:

@@ -86,6 +86,7 @@ def train(
     }
     learned = learning.train_voice(corpus, speaker, name, flags, languages, replace)
     learning.report(learned, json)
+    learning.fail_if_stopped(learned)
 
 
 @app.command()

@@ -1,6 +1,6 @@
 """The whole of learning: a corpus and a speaker in, a voice on disk out, facts on the way."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -72,7 +72,7 @@ def learn(
     config: TrainingConfig,
     base: Path,
     replace: bool = False,
-) -> Iterator[Prepared | TrainingStep | Learned]:
+) -> Generator[Prepared | TrainingStep | Learned]:
     """Train a voice on a base folder and write the voice's folder whole or not at all.
 
     Interrupted (KeyboardInterrupt) after the first step, it keeps the best point so far and says ``stopped``.

@@ -1,0 +1,35 @@
+"""What a figure was measured on: written beside it in every result."""
+
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+_TELLING_FLAGS = ("avx2", "avx512_vnni", "avx512_bf16", "amx_bf16")
+
+
+def described(*packages: str) -> dict[str, object]:
+    """Name the commit, the versions and the processor."""
+    return {
+        "commit": commit(),
+        "versions": {"python": platform.python_version(), **{package: version(package) for package in packages}},
+        "cpu": f"{processor()}, {os.cpu_count()} logical CPUs",
+    }
+
+
+def commit() -> str:
+    """Return the short hash of what is checked out, with a plus where files differ from it."""
+    shown = subprocess.run(["git", "describe", "--always", "--dirty=+"], capture_output=True, text=True, check=False)
+    return shown.stdout.strip()
+
+
+def processor() -> str:
+    """Name the processor and what of its arithmetic matters here."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    values = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    flags = set(values.get("flags", "").split())
+    return f"{values.get('model name', 'unknown')} ({', '.join(flag for flag in _TELLING_FLAGS if flag in flags)})"

@@ -1,0 +1,178 @@
+"""The commands as a person types them, on the built-in base and the bundled examples."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import openai
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+ANSWERS_IN = 300
+
+
+def run(*arguments: str | Path, home: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run ``manera`` in a process of its own."""
+    finished = subprocess.run(
+        [sys.executable, "-m", "manera.cli.main", *map(str, arguments)],
+        env=os.environ | {"MANERA_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=ANSWERS_IN,
+        stdin=subprocess.DEVNULL,
+    )
+    assert "Traceback" not in finished.stderr, finished.stderr
+    if check:
+        assert finished.returncode == 0, finished.stderr
+    return finished
+
+
+@pytest.mark.parametrize(("example", "kept"), [("channel-ru", 140), ("channel-en", 100), ("chat-ru", 1755)])
+def test_examples_import_with_a_ledger_that_adds_up(example: str, kept: int, tmp_path: Path) -> None:
+    ledger = json.loads(run("import", EXAMPLES / example, "--to", tmp_path / "c", "--json", home=tmp_path).stdout)
+    assert ledger["kept"] == kept
+    assert ledger["read"] == kept + sum(ledger["dropped"].values())
+
+
+def test_speakers_are_listed_with_the_owner(tmp_path: Path) -> None:
+    run("import", EXAMPLES / "chat-ru", "--to", tmp_path / "corpus", home=tmp_path)
+    listed = json.loads(run("speakers", tmp_path / "corpus", "--json", home=tmp_path).stdout)
+    names = {speaker["speaker_id"]: speaker["name"] for speaker in listed["speakers"]}
+    assert names[listed["owner"]] == "Тася Веретенникова"
+
+
+@pytest.mark.slow
+class TestJourney:
+    """One short training on the real base, and everything that can be done with its voice."""
+
+    @pytest.fixture(scope="class")
+    def home(self, builtin_home: Path) -> Path:
+        finished = run(
+            *("up", EXAMPLES / "channel-ru", "--name", "journey", "--epochs", "0.2", "--replace", "--no-chat"),
+            home=builtin_home,
+        )
+        assert finished.stdout.count("[untuned base]") == finished.stdout.count("[journey]") == 3
+        assert "manera chat journey" in finished.stderr
+        return builtin_home
+
+    @pytest.fixture(scope="class")
+    def address(self, home: Path) -> Iterator[str]:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        with subprocess.Popen(
+            [sys.executable, "-m", "manera.cli.main", "serve", "journey", "--port", str(port)],
+            env=os.environ | {"MANERA_HOME": str(home)},
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as server:
+            assert server.stderr is not None
+            assert "serving journey" in server.stderr.readline()
+            yield f"http://127.0.0.1:{port}/v1"
+            server.send_signal(signal.SIGTERM)
+            assert server.wait(ANSWERS_IN) == 0
+
+    def test_even_a_short_training_beats_the_base(self, home: Path) -> None:
+        held_out = json.loads((home / "voices/journey/manera.json").read_text("utf-8"))["held_out"]
+        assert held_out["voice"]["bits_per_byte"] < held_out["base"]["bits_per_byte"]
+
+    def test_a_voice_is_for_its_owner_alone(self, home: Path) -> None:
+        voice = home / "voices/journey"
+        assert voice.stat().st_mode & 0o077 == 0
+        assert all(path.stat().st_mode & 0o077 == 0 for path in voice.rglob("*.jsonl"))
+
+    def test_write_streams_one_text(self, home: Path) -> None:
+        written = run("write", "journey", "чайник", "--seed", "1", "--max-tokens", "24", home=home).stdout
+        assert written.strip()
+        assert not re.search(r"<\w+>", written)
+
+    def test_train_ends_in_its_figures(self, home: Path, tmp_path: Path) -> None:
+        run("import", EXAMPLES / "play-ru", "--to", tmp_path / "play", home=home)
+        finished = run(
+            *("train", tmp_path / "play", "--speaker", "ЛЕКАЛОВ", "--name", "lekalov", "--epochs", "0.2", "--json"),
+            home=home,
+        )
+        figures = json.loads(finished.stdout)
+        assert figures["voice"] == "lekalov"
+        assert figures["kind"] == "dialogue"
+        assert figures["held_out"]["voice"]["perplexity"] < figures["held_out"]["base"]["perplexity"]
+        assert min(figures["tokens_per_second"], figures["seconds"], figures["peak_memory_bytes"]) > 0
+
+    def test_an_interruption_keeps_the_best_point_and_names_it(self, home: Path, tmp_path: Path) -> None:
+        run("import", EXAMPLES / "play-ru", "--to", tmp_path / "play", home=home)
+        command = ["train", str(tmp_path / "play"), "--speaker", "ЛЕКАЛОВ", "--name", "cut-short", "--epochs", "50"]
+        with subprocess.Popen(
+            [sys.executable, "-m", "manera.cli.main", *command, "--compile", "off"],
+            env=os.environ | {"MANERA_HOME": str(home)},
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as training:
+            assert training.stderr is not None
+            next(line for line in training.stderr if line.startswith("step "))
+            training.send_signal(signal.SIGINT)
+            told = training.stderr.read()
+            assert training.wait(ANSWERS_IN) == 1
+        assert "Traceback" not in told
+        assert re.search(r"stopped after step \d+; the best point so far, step \d+, is kept", told)
+        assert (home / "voices/cut-short/manera.json").is_file()
+
+    def test_chat_answers_and_ends_with_the_input(self, home: Path) -> None:
+        finished = subprocess.run(
+            [sys.executable, "-m", "manera.cli.main", "chat", "journey", "--max-tokens", "16"],
+            env=os.environ | {"MANERA_HOME": str(home)},
+            input="каратэ и чай\n/reset\n",
+            capture_output=True,
+            text=True,
+            timeout=ANSWERS_IN,
+        )
+        assert finished.returncode == 0, finished.stderr
+        assert finished.stdout.strip()
+
+    def test_openai_client_talks_to_the_served_voice(self, address: str) -> None:
+        client = openai.OpenAI(base_url=address, api_key="unused")
+        assert {model.id for model in client.models.list()} == {"journey", "gemma-3-270m"}
+        stream = client.chat.completions.create(
+            model="journey", messages=[{"role": "user", "content": "чайник"}], max_tokens=16, stream=True
+        )
+        assert "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
+
+    def test_a_taken_name_is_refused_with_what_to_do(self, home: Path, tmp_path: Path) -> None:
+        run("import", EXAMPLES / "channel-ru", "--to", tmp_path / "corpus", home=home)
+        refused = run("train", tmp_path / "corpus", "--name", "journey", home=home, check=False)
+        assert refused.returncode == 1
+        assert "--replace" in refused.stderr
+
+
+BAD = {
+    "missing path": (["import", "nowhere.json", "--to", "c"], "nowhere.json"),
+    "empty file": (["import", "empty.json", "--to", "c"], "empty"),
+    "broken json": (["import", "broken.json", "--to", "c"], "line 1, column"),
+    "unknown format": (["import", "chat.txt", "--to", "c"], "not known"),
+    "no such voice": (["write", "nobody", "hello"], "nobody"),
+    "no corpus": (["train", "nowhere"], "nowhere"),
+    "impossible name": (["chat", "../escape"], "cannot name a voice"),
+    "bad setting": (["train", "corpus", "--epochs", "-1"], "epochs"),
+    "unknown speaker": (["train", "corpus", "--speaker", "Никто"], "Никто"),
+    "unknown language": (["train", "corpus", "--languages", "xx"], "'xx'"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_clear_error(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty.json").touch()
+    Path("broken.json").write_text('{"name": "a", "messages": [{"id": 1,,}]}', "utf-8")
+    Path("chat.txt").write_text("2021-12-30, 22:01 - John: hi\n2021-12-30, 22:02 - Jane: hello\n", "utf-8")
+    run("import", EXAMPLES / "chat-ru", "--to", "corpus", home=tmp_path)
+    arguments, told = BAD[case]
+    failed = run(*arguments, home=tmp_path / "home", check=False)
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("error: ") or "\nerror: " in failed.stderr
+    assert told in failed.stderr
+    assert "hint: " in failed.stderr
+    assert not Path("c").exists()

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manera.dataset.examples import burst, dialogues, example_kind, messages_of, posts, prose
+from manera.dataset.examples import burst, dialogues, example_kind, messages_of, posts, prose, sections
 from manera.dataset.topics import topics
 from manera.records import Conversation, Example, Message, Turn, UtteranceKind
 
@@ -120,6 +120,7 @@ def test_a_post_is_learned_from_its_title_or_its_own_topic() -> None:
         ],
         ME,
         "Напиши пост: {topic}",
+        is_short=bool,
     )
     assert titled.messages[0].content == "Напиши пост: Про борщ"
     prompt, post = untitled.messages
@@ -127,8 +128,26 @@ def test_a_post_is_learned_from_its_title_or_its_own_topic() -> None:
     assert post == Message("assistant", "Велосипед сломался.\nНовый {велосипед} куплю.")
 
 
+def test_a_long_post_is_learned_in_parts_of_whole_paragraphs() -> None:
+    written = "Первый абзац.\n\nВторой.\n\n\nТретий, длиннее прочих.\n\nИ всё."
+    parts = list(sections(written, is_short=lambda text: len(text) <= 24))
+    assert parts == ["Первый абзац.\n\nВторой.", "Третий, длиннее прочих.", "И всё."]
+    examples = list(
+        posts([talk((ME, written), kind="post", title="Абзацы")], ME, "{topic}", lambda text: len(text) <= 24)
+    )
+    assert [example.messages[1].content for example in examples] == parts
+    assert examples[0].messages[0].content == "Абзацы"
+    assert "третий" in examples[1].messages[0].content
+
+
+@given(st.text(alphabet="аб \n"), st.integers(1, 20))
+def test_parts_of_a_post_hold_all_its_words_in_order(text: str, most: int) -> None:
+    parts = list(sections(text, lambda part: len(part) <= most))
+    assert "".join("".join(parts).split()) == "".join(text.split())
+
+
 def test_only_the_personas_words_become_a_post() -> None:
-    (post,) = posts([talk((ME, "Моя запись"), (YOU, "чужой ответ"), (ME, "и ещё"))], ME, "{topic}")
+    (post,) = posts([talk((ME, "Моя запись"), (YOU, "чужой ответ"), (ME, "и ещё"))], ME, "{topic}", is_short=bool)
     assert post.messages[1].content == "Моя запись\nи ещё"
     assert "чужой" not in post.messages[0].content
 

@@ -12,6 +12,7 @@ from manera.dataset.template import DIALOGUE, POST, PROSE, ChatTemplate
 from manera.records import Conversation, Example, ExampleKind, Message, SplitName
 
 TEMPLATES: dict[ExampleKind, str] = {"dialogue": DIALOGUE, "post": POST, "continuation": PROSE}
+INSTRUCTION_TOKENS = 32  # what a post leaves free for what asks for it
 MAX_LENGTH: dict[ExampleKind, int] = {"dialogue": 256, "post": 384, "continuation": 512}
 
 
@@ -73,7 +74,13 @@ def _examples(
     if kind == "continuation":
         return [examples.prose(conversation, speaker_id) for conversation in conversations]
     if kind == "post":
-        made = examples.posts(conversations, speaker_id, instruction or examples.INSTRUCTIONS["ru"])
+        room = max_length - INSTRUCTION_TOKENS
+        made = examples.posts(
+            conversations,
+            speaker_id,
+            instruction or examples.INSTRUCTIONS["ru"],
+            is_short=lambda text: len(encoder.text(text)) <= room,
+        )
         return [example for example in made if _fits(example, encoder, max_length, dropped)]
     dialogues = []
     markup = _tokens_around_a_turn(encoder)

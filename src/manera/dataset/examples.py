@@ -1,5 +1,6 @@
 """Conversations become examples: messages of which the assistant's are the persona's."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -21,6 +22,7 @@ _KINDS: dict[UtteranceKind, ExampleKind] = {
     "prose": "continuation",
 }
 CountTokens = Callable[[str], int]
+_BLANK_LINES = re.compile(r"(\n{2,})")
 
 
 def example_kind(conversations: Iterable[Conversation], speaker_id: str) -> ExampleKind:
@@ -109,12 +111,36 @@ def _fitting_end(sizes: Sequence[int], start: int, learned: int, max_tokens: int
     return max(end, learned + 1)
 
 
-def posts(conversations: Sequence[Conversation], speaker_id: str, instruction: str) -> Iterator[Example]:
-    """Turn what the speaker wrote in each conversation into an instruction with its own topic, and the post."""
-    texts = ["\n".join(_own_texts(conversation, speaker_id)) for conversation in conversations]
-    for conversation, text, topic in zip(conversations, texts, topics(texts), strict=True):
-        prompt = instruction.format(topic=conversation.title or topic)
+def posts(
+    conversations: Sequence[Conversation], speaker_id: str, instruction: str, is_short: Callable[[str], bool]
+) -> Iterator[Example]:
+    """Turn what the speaker wrote in each conversation into an instruction with its own topic, and the post.
+
+    A post that is not short is learned as several, each of whole paragraphs; its title is asked for by the first.
+    """
+    asked: list[str | None] = []
+    texts: list[str] = []
+    for conversation in conversations:
+        parts = list(sections("\n".join(_own_texts(conversation, speaker_id)), is_short))
+        asked += [conversation.title, *[None] * (len(parts) - 1)]
+        texts += parts
+    for title, text, topic in zip(asked, texts, topics(texts), strict=True):
+        prompt = instruction.format(topic=title or topic)
         yield Example((Message("user", prompt), Message("assistant", text)))
+
+
+def sections(text: str, is_short: Callable[[str], bool]) -> Iterator[str]:
+    """Cut a text between paragraphs, so that every part is short; a long paragraph is a part of its own."""
+    part, blank = "", ""
+    for index, piece in enumerate(_BLANK_LINES.split(text)):
+        if index % 2:
+            blank = piece
+        elif part and not is_short(part + blank + piece):
+            yield part
+            part = piece
+        else:
+            part += blank + piece
+    yield part
 
 
 def prose(conversation: Conversation, speaker_id: str) -> Example:

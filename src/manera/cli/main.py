@@ -25,6 +25,7 @@ Minutes = Annotated[float | None, typer.Option(help="Train for this long at most
 Epochs = Annotated[float | None, typer.Option(help="Passes over the training text.")]
 LearningRate = Annotated[float | None, typer.Option(help="Peak of the learning rate.")]
 Rank = Annotated[int | None, typer.Option(help="Rank of the adapter.")]
+MaxLength = Annotated[int | None, typer.Option(help="Tokens of the longest example.")]
 Precision = Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or int8.")]
 Compile = Annotated[str | None, typer.Option(help="Compile the layers: auto, on or off.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of the adapter and of the order of examples.")]
@@ -65,6 +66,7 @@ def train(
     epochs: Epochs = None,
     learning_rate: LearningRate = None,
     rank: Rank = None,
+    max_length: MaxLength = None,
     precision: Precision = None,
     compile: Compile = None,
     seed: Seed = None,
@@ -80,6 +82,7 @@ def train(
         "epochs": epochs,
         "learning_rate": learning_rate,
         "rank": rank,
+        "max_length": max_length,
         "precision": precision,
         "compile": compile,
         "seed": seed,

@@ -23,7 +23,7 @@ def page() -> str:
     """Return the whole page."""
     parts = [HEAD, f"```\n{help_of()}\n```\n"]
     for command in app.registered_commands:
-        name = command.name or getattr(command.callback, "__name__", "")
+        name = str(command.name or getattr(command.callback, "__name__", ""))
         parts.append(f"## manera {name}\n\n```\n{help_of(name)}\n```\n")
     return "\n".join(parts)
 

@@ -108,8 +108,9 @@ def open_engine(
             raise GenerationError(f"there is no model file {path}", "list what there is: manera doctor")
     with TemporaryDirectory(prefix="manera-") as folder, _own_signals():
         parameters = _parameters(base, adapters, slots, context_length, threads or _cores())
-        # llama.cpp insists on a listener; behind a socket file that is gone at once nobody can reach it
-        parameters.hostnames = [str(Path(folder) / "unused.sock")]
+        if os.name != "nt":
+            # llama.cpp insists on a listener; behind a socket file that is gone at once nobody can reach it
+            parameters.hostnames = [str(Path(folder) / "unused.sock")]
         try:
             server = xllamacpp.Server(parameters)
         except RuntimeError as error:

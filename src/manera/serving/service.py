@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
-from threading import Lock
 from typing import Any, TypeVar
 
 import msgspec
@@ -25,16 +24,10 @@ class Service:
     def __init__(self, catalogue: Catalogue, at_once: int) -> None:
         self.catalogue = catalogue
         self.threads = WritingThreads(catalogue.engine, at_once)
-        self._encoding = Lock()
 
     async def encode(self, encode: Callable[[], Encoded]) -> Encoded:
-        """Make token ids beside the event loop, which a long prompt would hold up, and one prompt at a time."""
-
-        def alone() -> Encoded:
-            with self._encoding:  # writers share a tokenizer, and an encoder switches it between text and markup
-                return encode()
-
-        return await asyncio.to_thread(alone)
+        """Make token ids beside the event loop, which a long prompt would hold up."""
+        return await asyncio.to_thread(encode)
 
 
 def service_of(http: HttpRequest) -> Service:

@@ -89,16 +89,19 @@ def measure_decoding(folder: Path, runs: int) -> Speeds:
             "trimmed, hot adapter": (trimmed, {"random": place / "adapter.gguf"}, ids),
             "trimmed, merged adapter": (place / "merged.gguf", {}, ids),
         }
-        ways: dict[str, Callable[[], float]] = {}
-        for name, (base, adapters, prompt) in models.items():
-            engine = stack.enter_context(open_engine(base, adapters, slots=1, context_length=1024))
-            asked = Request(prompt, GREEDY, next(iter(adapters), None), stops_at_end=False)
-            ways[name] = partial(decode, engine, asked)
+        ways = {
+            name: partial(
+                decode, base, adapters, Request(prompt, GREEDY, next(iter(adapters), None), stops_at_end=False)
+            )
+            for name, (base, adapters, prompt) in models.items()
+        }
         return interleaved(ways, runs)
 
 
-def decode(engine: LlamaCpp, asked: Request) -> float:
-    finished = engine.generate(asked, lambda _: None, Event())
+def decode(base: Path, adapters: Mapping[str, Path], asked: Request) -> float:
+    """Open the model for this one reply: the threads of others, though idle, would stand in its way."""
+    with open_engine(base, adapters, slots=1, context_length=1024) as engine:
+        finished = engine.generate(asked, lambda _: None, Event())
     return (finished.new_tokens - 1) / (finished.seconds - finished.seconds_to_first_token)
 
 

@@ -19,7 +19,7 @@ notes = Console(stderr=True, highlight=False)
 
 def say(text: str) -> None:
     """Tell the person something that is not the result."""
-    notes.print(text, markup=False)
+    notes.print(text, markup=False, soft_wrap=True)
 
 
 def result(document: Mapping[str, Any] | msgspec.Struct) -> None:

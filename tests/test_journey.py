@@ -47,105 +47,119 @@ def test_speakers_are_listed_with_the_owner(tmp_path: Path) -> None:
     assert names[listed["owner"]] == "Тася Веретенникова"
 
 
+@pytest.fixture(scope="module")
+def home(builtin_home: Path) -> Path:
+    """One short training on the real base; what follows uses its voice."""
+    finished = run(
+        *("up", EXAMPLES / "channel-ru", "--name", "journey", "--epochs", "0.2", "--replace", "--no-chat"),
+        home=builtin_home,
+    )
+    assert finished.stdout.count("[untuned base]") == finished.stdout.count("[journey]") == 3
+    assert "manera chat journey" in finished.stderr
+    return builtin_home
+
+
+@pytest.fixture(scope="module")
+def address(home: Path) -> Iterator[str]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with subprocess.Popen(
+        [sys.executable, "-m", "manera.cli.main", "serve", "journey", "--port", str(port)],
+        env=os.environ | {"MANERA_HOME": str(home)},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stderr is not None
+        assert "serving journey" in server.stderr.readline()
+        yield f"http://127.0.0.1:{port}/v1"
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(ANSWERS_IN) == 0
+
+
 @pytest.mark.slow
-class TestJourney:
-    """One short training on the real base, and everything that can be done with its voice."""
+def test_even_a_short_training_beats_the_base(home: Path) -> None:
+    held_out = json.loads((home / "voices/journey/manera.json").read_text("utf-8"))["held_out"]
+    assert held_out["voice"]["bits_per_byte"] < held_out["base"]["bits_per_byte"]
 
-    @pytest.fixture(scope="class")
-    def home(self, builtin_home: Path) -> Path:
-        finished = run(
-            *("up", EXAMPLES / "channel-ru", "--name", "journey", "--epochs", "0.2", "--replace", "--no-chat"),
-            home=builtin_home,
-        )
-        assert finished.stdout.count("[untuned base]") == finished.stdout.count("[journey]") == 3
-        assert "manera chat journey" in finished.stderr
-        return builtin_home
 
-    @pytest.fixture(scope="class")
-    def address(self, home: Path) -> Iterator[str]:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        with subprocess.Popen(
-            [sys.executable, "-m", "manera.cli.main", "serve", "journey", "--port", str(port)],
-            env=os.environ | {"MANERA_HOME": str(home)},
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as server:
-            assert server.stderr is not None
-            assert "serving journey" in server.stderr.readline()
-            yield f"http://127.0.0.1:{port}/v1"
-            server.send_signal(signal.SIGTERM)
-            assert server.wait(ANSWERS_IN) == 0
+@pytest.mark.slow
+def test_a_voice_is_for_its_owner_alone(home: Path) -> None:
+    voice = home / "voices/journey"
+    assert voice.stat().st_mode & 0o077 == 0
+    assert all(path.stat().st_mode & 0o077 == 0 for path in voice.rglob("*.jsonl"))
 
-    def test_even_a_short_training_beats_the_base(self, home: Path) -> None:
-        held_out = json.loads((home / "voices/journey/manera.json").read_text("utf-8"))["held_out"]
-        assert held_out["voice"]["bits_per_byte"] < held_out["base"]["bits_per_byte"]
 
-    def test_a_voice_is_for_its_owner_alone(self, home: Path) -> None:
-        voice = home / "voices/journey"
-        assert voice.stat().st_mode & 0o077 == 0
-        assert all(path.stat().st_mode & 0o077 == 0 for path in voice.rglob("*.jsonl"))
+@pytest.mark.slow
+def test_write_streams_one_text(home: Path) -> None:
+    written = run("write", "journey", "чайник", "--seed", "1", "--max-tokens", "24", home=home).stdout
+    assert written.strip()
+    assert not re.search(r"<\w+>", written)
 
-    def test_write_streams_one_text(self, home: Path) -> None:
-        written = run("write", "journey", "чайник", "--seed", "1", "--max-tokens", "24", home=home).stdout
-        assert written.strip()
-        assert not re.search(r"<\w+>", written)
 
-    def test_train_ends_in_its_figures(self, home: Path, tmp_path: Path) -> None:
-        run("import", EXAMPLES / "play-ru", "--to", tmp_path / "play", home=home)
-        finished = run(
-            *("train", tmp_path / "play", "--speaker", "ЛЕКАЛОВ", "--name", "lekalov", "--epochs", "0.2", "--json"),
-            home=home,
-        )
-        figures = json.loads(finished.stdout)
-        assert figures["voice"] == "lekalov"
-        assert figures["kind"] == "dialogue"
-        assert figures["held_out"]["voice"]["perplexity"] < figures["held_out"]["base"]["perplexity"]
-        assert min(figures["tokens_per_second"], figures["seconds"], figures["peak_memory_bytes"]) > 0
+@pytest.mark.slow
+def test_train_ends_in_its_figures(home: Path, tmp_path: Path) -> None:
+    run("import", EXAMPLES / "play-ru", "--to", tmp_path / "play", home=home)
+    finished = run(
+        *("train", tmp_path / "play", "--speaker", "ЛЕКАЛОВ", "--name", "lekalov", "--epochs", "0.2", "--json"),
+        home=home,
+    )
+    figures = json.loads(finished.stdout)
+    assert figures["voice"] == "lekalov"
+    assert figures["kind"] == "dialogue"
+    assert figures["held_out"]["voice"]["perplexity"] < figures["held_out"]["base"]["perplexity"]
+    assert min(figures["tokens_per_second"], figures["seconds"], figures["peak_memory_bytes"]) > 0
 
-    def test_an_interruption_keeps_the_best_point_and_names_it(self, home: Path, tmp_path: Path) -> None:
-        run("import", EXAMPLES / "play-ru", "--to", tmp_path / "play", home=home)
-        command = ["train", str(tmp_path / "play"), "--speaker", "ЛЕКАЛОВ", "--name", "cut-short", "--epochs", "50"]
-        with subprocess.Popen(
-            [sys.executable, "-m", "manera.cli.main", *command, "--compile", "off"],
-            env=os.environ | {"MANERA_HOME": str(home)},
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as training:
-            assert training.stderr is not None
-            next(line for line in training.stderr if line.startswith("step "))
-            training.send_signal(signal.SIGINT)
-            told = training.stderr.read()
-            assert training.wait(ANSWERS_IN) == 1
-        assert "Traceback" not in told
-        assert re.search(r"stopped after step \d+; the best point so far, step \d+, is kept", told)
-        assert (home / "voices/cut-short/manera.json").is_file()
 
-    def test_chat_answers_and_ends_with_the_input(self, home: Path) -> None:
-        finished = subprocess.run(
-            [sys.executable, "-m", "manera.cli.main", "chat", "journey", "--max-tokens", "16"],
-            env=os.environ | {"MANERA_HOME": str(home)},
-            input="каратэ и чай\n/reset\n",
-            capture_output=True,
-            text=True,
-            timeout=ANSWERS_IN,
-        )
-        assert finished.returncode == 0, finished.stderr
-        assert finished.stdout.strip()
+@pytest.mark.slow
+def test_an_interruption_keeps_the_best_point_and_names_it(home: Path, tmp_path: Path) -> None:
+    run("import", EXAMPLES / "play-ru", "--to", tmp_path / "play", home=home)
+    command = ["train", str(tmp_path / "play"), "--speaker", "ЛЕКАЛОВ", "--name", "cut-short", "--epochs", "50"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "manera.cli.main", *command, "--compile", "off"],
+        env=os.environ | {"MANERA_HOME": str(home)},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as training:
+        assert training.stderr is not None
+        next(line for line in training.stderr if line.startswith("step "))
+        training.send_signal(signal.SIGINT)
+        told = training.stderr.read()
+        assert training.wait(ANSWERS_IN) == 1
+    assert "Traceback" not in told
+    assert re.search(r"stopped after step \d+; the best point so far, step \d+, is kept", told)
+    assert (home / "voices/cut-short/manera.json").is_file()
 
-    def test_openai_client_talks_to_the_served_voice(self, address: str) -> None:
-        client = openai.OpenAI(base_url=address, api_key="unused")
-        assert {model.id for model in client.models.list()} == {"journey", "gemma-3-270m"}
-        stream = client.chat.completions.create(
-            model="journey", messages=[{"role": "user", "content": "чайник"}], max_tokens=16, stream=True
-        )
-        assert "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
 
-    def test_a_taken_name_is_refused_with_what_to_do(self, home: Path, tmp_path: Path) -> None:
-        run("import", EXAMPLES / "channel-ru", "--to", tmp_path / "corpus", home=home)
-        refused = run("train", tmp_path / "corpus", "--name", "journey", home=home, check=False)
-        assert refused.returncode == 1
-        assert "--replace" in refused.stderr
+@pytest.mark.slow
+def test_chat_answers_and_ends_with_the_input(home: Path) -> None:
+    finished = subprocess.run(
+        [sys.executable, "-m", "manera.cli.main", "chat", "journey", "--max-tokens", "16"],
+        env=os.environ | {"MANERA_HOME": str(home)},
+        input="каратэ и чай\n/reset\n",
+        capture_output=True,
+        text=True,
+        timeout=ANSWERS_IN,
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.strip()
+
+
+@pytest.mark.slow
+def test_openai_client_talks_to_the_served_voice(address: str) -> None:
+    client = openai.OpenAI(base_url=address, api_key="unused")
+    assert {model.id for model in client.models.list()} == {"journey", "gemma-3-270m"}
+    stream = client.chat.completions.create(
+        model="journey", messages=[{"role": "user", "content": "чайник"}], max_tokens=16, stream=True
+    )
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
+
+
+@pytest.mark.slow
+def test_a_taken_name_is_refused_with_what_to_do(home: Path, tmp_path: Path) -> None:
+    run("import", EXAMPLES / "channel-ru", "--to", tmp_path / "corpus", home=home)
+    refused = run("train", tmp_path / "corpus", "--name", "journey", home=home, check=False)
+    assert refused.returncode == 1
+    assert "--replace" in refused.stderr
 
 
 BAD = {

@@ -24,6 +24,7 @@ from manera.training.settings import TrainingConfig
 
 EPOCHS: dict[ExampleKind, float] = {"dialogue": 3, "post": 3, "continuation": 2}
 COMPILE_FROM_TOKENS = 60_000  # compiling takes some 30 s and makes a step about a third faster
+SLOW_TOKENS_PER_SECOND = 300
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -83,7 +84,7 @@ def learn(
     training = material.dataset.rows["train"]
     planned = _plan(material, config)
     precision: Precision = fastest(_device(config)) if config.precision == "auto" else config.precision
-    compiled = _compiles(config, planned.steps * planned.rows_per_step * material.max_length)
+    compiled = _compiles(config, _expected_tokens(planned, material.max_length))
     model = _adapted_model(material, config, precision, compiled)
 
     before = _held_out(model, material, planned, with_adapter=False)
@@ -149,7 +150,13 @@ def _device(config: TrainingConfig) -> str:
     return config.device
 
 
-def _compiles(config: TrainingConfig, tokens: int) -> bool:
+def _expected_tokens(planned: Plan, row_length: int) -> float:
+    """Return how many tokens the steps hold, or, if that is less, what the time is enough for without compiling."""
+    tokens = planned.steps * planned.rows_per_step * row_length
+    return tokens if planned.seconds is None else min(tokens, planned.seconds * SLOW_TOKENS_PER_SECOND)
+
+
+def _compiles(config: TrainingConfig, tokens: float) -> bool:
     if config.compile == "auto":
         return tokens >= COMPILE_FROM_TOKENS and compiler_is_available()
     if config.compile == "on" and not compiler_is_available():

@@ -8,6 +8,8 @@
     ├── ModelError          a base model, a vocabulary, an adapter, a voice's folder
     ├── TrainingError       a run that cannot start or go on
     ├── GenerationError     an engine that cannot answer
+    ├── ExportError         a folder for other programs, its parity, an upload
+    ├── EvaluationError     a voice that cannot be measured
     └── ServingError        an address, a port, a request
 
 Only ``cli`` and ``serving`` turn them into an exit code or a response.
@@ -49,6 +51,14 @@ class TrainingError(ManeraError):
 
 class GenerationError(ManeraError):
     """An engine cannot answer."""
+
+
+class ExportError(ManeraError):
+    """An export differs from its voice, or cannot be written or uploaded."""
+
+
+class EvaluationError(ManeraError):
+    """A voice, or a part of a report, cannot be measured."""
 
 
 class ServingError(ManeraError):

@@ -140,6 +140,24 @@ def replacing(path: Path, mode: int = 0o600) -> Iterator[Path]:
         raise
 
 
+@contextmanager
+def replacing_folder(folder: Path) -> Iterator[Path]:
+    """Lend a folder beside ``folder``, 0700, that takes its place only when the block succeeds; raise OSError."""
+    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as unfinished:
+        new, aside = Path(unfinished) / "new", Path(unfinished) / "replaced"
+        new.mkdir(mode=0o700)
+        yield new
+        if folder.exists():
+            folder.rename(aside)
+        try:
+            new.rename(folder)
+        except BaseException:
+            if aside.exists():
+                aside.rename(folder)
+            raise
+
+
 class Fingerprint(NamedTuple):
     """The SHA-256 of a file's content, and its size in bytes."""
 

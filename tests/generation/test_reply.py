@@ -7,13 +7,16 @@ import pytest
 
 from manera.dataset.building import chat_template
 from manera.dataset.encoding import Encoder
+from manera.dataset.template import ChatTemplate
 from manera.errors import GenerationError, ModelError
 from manera.generation.engine import Finished, PromptTooLongError, Request, Token, stream
 from manera.generation.llama_cpp import LlamaCpp
+from manera.generation.openings import Openings
 from manera.generation.reply import (
     Writer,
     base_writer,
     continuation_of,
+    persona_note,
     prompt_of,
     prompt_room,
     shown,
@@ -22,7 +25,7 @@ from manera.generation.reply import (
 )
 from manera.model import base_model
 from manera.model.voice import Sampling
-from manera.records import ExampleKind, Message
+from manera.records import Example, ExampleKind, Message, write_records
 from tiny import tiny_voice
 
 GREEDY = Sampling(temperature=0, repetition_penalty=None, max_new_tokens=24)
@@ -38,9 +41,41 @@ def writers(tiny_base: Path) -> dict[ExampleKind, Writer]:
 
 
 def test_dialogue_prompt_is_the_encoders(writers: dict[ExampleKind, Writer], tiny_encoder: Encoder) -> None:
-    messages = [Message("system", "Be kind."), Message("user", "Привет"), Message("assistant", "Да?")]
-    asked = [*messages, Message("user", "Как дела?")]
+    asked = [Message("user", "Привет"), Message("assistant", "Да?"), Message("user", "Как дела?")]
     assert prompt_of(writers["dialogue"], asked, 256).ids == tiny_encoder.prompt(asked)
+
+
+def test_system_message_opens_a_dialogue_as_plain_text(
+    writers: dict[ExampleKind, Writer], tiny_encoder: Encoder
+) -> None:
+    asked = [Message("user", "Привет")]
+    noted = prompt_of(writers["dialogue"], [Message("system", "Be kind."), *asked], 256).ids
+    plain = tiny_encoder.prompt(asked)
+    assert noted == [plain[0], *tiny_encoder.text("Be kind.\n\n"), *plain[1:]]
+    assert noted.count(tiny_encoder.bos) == 1
+
+
+def test_template_that_knows_system_messages_writes_them_itself(
+    writers: dict[ExampleKind, Writer], tiny_encoder: Encoder
+) -> None:
+    source = tiny_encoder.template.source.replace("{{ 'B' if", "{{ 'S' if message['role'] == 'system' else 'B' if")
+    encoder = Encoder(tiny_encoder.tokenizer, ChatTemplate(source))
+    asked = [Message("system", "Be kind."), Message("user", "Привет")]
+    writer = writers["dialogue"]._replace(encoder=encoder)
+    assert prompt_of(writer, asked, 256).ids == encoder.prompt(asked)
+
+
+def test_persona_note_shows_how_the_persona_writes(
+    tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MANERA_HOME", str(tmp_path))
+    voice = tiny_voice(tiny_base, "anna")
+    assert persona_note(voice) == Message("system", "This is how Anna writes:")
+    (tmp_path / "voices" / "anna" / "dataset").mkdir(parents=True)
+    said = [Example((Message("user", "ну?"), Message("assistant", f"ответ {number}"))) for number in range(12)]
+    write_records(tmp_path / "voices" / "anna" / "dataset" / "train.jsonl", said)
+    shown = "\n".join(f"ответ {number}" for number in range(0, 12, 2))
+    assert persona_note(voice) == Message("system", f"This is how Anna writes:\n{shown}")
 
 
 def test_messages_in_a_row_are_one_turn(writers: dict[ExampleKind, Writer], tiny_encoder: Encoder) -> None:
@@ -71,8 +106,7 @@ def test_oldest_turns_are_dropped_and_the_system_message_stays(
 ) -> None:
     system = Message("system", "Be kind.")
     turns = [Message("user" if i % 2 == 0 else "assistant", f"message number {i}") for i in range(9)]
-    whole = tiny_encoder.prompt([system, *turns])
-    kept = tiny_encoder.prompt([system, *turns[4:]])
+    whole, kept = (prompt_of(writers["dialogue"], [system, *part], 256).ids for part in (turns, turns[4:]))
     prompt = prompt_of(writers["dialogue"], [system, *turns], len(kept))
     assert prompt.ids == kept
     assert prompt.dropped_tokens == len(whole) - len(kept)
@@ -93,12 +127,12 @@ def test_reply_leaves_the_prompt_at_least_half() -> None:
 @pytest.mark.parametrize("kind", ["dialogue", "post", "continuation"])
 def test_reply_is_the_engines(kind: ExampleKind, writers: dict[ExampleKind, Writer], tiny_engine: LlamaCpp) -> None:
     asked = [Message("user", "Привет")]
-    reply = stream_reply(tiny_engine, writers[kind], asked, GREEDY)
+    reply = stream_reply(tiny_engine, writers[kind]._replace(guard=None), asked, GREEDY)
     *tokens, finished = reply.tokens
     assert isinstance(finished, Finished)
     assert reply.dropped_tokens == 0
     ids = prompt_of(writers[kind], asked, 232).ids
-    *expected, _ = stream(tiny_engine, Request(ids, GREEDY, "anna"))
+    *expected, _ = stream(tiny_engine, Request(ids, GREEDY, {"anna": 1.0}))
     assert tokens == [shown(token) for token in expected if isinstance(token, Token)]
 
 
@@ -130,3 +164,31 @@ def test_changed_template_is_refused(tiny_base: Path) -> None:
     voice = msgspec.structs.replace(tiny_voice(tiny_base, "anna"), chat_template="{{ messages }}")
     with pytest.raises(ModelError, match="template"):
         voice_writer(voice, base_model.load_tokenizer(tiny_base))
+
+
+TALKS = [
+    Example((Message("user", "Привет, как дела?"), Message("assistant", "да ничего"), Message("user", "ну"))),
+    Example((Message("user", "Когда придёт поезд?"), Message("assistant", "в семь"))),
+    Example((Message("assistant", "я первая"), Message("user", "привет"), Message("assistant", "привет"))),
+    Example((Message("user", "Продолжение"), Message("assistant", "уже было", weight=0))),
+]
+
+
+def test_conversation_without_a_past_is_read_after_openings(
+    writers: dict[ExampleKind, Writer], tiny_encoder: Encoder
+) -> None:
+    writer = writers["dialogue"]._replace(openings=Openings(TALKS))
+    asked = [Message("user", "А поезд уже ушёл?")]
+    before = [*TALKS[0].messages[:2], *TALKS[1].messages]  # the likest last
+    prompt = prompt_of(writer, asked, 256)
+    assert (prompt.ids, prompt.dropped_tokens) == (tiny_encoder.prompt([*before, *asked]), 0)
+    alone = prompt_of(writers["dialogue"], asked, 256).ids
+    one = prompt_of(writer, asked, len(prompt.ids) - 1).ids
+    assert one == tiny_encoder.prompt([*TALKS[1].messages, *asked])
+    assert prompt_of(writer, asked, len(alone)).ids == alone
+
+
+def test_conversation_with_a_past_has_no_openings(writers: dict[ExampleKind, Writer]) -> None:
+    asked = [Message("user", "Привет"), Message("assistant", "да?"), Message("user", "Где поезд?")]
+    plain = writers["dialogue"]
+    assert prompt_of(plain._replace(openings=Openings(TALKS)), asked, 256) == prompt_of(plain, asked, 256)

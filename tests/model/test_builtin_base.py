@@ -122,17 +122,20 @@ def test_llama_cpp_agrees_with_transformers_token_by_token(
     ids_of: dict[str, list[int]] = {}  # a letter and its byte look alike
     for index, text in enumerate(texts):
         ids_of.setdefault(text, []).append(index)
-    places = range(3, len(ids), 4)
+    places = range(3, len(ids), 3)
     with open_engine(builtin_base / "base.gguf", {"a": path}, slots=1, context_length=256, threads=1) as engine:
-        for name, expected in ((None, before), ("a", after)):
-            same, differences = 0, []
+        for adapters, expected in (({}, before), ({"a": 1.0}, after)):
+            clear, differences = [], []
             for place in places:
-                token, *_ = stream(engine, Request(ids[: place + 1], ONE_STEP, adapter=name, top_logprobs=3))
+                token, *_ = stream(engine, Request(ids[: place + 1], ONE_STEP, adapters=adapters, top_logprobs=3))
                 assert isinstance(token, Token)
                 row = expected[place]
-                same += token.top[0][0] == texts[int(row.argmax())]
+                first, second = row.topk(2).values.tolist()
+                if first - second > 0.2:
+                    clear.append(token.top[0][0] == texts[int(row.argmax())])
                 differences += [abs(logprob - float(row[ids_of[text]].max())) for text, logprob in token.top]
             # llama.cpp rounds to eight bits what flows through quantized layers
-            assert same / len(places) >= 0.9, name
-            assert statistics.median(differences) < 0.15, name
-            assert statistics.fmean(differences) < 0.25, name
+            assert len(clear) > len(places) / 2
+            assert statistics.fmean(clear) >= 0.9, adapters
+            assert statistics.median(differences) < 0.15, adapters
+            assert statistics.fmean(differences) < 0.25, adapters

@@ -179,7 +179,7 @@ def test_llama_cpp_applies_the_adapter_as_transformers_does(
         tiny_base / "base.gguf", {"a": written / "adapter.gguf"}, slots=1, context_length=256, threads=1
     ) as engine:
         for length in range(1, len(ids), 17):
-            token, _ = stream(engine, Request(ids[:length], ONE_STEP, adapter="a", top_logprobs=5))
+            token, _ = stream(engine, Request(ids[:length], ONE_STEP, adapters={"a": 1.0}, top_logprobs=5))
             assert isinstance(token, Token)
             row = expected[length - 1]
             assert token.text == texts[int(row.argmax())]

@@ -1,5 +1,6 @@
 """A voice's manifest, its name, and the one base that it fits."""
 
+import unicodedata
 from pathlib import Path
 
 import msgspec
@@ -49,6 +50,10 @@ def test_a_broken_manifest_is_named(tiny_base: Path) -> None:
     (voice_folder("anna") / MANIFEST).write_text("{}", "utf-8")
     with pytest.raises(ModelError, match=r"manera\.json is not a voice's manifest"):
         read_voice("anna")
+
+
+def test_a_name_is_the_same_however_its_letters_are_composed(home: Path) -> None:
+    assert voice_folder(unicodedata.normalize("NFD", "йожик")) == voice_folder("йожик")
 
 
 @pytest.mark.parametrize("name", ["anna", "аня", "anna-2", "a", "3d", "anna.v2", "анна_к", "x" * 64, "console"])

@@ -17,8 +17,8 @@ from manera.model import adapter, base_model, lora, packed
 from manera.model.voice import ADAPTER_GGUF, read_voice, voices_folder
 from manera.records import Example, Message, TrainingStep, read_records
 from manera.sources.reading import read
-from manera.training.learn import Learned, Prepared, learn
-from manera.training.loop import Plan, plan, train
+from manera.training.learn import SLOW_TOKENS_PER_SECOND, Learned, Prepared, expected_tokens, learn
+from manera.training.loop import LOWEST_SHARE, Plan, plan, train
 from manera.training.material import Material, gather
 from manera.training.settings import TrainingConfig
 from tiny import PIECES, TEXT
@@ -201,7 +201,7 @@ def test_overfitting_one_example_reproduces_it_greedily(chat: Material) -> None:
     model = adapted(chat)
     with torch.no_grad():  # the tiny base's own row of it is too short ever to be the likeliest
         model.model.embed_tokens.weight[encoder.end_of_turn] *= 5
-    *_, last = train(model, rows, rows, Plan(120, 1, 120, 1e-2), lambda step: None)
+    *_, last = train(model, rows, rows, Plan(120, 1, 1, 120, 1e-2), lambda step: None)
     assert last.loss < 0.01
     ids = encoder.prompt(messages[:1])
     start = len(ids)
@@ -230,7 +230,9 @@ GOLDEN = [
 
 def test_twenty_steps_lose_what_they_always_lost(chat: Material) -> None:
     rows = random_rows(PIECES, [30, 60, 45, 64, 12] * 4, 64)
-    planned = Plan(steps=20, rows_per_step=4, steps_per_validation=10, learning_rate=5e-3, seed=7)
+    planned = Plan(
+        steps=20, rows_per_step=4, rows_per_micro_batch=4, steps_per_validation=10, learning_rate=5e-3, seed=7
+    )
     losses = [step.loss for step in train(adapted(chat, seed=7), rows, rows, planned, lambda step: None)]
     # another processor adds up in another order, and 20 steps make a millionth into some hundred-thousandths
     assert losses == pytest.approx(GOLDEN, rel=1e-3)
@@ -241,7 +243,7 @@ def test_the_kept_point_has_the_lowest_held_out_loss(corpora: dict[str, Corpus],
     scored = {step.step: step.validation_loss for step in steps if step.validation_loss is not None}
     assert len(scored) > 4
     assert learned.kept_step == min(scored, key=lambda step: scored[step])
-    assert not learned.stopped
+    assert learned.stopped is None
 
 
 def test_training_ends_when_held_out_loss_stops_falling(corpora: dict[str, Corpus], tiny_base: Path) -> None:
@@ -256,7 +258,7 @@ def test_training_ends_when_the_time_is_up(corpora: dict[str, Corpus], tiny_base
     prepared, *steps, learned = run(corpora["telegram"], tiny_base, epochs=None, minutes=0.001)
     assert 1 <= len(steps) < prepared.steps
     assert steps[-1].validation_loss is not None
-    assert steps[-1].learning_rate < steps[0].learning_rate or len(steps) == 1
+    assert steps[-1].learning_rate == pytest.approx(QUICK["learning_rate"] * LOWEST_SHARE)
     assert learned.steps == len(steps)
 
 
@@ -276,7 +278,7 @@ def test_a_loss_that_is_no_number_ends_with_advice(chat: Material) -> None:
         next(iter(lora.adapted_layers(model).values())).lora_A.fill_(float("nan"))
     rows = chat.dataset.rows
     with pytest.raises(TrainingError, match="nan at step 1") as caught:
-        list(train(model, rows["train"], rows["validation"], Plan(5, 2, 5, 1e-3), lambda step: None))
+        list(train(model, rows["train"], rows["validation"], Plan(5, 2, 2, 5, 1e-3), lambda step: None))
     assert "learning rate" in str(caught.value.hint)
 
 
@@ -293,7 +295,7 @@ def test_an_interruption_keeps_the_best_point_and_writes_a_whole_voice(
         steps.append(step)
     learned = events.throw(KeyboardInterrupt)
     assert isinstance(learned, Learned)
-    assert learned.stopped
+    assert learned.stopped == f"stopped after step {interrupted_after}"
     assert learned.steps == interrupted_after
     scored = {step.step: step.validation_loss for step in steps if step.validation_loss is not None}
     assert learned.kept_step == (min(scored, key=lambda step: scored[step]) if scored else interrupted_after)
@@ -301,6 +303,17 @@ def test_an_interruption_keeps_the_best_point_and_writes_a_whole_voice(
     assert [path.name for path in voices_folder().iterdir()] == ["anna"]
     with pytest.raises(StopIteration):
         next(events)
+
+
+def test_a_loss_that_is_no_number_late_in_a_run_leaves_what_was_kept(
+    corpora: dict[str, Corpus], tiny_base: Path, home: Path
+) -> None:
+    events = begin(corpora["telegram"], tiny_base, epochs=9)
+    next(event for event in events if isinstance(event, TrainingStep) and event.validation_loss is not None)
+    learned = events.throw(TrainingError("the loss became nan at step 2"))
+    assert isinstance(learned, Learned)
+    assert learned.stopped == "the loss became nan at step 2"
+    assert read_voice("anna").held_out == learned.held_out
 
 
 def test_an_interruption_before_the_first_step_leaves_nothing(corpora: dict[str, Corpus], tiny_base: Path) -> None:
@@ -369,7 +382,7 @@ def _failing_into(folder: Path) -> Any:
     rename = Path.rename
 
     def failing(self: Path, target: Path) -> Path:
-        if target == folder and self.name == "voice":
+        if target == folder and self.name == "new":
             raise OSError(28, "No space left on device")
         return rename(self, target)
 
@@ -404,16 +417,74 @@ def test_what_this_machine_lacks_is_named(
 
 
 def test_a_plan_counts_steps_from_passes_over_the_rows() -> None:
-    planned = plan(rows=10, row_length=256, batch_tokens=1024, epochs=2, validations_per_epoch=3, learning_rate=1e-3)
-    assert (planned.rows_per_step, planned.steps, planned.steps_per_validation) == (4, 6, 1)
-    small = plan(rows=2, row_length=512, batch_tokens=100, epochs=0.1, validations_per_epoch=3, learning_rate=1e-3)
-    assert (small.rows_per_step, small.steps, small.steps_per_validation) == (1, 1, 1)
+    planned = plan(
+        rows=10,
+        row_length=256,
+        batch_tokens=1024,
+        micro_batch_tokens=512,
+        epochs=2,
+        validations_per_epoch=3,
+        learning_rate=1e-3,
+    )
+    assert (planned.rows_per_micro_batch, planned.rows_per_step) == (2, 4)
+    assert (planned.steps, planned.steps_per_validation) == (6, 1)
+    small = plan(
+        rows=2,
+        row_length=512,
+        batch_tokens=100,
+        micro_batch_tokens=64,
+        epochs=0.1,
+        validations_per_epoch=3,
+        learning_rate=1e-3,
+    )
+    assert (small.rows_per_micro_batch, small.rows_per_step) == (1, 1)
+    assert (small.steps, small.steps_per_validation) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "rows", "tokens"),
+    [
+        (None, 100, 100 * 192),  # one pass
+        (1, 100, 60 * SLOW_TOKENS_PER_SECOND),  # what a minute is enough for, not a hundred passes
+    ],
+)
+def test_a_run_is_compiled_for_the_tokens_it_will_see(minutes: float | None, rows: int, tokens: int) -> None:
+    planned = plan(
+        rows=rows,
+        row_length=192,
+        batch_tokens=192,
+        micro_batch_tokens=192,
+        epochs=1 if minutes is None else 100,
+        validations_per_epoch=1,
+        learning_rate=1e-3,
+        seconds=None if minutes is None else 60 * minutes,
+    )
+    assert expected_tokens(planned, 192) == tokens
+
+
+def test_micro_batches_change_neither_loss_nor_gradients(chat: Material) -> None:
+    rows = random_rows(PIECES, [30, 60, 45, 64] * 2, 64)
+
+    def first_step(rows_per_micro_batch: int) -> tuple[float, dict[str, torch.Tensor]]:
+        model = adapted(chat, seed=7)
+        planned = Plan(1, len(rows), rows_per_micro_batch, steps_per_validation=1, learning_rate=5e-3)
+        (step,) = train(model, rows, rows, planned, lambda step: None)
+        return step.loss, lora.adapter_state(model)
+
+    loss, state = first_step(len(rows))
+    for size in (1, 2):
+        other_loss, other_state = first_step(size)
+        assert other_loss == pytest.approx(loss, rel=1e-5)
+        for name, tensor in state.items():
+            torch.testing.assert_close(other_state[name], tensor, atol=2e-4, rtol=1e-3, msg=name)
 
 
 def test_the_learning_rate_rises_then_falls_and_every_row_is_seen_each_epoch(chat: Material) -> None:
     rows = chat.dataset.rows
     count = len(rows["train"])
-    planned = Plan(steps=2 * count, rows_per_step=1, steps_per_validation=10**6, learning_rate=1e-3)
+    planned = Plan(
+        steps=2 * count, rows_per_step=1, rows_per_micro_batch=1, steps_per_validation=10**6, learning_rate=1e-3
+    )
     steps = list(train(adapted(chat), rows["train"], rows["validation"], planned, lambda step: None))
     rates = [step.learning_rate for step in steps]
     peak = rates.index(max(rates))

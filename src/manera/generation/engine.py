@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from manera.errors import GenerationError
+from manera.generation.guard import Guard
 from manera.model.voice import Sampling
 
 FinishReason = Literal["stop", "length", "cancelled"]
@@ -16,20 +17,22 @@ FinishReason = Literal["stop", "length", "cancelled"]
 class Request(msgspec.Struct, frozen=True):
     """One reply to be made.
 
-    prompt: token ids, made by ``Encoder``, opened by one BOS. adapter: a name the engine was opened with;
-    None is the untuned base. top_logprobs: how many alternatives to tell the log-probability of; None is none,
-    not even of the chosen token. stops_at_end: False writes on over the end-of-turn token, for benchmarks.
+    prompt: token ids, made by ``Encoder``, opened by one BOS. adapters: the weight of each adapter that takes part,
+    by the name the engine knows it by; none is the untuned base. top_logprobs: how many alternatives to tell the
+    log-probability of; None is none, not even of the chosen token. stops_at_end: False writes on over the
+    end-of-turn token, for benchmarks. guard: what the reply may not be; None lets everything through.
     """
 
     prompt: list[int]
     sampling: Sampling
-    adapter: str | None = None
+    adapters: Mapping[str, float] = {}
     stop: tuple[str, ...] = ()
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
     logit_bias: Mapping[int, float] = {}
     top_logprobs: int | None = None
     stops_at_end: bool = True
+    guard: Guard | None = None
 
 
 class Token(msgspec.Struct, frozen=True, gc=False):
@@ -45,13 +48,17 @@ class Token(msgspec.Struct, frozen=True, gc=False):
 
 
 class Finished(msgspec.Struct, frozen=True):
-    """Why and when a reply ended; the end-of-turn token counts as a new token."""
+    """Why and when a reply ended; the end-of-turn token counts as a new token.
+
+    guarded: how often the guard stepped in; what it took back is counted among the new tokens.
+    """
 
     reason: FinishReason
     prompt_tokens: int
     new_tokens: int
     seconds_to_first_token: float
     seconds: float
+    guarded: int = 0
 
 
 class PromptTooLongError(GenerationError):

@@ -4,8 +4,6 @@ Many replies are written at once, as one batch; adapters stay loaded, and each r
 """
 
 import os
-import signal
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import psutil
 
+from manera import config
 from manera.errors import GenerationError
+from manera.generation import guarding
 from manera.generation.engine import Finished, FinishReason, PromptTooLongError, Request, Token
 from manera.model.voice import Sampling
 
@@ -33,20 +33,15 @@ CONTEXT_STEP = 256
 SEEDS = 2**32 - 1
 """llama.cpp's seeds have 32 bits, and the highest means a random one."""
 
+DRY_BASE, DRY_LENGTH = 1.75, 2  # llama.cpp's own
+
 PROMPT_CACHE_MEGABYTES = 256
 QUIET = -1
-
-SPINS = "1000"
-"""How often a thread of llama.cpp looks for the others before it sleeps.
-
-By default it hardly ever sleeps: where another program takes a core, a hundred tokens a second become fewer than ten.
-Measured on two cores, 1,000 is as fast as the default on an idle machine, and 40 tokens a second on a full one.
-"""
 
 
 class _Chosen(msgspec.Struct):
     token: str
-    logprob: float
+    logprob: float | None  # null where it is not a number
     top_logprobs: list["_Chosen"] = []
 
 
@@ -93,12 +88,9 @@ def open_engine(
 
     slots: replies written at the same time; more wait their turn. context_length: tokens for each slot, of which
     llama.cpp gives no more than the base was made for.
-    Call it in the main thread: llama.cpp takes over SIGINT and SIGTERM, and only there can they be taken back.
     Raises GenerationError.
     """
-    # read when the library is loaded; left alone where the user has decided
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
+    config.let_threads_sleep()
     import xllamacpp
 
     adapters = adapters or {}
@@ -106,7 +98,7 @@ def open_engine(
     for path in (base, *adapters.values()):
         if not path.is_file():
             raise GenerationError(f"there is no model file {path}", "list what there is: manera doctor")
-    with TemporaryDirectory(prefix="manera-") as folder, _own_signals():
+    with TemporaryDirectory(prefix="manera-") as folder:
         parameters = _parameters(base, adapters, slots, context_length, threads or _cores())
         if os.name != "nt":
             # llama.cpp insists on a listener; behind a socket file that is gone at once nobody can reach it
@@ -137,6 +129,9 @@ class LlamaCpp:
 
     def generate(self, request: Request, deliver: Callable[[Token], None], cancelled: Event) -> Finished:
         """Write one reply in the calling thread; see ``Engine.generate``."""
+        return guarding.write(self._generate, request, deliver, cancelled)
+
+    def _generate(self, request: Request, deliver: Callable[[Token], None], cancelled: Event) -> Finished:
         reply = _Reply(deliver, lambda: cancelled.is_set() or self._closing.is_set(), len(request.prompt))
         with self._using() as server:
             server.handle_completions(msgspec.json.encode(_document(request, self.adapters)), reply.take)
@@ -210,7 +205,11 @@ class _Reply:
             self.deliver(Token(choice.text))
         else:
             chosen = choice.logprobs.content[-1]
-            top = tuple((one.token, one.logprob) for one in chosen.top_logprobs)
+            if chosen.logprob is None:
+                raise GenerationError(
+                    "what the adapter computes is not a number", "train the voice again, with a lower learning rate"
+                )
+            top = tuple((one.token, one.logprob) for one in chosen.top_logprobs if one.logprob is not None)
             self.deliver(Token(choice.text, chosen.logprob, top))
 
     def finished(self) -> Finished:
@@ -244,8 +243,9 @@ def _parameters(
 
 def _document(request: Request, adapters: tuple[str, ...]) -> dict[str, Any]:
     """Write a request in llama.cpp's words; every field it would fill by itself is set."""
-    if request.adapter is not None and request.adapter not in adapters:
-        raise GenerationError(f"no adapter {request.adapter!r} is loaded", f"loaded: {', '.join(adapters) or 'none'}")
+    for name in request.adapters:
+        if name not in adapters:
+            raise GenerationError(f"no adapter {name!r} is loaded", f"loaded: {', '.join(adapters) or 'none'}")
     return {
         "prompt": request.prompt,
         "stream": True,
@@ -256,7 +256,7 @@ def _document(request: Request, adapters: tuple[str, ...]) -> dict[str, Any]:
         "logit_bias": [[token, bias] for token, bias in request.logit_bias.items()],
         "frequency_penalty": request.frequency_penalty,
         "presence_penalty": request.presence_penalty,
-        "lora": [{"id": i, "scale": float(name == request.adapter)} for i, name in enumerate(adapters)],
+        "lora": [{"id": i, "scale": request.adapters.get(name, 0.0)} for i, name in enumerate(adapters)],
         **_sampling(request.sampling),
     }
 
@@ -264,12 +264,16 @@ def _document(request: Request, adapters: tuple[str, ...]) -> dict[str, Any]:
 def _sampling(sampling: Sampling) -> dict[str, Any]:
     return {
         # temperature first, as OpenAI, vLLM and transformers do; min_p before the sorting ones, because it is cheap
-        "samplers": ["penalties", "temperature", "min_p", "top_k", "top_p"],
+        "samplers": ["penalties", "dry", "temperature", "min_p", "top_k", "top_p"],
         "temperature": sampling.temperature,
         "top_p": 1.0 if sampling.top_p is None else sampling.top_p,
         "top_k": 0 if sampling.top_k is None else sampling.top_k,
         "min_p": 0.0 if sampling.min_p is None else sampling.min_p,
         "repeat_penalty": 1.0 if sampling.repetition_penalty is None else sampling.repetition_penalty,
+        "dry_multiplier": 0.0 if sampling.dry_multiplier is None else sampling.dry_multiplier,
+        "dry_base": DRY_BASE if sampling.dry_base is None else sampling.dry_base,
+        "dry_allowed_length": DRY_LENGTH if sampling.dry_allowed_length is None else sampling.dry_allowed_length,
+        "dry_sequence_breakers": ["\n"],  # each is looked for in the whole vocabulary, for every request
         "n_predict": sampling.max_new_tokens,
         "seed": -1 if sampling.seed is None else sampling.seed % SEEDS,
         # a remembered prompt is read in other batches, and rounds otherwise: not where the same text is wanted again
@@ -290,15 +294,3 @@ def _cores() -> int:
     physical = psutil.cpu_count(logical=False) or 1
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else physical
     return min(physical, allowed)
-
-
-@contextmanager
-def _own_signals() -> Iterator[None]:
-    """Put back the signal handlers that opening llama.cpp replaces: its own would leave requests hanging."""
-    is_main = threading.current_thread() is threading.main_thread()
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)} if is_main else {}
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)

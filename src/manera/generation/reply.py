@@ -1,7 +1,8 @@
 """From messages to a reply: chat, write and the API all ask a writer here."""
 
 from bisect import bisect_left
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -10,23 +11,40 @@ from tokenizers import Tokenizer
 from manera.dataset.building import chat_template
 from manera.dataset.encoding import Encoder
 from manera.dataset.examples import LINE_BREAK, MESSAGE_BOUNDARY
-from manera.dataset.template import ChatTemplate
+from manera.dataset.template import ChatTemplate, render
 from manera.errors import GenerationError, ModelError
 from manera.generation.engine import Engine, Finished, PromptTooLongError, Request, Token, stream
+from manera.generation.guard import Guard, script
+from manera.generation.openings import Openings
+from manera.generation.origins import TrainingIndex, persona_messages
 from manera.model.base_model import BaseModel
-from manera.model.voice import Sampling, Voice
-from manera.records import ExampleKind, Message
+from manera.model.voice import Sampling, Voice, voice_folder
+from manera.records import Example, ExampleKind, Message, read_records
+
+BETWEEN_NOTES, AFTER_NOTES = "\n", "\n\n"
+"""How system messages open a dialogue as plain text."""
+
+NOTE_MESSAGES = 6
+NOTE_CHARACTERS = 160
+"""Of the messages in a persona's note, how many, and how long at most."""
 
 
 class Writer(NamedTuple):
-    """Who replies: a voice, or the untuned base beside it; and how prompts are made for it."""
+    """Who replies: a voice, or the untuned base beside it; and how prompts are made for it.
+
+    openings: what a conversation without a past is read after, silently; None is nothing. origins: makes, once, the
+    index of the training messages, in which those nearest to a reply are found.
+    """
 
     model: str
     kind: ExampleKind
     encoder: Encoder
     sampling: Sampling
-    adapter: str | None = None
+    adapters: Mapping[str, float] = {}
     instruction: str | None = None
+    guard: Guard | None = None
+    openings: Openings | None = None
+    origins: Callable[[], TrainingIndex] | None = None
 
 
 class Prompt(NamedTuple):
@@ -52,7 +70,31 @@ def voice_writer(voice: Voice, tokenizer: Tokenizer) -> Writer:
     if template.sha256 != voice.template_sha256:
         raise ModelError(f"the chat template of voice {voice.name!r} was changed", "train the voice again")
     encoder = Encoder(tokenizer, template)
-    return Writer(voice.name, voice.kind, encoder, voice.sampling, voice.name, voice.instruction)
+    guard = Guard(encoder, lambda: training_texts(voice.name))
+    origins = cache(lambda: TrainingIndex(persona_messages(training_examples(voice.name))))
+    return Writer(
+        voice.name,
+        voice.kind,
+        encoder,
+        voice.sampling,
+        {voice.name: 1.0},
+        voice.instruction,
+        guard,
+        origins=origins,
+    )
+
+
+def training_texts(voice: str) -> Iterator[str]:
+    """Yield what the persona wrote in a voice's training examples; nothing where they did not come with the voice."""
+    for example in training_examples(voice):
+        yield from (m.content for m in example.messages if m.role == "assistant" and m.weight)
+
+
+def training_examples(voice: str) -> Iterator[Example]:
+    """Yield a voice's training examples; none where they did not come with the voice."""
+    path = voice_folder(voice) / "dataset" / "train.jsonl"
+    if path.is_file():
+        yield from read_records(path, Example)
 
 
 def base_writer(base: BaseModel, tokenizer: Tokenizer) -> Writer:
@@ -74,7 +116,19 @@ def prompt_of(writer: Writer, messages: Sequence[Message], room: int) -> Prompt:
         topic = messages[-1].content
         text = writer.instruction.replace("{topic}", topic) if writer.instruction else topic
         return _fitting(writer.encoder, [Message("user", text)], room)
-    return _fitting(writer.encoder, _joined(messages), room)
+    return _fitting(writer.encoder, _opened(writer, _joined(messages), room), room)
+
+
+def _opened(writer: Writer, messages: list[Message], room: int) -> list[Message]:
+    """Put openings of the persona before a conversation that consists of one turn, where they fit beside it."""
+    said = [message for message in messages if message.role != "system"]
+    if writer.openings is None or [message.role for message in said] != ["user"]:
+        return messages
+    free = room - len(_ids(writer.encoder, messages))
+    before = writer.openings.before(
+        said[0].content, lambda turns: len(writer.encoder.example(Example(tuple(turns))).input_ids), free
+    )
+    return [*(message for message in messages if message.role == "system"), *before, *said]
 
 
 def continuation_of(writer: Writer, text: str, room: int) -> Prompt:
@@ -99,7 +153,7 @@ def stream_reply(
     """Reply to messages; raise GenerationError."""
     sampling = writer.sampling if sampling is None else sampling
     prompt = prompt_of(writer, messages, prompt_room(engine.context_length, sampling.max_new_tokens))
-    request = Request(prompt.ids, sampling, writer.adapter, tuple(stop))
+    request = Request(prompt.ids, sampling, writer.adapters, tuple(stop), guard=writer.guard)
     return Reply(prompt.dropped_tokens, _shown(stream(engine, request)))
 
 
@@ -133,7 +187,7 @@ def _fitting(encoder: Encoder, messages: Sequence[Message], room: int) -> Prompt
     """Leave out as few of the oldest turns as will do."""
 
     def without(dropped: int) -> list[int]:
-        return encoder.prompt([m for i, m in enumerate(messages) if i >= dropped or m.role == "system"])
+        return _ids(encoder, [m for i, m in enumerate(messages) if i >= dropped or m.role == "system"])
 
     fewest = bisect_left(range(len(messages)), True, key=lambda dropped: len(without(dropped)) <= room)
     if fewest == len(messages):
@@ -143,3 +197,33 @@ def _fitting(encoder: Encoder, messages: Sequence[Message], room: int) -> Prompt
         )
     ids = without(fewest)
     return Prompt(ids, len(without(0)) - len(ids) if fewest else 0)
+
+
+def _ids(encoder: Encoder, messages: Sequence[Message]) -> list[int]:
+    """Encode a conversation; where the template has no form for system messages, they open it as plain text.
+
+    Written as a turn of the other side, which such a template would make of them, they are read as something said.
+    """
+    notes = [message.content for message in messages if message.role == "system"]
+    if not notes or knows_system(encoder.template):
+        return encoder.prompt(messages)
+    ids = encoder.prompt([message for message in messages if message.role != "system"])
+    return [ids[0], *encoder.text(BETWEEN_NOTES.join(notes) + AFTER_NOTES), *ids[1:]]
+
+
+@lru_cache(maxsize=64)
+def knows_system(template: ChatTemplate) -> bool:
+    """Tell whether a template has a form for system messages, other than that of the other side's turns."""
+    return render(template, [Message("system", "1")]) != render(template, [Message("user", "1")])
+
+
+def persona_note(voice: Voice) -> Message:
+    """Write a note from which a base that never met the persona can tell how they write: some of their messages.
+
+    A description alone made held-out replies less likely, and messages made them more likely.
+    """
+    known = [m.text for m in persona_messages(training_examples(voice.name)) if len(m.text) <= NOTE_CHARACTERS]
+    shown = known[:: max(1, len(known) // NOTE_MESSAGES)][:NOTE_MESSAGES]
+    name = voice.persona.name
+    heading = f"Так пишет {name}:" if script(name[0]) == "CYRILLIC" else f"This is how {name} writes:"
+    return Message("system", "\n".join((heading, *shown)))

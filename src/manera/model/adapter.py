@@ -60,7 +60,7 @@ def read_peft(folder: Path) -> dict[str, "Tensor"]:
 
 
 def write_gguf(state: Matrices, path: Path, alpha: float, layers: int) -> None:
-    """Write the adapter as a GGUF LoRA that llama.cpp applies beside the base."""
+    """Write the adapter as a GGUF LoRA, in float16, that llama.cpp applies beside the base."""
     names = {ours.removesuffix(".weight"): theirs for theirs, ours in gguf_file.transformers_names(layers).items()}
     writer = gguf.GGUFWriter(path=None, arch="gemma3")
     writer.add_type(gguf.GGUFType.ADAPTER)
@@ -68,7 +68,7 @@ def write_gguf(state: Matrices, path: Path, alpha: float, layers: int) -> None:
     writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, alpha)
     for name, tensor in sorted(state.items()):
         layer, _, which = name.rpartition(".")
-        writer.add_tensor(f"{names[layer]}.{which.lower()}", tensor.float().numpy())
+        writer.add_tensor(f"{names[layer]}.{which.lower()}", tensor.half().numpy())
     gguf_file.write_whole(writer, path)
 
 

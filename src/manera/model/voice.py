@@ -9,6 +9,7 @@ voices/<name>/manera.json                   Voice
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,13 +51,20 @@ class HeldOut(msgspec.Struct, frozen=True):
 
 
 class Sampling(msgspec.Struct, frozen=True):
-    """How the next token is drawn; temperature 0 is greedy, None is off."""
+    """How the next token is drawn; temperature 0 is greedy, None is off.
+
+    DRY ("don't repeat yourself") lowers what would prolong a repetition of dry_allowed_length tokens or more, by
+    dry_multiplier * dry_base ** (length - dry_allowed_length): https://github.com/oobabooga/text-generation-webui/pull/5677
+    """
 
     temperature: float = 0.8
     top_p: float | None = 0.95
     top_k: int | None = None
     min_p: float | None = 0.05
     repetition_penalty: float | None = 1.1
+    dry_multiplier: float | None = None
+    dry_base: float | None = None
+    dry_allowed_length: int | None = None
     max_new_tokens: int = 256
     seed: int | None = None
 
@@ -90,7 +98,11 @@ def voices_folder() -> Path:
 
 
 def voice_folder(name: str) -> Path:
-    """Return where a voice of this name lives or would live; raise ModelError for an impossible name."""
+    """Return where a voice of this name lives or would live; raise ModelError for an impossible name.
+
+    Names are composed (NFC), as keyboards write them: macOS gives ``й`` as two characters.
+    """
+    name = unicodedata.normalize("NFC", name)
     if not _NAME.fullmatch(name) or name.partition(".")[0].lower() in _DEVICES:
         raise ModelError(
             f"{name!r} cannot name a voice",

@@ -22,7 +22,13 @@ from manera.training.memory import peak_memory_bytes
 from manera.training.result import require_free, write_voice_folder
 from manera.training.settings import TrainingConfig
 
-EPOCHS: dict[ExampleKind, float] = {"dialogue": 3, "post": 3, "continuation": 2}
+EPOCHS: dict[ExampleKind, float] = {"dialogue": 2, "post": 3, "continuation": 2}
+LEARNING_RATES: dict[ExampleKind, float] = {"dialogue": 3e-4, "post": 1e-3, "continuation": 1e-3}
+"""A chat or a role has few words to learn: at a high rate it is over-fitted before the rate has fallen."""
+
+MICRO_BATCH_TOKENS = {True: 1024, False: 512}
+"""With compiled layers, and without: these keep more for the way back. Some 3 GB either way."""
+
 COMPILE_FROM_TOKENS = 60_000  # compiling takes some 30 s and makes a step about a third faster
 SLOW_TOKENS_PER_SECOND = 300
 
@@ -43,7 +49,10 @@ class Prepared(msgspec.Struct, frozen=True):
 
 
 class Learned(msgspec.Struct, frozen=True):
-    """What became of it; seconds and tokens_per_second are of the training steps alone."""
+    """What became of it; seconds and tokens_per_second are of the training steps alone.
+
+    stopped says why it ended before its plan did, if it did.
+    """
 
     voice: str
     kind: ExampleKind
@@ -53,7 +62,7 @@ class Learned(msgspec.Struct, frozen=True):
     peak_memory_bytes: int
     steps: int
     kept_step: int
-    stopped: bool
+    stopped: str | None
 
 
 @dataclass
@@ -63,7 +72,7 @@ class _Run:
     steps: list[TrainingStep] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
     kept_step: int = 0
-    stopped: bool = False
+    stopped: str | None = None
 
 
 def learn(
@@ -76,15 +85,17 @@ def learn(
 ) -> Generator[Prepared | TrainingStep | Learned]:
     """Train a voice on a base folder and write the voice's folder whole or not at all.
 
-    Interrupted (KeyboardInterrupt) after the first step, it keeps the best point so far and says ``stopped``.
+    Interrupted (KeyboardInterrupt) after the first step, or diverging after a validation, it keeps the best point
+    so far and says so in ``stopped``.
     Raises ManeraError: too little text, a name that is taken, a loss that is no number.
     """
     require_free(name, replace)
     material = gather(corpus, requested, base, config.max_length)
     training = material.dataset.rows["train"]
-    planned = _plan(material, config)
     precision: Precision = fastest(_device(config)) if config.precision == "auto" else config.precision
-    compiled = _compiles(config, _expected_tokens(planned, material.max_length))
+    expected = expected_tokens(_plan(material, config, compiled=True), material.max_length)
+    compiled = _compiles(config, expected)
+    planned = _plan(material, config, compiled)
     model = _adapted_model(material, config, precision, compiled)
 
     before = _held_out(model, material, planned, with_adapter=False)
@@ -107,7 +118,13 @@ def learn(
         raise TrainingError("held-out loss was never a number", "train with a lower learning rate")
     lora.load_adapter_state(model, run.best)
     held_out = HeldOut(base=before, voice=_held_out(model, material, planned))
-    write_voice_folder(name, material, config, precision, held_out, run.best, run.steps)
+    decided = {
+        "learning_rate": planned.learning_rate,
+        "max_length": material.max_length,
+        "precision": precision,
+        "compile": "on" if compiled else "off",
+    }
+    write_voice_folder(name, material, config.model_copy(update=decided), held_out, run.best, run.steps)
     seconds = sum(step.seconds for step in run.steps)
     yield Learned(
         voice=name,
@@ -122,7 +139,7 @@ def learn(
     )
 
 
-def _plan(material: Material, config: TrainingConfig) -> Plan:
+def _plan(material: Material, config: TrainingConfig, compiled: bool) -> Plan:
     epochs = config.epochs
     if epochs is None:
         epochs = 100 if config.minutes else EPOCHS[material.kind]
@@ -130,9 +147,10 @@ def _plan(material: Material, config: TrainingConfig) -> Plan:
         rows=len(material.dataset.rows["train"]),
         row_length=material.max_length,
         batch_tokens=config.batch_tokens,
+        micro_batch_tokens=config.micro_batch_tokens or MICRO_BATCH_TOKENS[compiled],
         epochs=epochs,
         validations_per_epoch=config.validations_per_epoch,
-        learning_rate=config.learning_rate,
+        learning_rate=config.learning_rate or LEARNING_RATES[material.kind],
         seconds=None if config.minutes is None else config.minutes * 60,
         patience=config.patience,
         seed=config.seed,
@@ -150,7 +168,7 @@ def _device(config: TrainingConfig) -> str:
     return config.device
 
 
-def _expected_tokens(planned: Plan, row_length: int) -> float:
+def expected_tokens(planned: Plan, row_length: int) -> float:
     """Return how many tokens the steps hold, or, if that is less, what the time is enough for without compiling."""
     tokens = planned.steps * planned.rows_per_step * row_length
     return tokens if planned.seconds is None else min(tokens, planned.seconds * SLOW_TOKENS_PER_SECOND)
@@ -180,7 +198,7 @@ def _adapted_model(material: Material, config: TrainingConfig, precision: Precis
 
 def _held_out(model: nn.Module, material: Material, planned: Plan, with_adapter: bool = True) -> Likelihood:
     with lora.measuring(model, with_adapter):
-        nll: Nll = packed.measure(model, material.dataset.rows["test"], planned.rows_per_step)
+        nll: Nll = packed.measure(model, material.dataset.rows["test"], planned.rows_per_micro_batch)
     return Likelihood(nll.perplexity, nll.bits_per_byte(material.dataset.scored_bytes["test"]))
 
 
@@ -191,7 +209,7 @@ def _keep(run: _Run, model: nn.Module, step: TrainingStep) -> None:
 def _until_stopped(
     loop: Iterator[TrainingStep], run: _Run, keep: Callable[[TrainingStep], None]
 ) -> Iterator[TrainingStep]:
-    """Pass the steps on; an interruption ends them, and leaves something kept."""
+    """Pass the steps on; an interruption or a loss that is no number ends them, where something can be kept."""
     try:
         for step in loop:
             run.steps.append(step)
@@ -199,6 +217,10 @@ def _until_stopped(
     except KeyboardInterrupt:
         if not run.steps:
             raise
-        run.stopped = True
+        run.stopped = f"stopped after step {len(run.steps)}"
         if not run.best:
             keep(run.steps[-1])
+    except TrainingError as error:
+        if not run.best:
+            raise
+        run.stopped = error.message

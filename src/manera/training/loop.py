@@ -11,10 +11,14 @@ from torch import nn
 
 from manera.dataset.packing import Rows
 from manera.errors import TrainingError
+from manera.model.likelihood import Nll
 from manera.model.packed import batch_nll, measure, to_batch
 from manera.records import TrainingStep
 
 WARM_UP = 0.06
+LOWEST_SHARE = 0.05
+"""Of the peak learning rate: where it begins and where it ends."""
+
 MAX_GRADIENT_NORM = 1.0
 
 
@@ -24,6 +28,7 @@ class Plan:
 
     steps: int
     rows_per_step: int
+    rows_per_micro_batch: int
     steps_per_validation: int
     learning_rate: float
     seconds: float | None = None
@@ -37,14 +42,23 @@ class Plan:
 
 
 def plan(
-    rows: int, row_length: int, batch_tokens: int, epochs: float, validations_per_epoch: int, **rest: object
+    rows: int,
+    row_length: int,
+    batch_tokens: int,
+    micro_batch_tokens: int,
+    epochs: float,
+    validations_per_epoch: int,
+    **rest: object,
 ) -> Plan:
-    """Turn passes over the rows into steps."""
-    rows_per_step = max(1, min(rows, round(batch_tokens / row_length)))
+    """Turn passes over the rows into steps, and a step into micro-batches of one shape."""
+    rows_per_micro_batch = max(1, min(rows, micro_batch_tokens // row_length))
+    micro_batches = max(1, min(rows // rows_per_micro_batch, round(batch_tokens / row_length / rows_per_micro_batch)))
+    rows_per_step = micro_batches * rows_per_micro_batch
     steps_per_epoch = math.ceil(rows / rows_per_step)
     return Plan(
         steps=max(1, round(epochs * steps_per_epoch)),
         rows_per_step=rows_per_step,
+        rows_per_micro_batch=rows_per_micro_batch,
         steps_per_validation=max(1, steps_per_epoch // validations_per_epoch),
         **rest,  # type: ignore[arg-type]
     )
@@ -74,13 +88,12 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = learning_rate
         rows = training.take([next(order) for _ in range(plan.rows_per_step)])
-        nats, tokens = batch_nll(model, to_batch(rows, parameters[0].device))
-        if not torch.isfinite(nats):
+        nll = _accumulate_gradients(model, rows, plan.rows_per_micro_batch)
+        if not math.isfinite(nll.nats):
             raise TrainingError(
-                f"the loss became {float(nats.detach())} at step {step}",
+                f"the loss became {nll.nats} at step {step}",
                 f"train with a lower learning rate than {plan.learning_rate:g}",
             )
-        (nats / max(tokens, 1)).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(parameters, MAX_GRADIENT_NORM)
         optimizer.step()
         optimizer.zero_grad()
@@ -88,13 +101,13 @@ def train(
         last = progress >= 1 or step == plan.steps
         validation_loss = None
         if last or step % plan.steps_per_validation == 0:
-            validation_loss = measure(model, validation, plan.rows_per_step).nats_per_token
+            validation_loss = measure(model, validation, plan.rows_per_micro_batch).nats_per_token
         record = TrainingStep(
             step=step,
             steps=plan.steps,
-            loss=float(nats.detach()) / max(tokens, 1),
+            loss=nll.nats_per_token,
             tokens=rows.tokens,
-            supervised_tokens=tokens,
+            supervised_tokens=nll.tokens,
             learning_rate=learning_rate,
             seconds=seconds,
             validation_loss=validation_loss,
@@ -109,6 +122,18 @@ def train(
             return
 
 
+def _accumulate_gradients(model: nn.Module, rows: Rows, rows_per_micro_batch: int) -> Nll:
+    """Add up the gradients of the mean loss over all rows, a micro-batch in memory at a time."""
+    device = next(model.parameters()).device
+    total = Nll(0.0, 0)
+    for start in range(0, len(rows), rows_per_micro_batch):
+        batch = to_batch(rows.take(range(start, min(start + rows_per_micro_batch, len(rows)))), device)
+        nats, tokens = batch_nll(model, batch)
+        (nats / rows.supervised_tokens).backward()  # type: ignore[no-untyped-call]
+        total += Nll(float(nats.detach()), tokens)
+    return total
+
+
 def _progress(step: int, plan: Plan, elapsed: float) -> float:
     """How much of the run is behind, by steps or by time, whichever is further."""
     by_time = elapsed / plan.seconds if plan.seconds else 0.0
@@ -116,10 +141,10 @@ def _progress(step: int, plan: Plan, elapsed: float) -> float:
 
 
 def _schedule(progress: float) -> float:
-    """Rise linearly, then fall linearly to a twentieth."""
+    """Rise linearly, then fall linearly to LOWEST_SHARE."""
     if progress < WARM_UP:
-        return max(progress / WARM_UP, 0.05)
-    return max(1 - (progress - WARM_UP) / (1 - WARM_UP), 0.05)
+        return max(progress / WARM_UP, LOWEST_SHARE)
+    return max(1 - (progress - WARM_UP) / (1 - WARM_UP), LOWEST_SHARE)
 
 
 def _endless_order(rows: int, seed: int) -> Iterator[int]:

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from manera.dataset.building import Dataset
@@ -22,7 +21,7 @@ from manera.model.voice import (
     voice_folder,
     write_voice,
 )
-from manera.records import ExampleKind, TrainingStep, fingerprint, write_records
+from manera.records import ExampleKind, TrainingStep, fingerprint, replacing_folder, write_records
 from manera.training.material import Material
 from manera.training.settings import TrainingConfig
 
@@ -51,7 +50,6 @@ def write_voice_folder(
     name: str,
     material: Material,
     config: TrainingConfig,
-    precision: str,
     held_out: HeldOut,
     state: "Mapping[str, Tensor]",
     steps: Sequence[TrainingStep],
@@ -63,12 +61,12 @@ def write_voice_folder(
     folder = voice_folder(name)
     base = base_model.read(material.base)
     layers = gguf_file.value(gguf_file.open_gguf(material.base / "base.gguf"), "gemma3.block_count")
-    with _in_place_of(folder) as new:
+    with _writable(folder), replacing_folder(folder) as new:
         adapter.write_peft(state, new, config.rank, config.alpha, base.id)
         adapter.write_gguf(state, new / ADAPTER_GGUF, config.alpha, layers)
         write_records(new / "training.jsonl", steps)
         voice = Voice(
-            name=name,
+            name=folder.name,
             kind=material.kind,
             persona=Persona(material.speaker.name, material.speaker.speaker_id),
             base=base,
@@ -82,7 +80,7 @@ def write_voice_folder(
             seed=config.seed,
             held_out=held_out,
             sampling=SAMPLING[material.kind],
-            settings=config.model_dump() | {"precision": precision, "max_length": material.max_length},
+            settings=config.model_dump(),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             manera_version=version("manera"),
         )
@@ -90,32 +88,13 @@ def write_voice_folder(
 
 
 @contextmanager
-def _in_place_of(folder: Path) -> Iterator[Path]:
-    """Lend a new folder that takes the other's place when the block succeeds, and is gone when it does not."""
+def _writable(folder: Path) -> Iterator[None]:
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with TemporaryDirectory(prefix=".voice-", dir=folder.parent) as unfinished:
-            new = Path(unfinished) / "voice"
-            new.mkdir(mode=0o700)
-            yield new
-            _take_place(new, folder, Path(unfinished) / "replaced")
+        yield
     except OSError as error:
         raise ModelError(
             f"{folder} cannot be written: {error}", "make room there, or choose another place: MANERA_HOME"
         ) from error
-
-
-def _take_place(new: Path, folder: Path, aside: Path) -> None:
-    """Move a folder in; what stood there is moved aside first, and put back should that fail."""
-    if not folder.exists():
-        new.rename(folder)
-        return
-    folder.rename(aside)
-    try:
-        new.rename(folder)
-    except BaseException:
-        aside.rename(folder)
-        raise
 
 
 def _write_dataset(dataset: Dataset, folder: Path) -> str:

@@ -12,11 +12,14 @@ class TrainingConfig(BaseModel):
 
     epochs: float | None = Field(None, gt=0, le=100, description="passes over the training text")
     minutes: float | None = Field(None, gt=0, description="stop after this long; the learning rate follows")
-    learning_rate: float = Field(1e-3, gt=0, le=0.1, description="peak of a linear warm-up and decay")
+    learning_rate: float | None = Field(None, gt=0, le=0.1, description="peak of a linear warm-up and decay")
     rank: int = Field(16, ge=1, le=256, description="rank of the adapter")
     alpha: float = Field(32.0, gt=0, description="the adapter is scaled by alpha / rank")
     max_length: int | None = Field(None, ge=32, le=4096, description="tokens of the longest example")
     batch_tokens: int = Field(1024, ge=32, description="tokens an optimizer step sees")
+    micro_batch_tokens: int | None = Field(
+        None, ge=32, description="tokens that are in memory together; changes no gradient"
+    )
     validations_per_epoch: int = Field(3, ge=1, le=50, description="how often held-out text is scored")
     patience: int = Field(4, ge=1, description="validations without a better one before training ends")
     precision: Literal["auto", "float32", "bfloat16", "int8"] = Field(

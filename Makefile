@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXAMPLE ?= examples/channel-ru
 
-.PHONY: demo test check format bench clean
+.PHONY: demo test check format bench fuzz soak clean
 
 demo: .venv/installed       ## learn the bundled example and compare its voice with the untuned base
 	$(BIN)/manera up $(EXAMPLE) --name demo --replace --no-chat
@@ -26,8 +26,15 @@ bench: .venv/installed      ## measure again what benchmarks/results holds; DATA
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,bench]'
 	$(BIN)/python benchmarks/ingest.py --save
 	$(BIN)/python benchmarks/generate.py --save
+	$(BIN)/python benchmarks/serve.py speed --save
 	$(BIN)/python benchmarks/train.py speed --data $(DATA) --save
 	$(BIN)/python benchmarks/train.py pushkin --data $(DATA) --save
+
+fuzz: .venv/installed       ## 3,000 generated requests to the API
+	$(BIN)/python benchmarks/serve.py fuzz
+
+soak: .venv/installed       ## half an hour of clients that come and go
+	$(BIN)/python benchmarks/serve.py soak
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

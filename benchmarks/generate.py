@@ -36,6 +36,7 @@ from manera.model.voice import Sampling
 from manera.serving.app import create_app
 from manera.serving.catalogue import Catalogue
 from manera.serving.listening import listen, server
+from manera.serving.service import Bounds
 
 TOKENS = 256
 RUNS = 5
@@ -91,7 +92,7 @@ def measure_decoding(folder: Path, runs: int) -> Speeds:
         }
         ways = {
             name: partial(
-                decode, base, adapters, Request(prompt, GREEDY, next(iter(adapters), None), stops_at_end=False)
+                decode, base, adapters, Request(prompt, GREEDY, dict.fromkeys(adapters, 1.0), stops_at_end=False)
             )
             for name, (base, adapters, prompt) in models.items()
         }
@@ -111,7 +112,8 @@ def measure_serving(folder: Path, runs: int) -> Speeds:
     writer = Writer("base", "continuation", encoder, GREEDY)
     asked = Request(prompt_ids(folder), GREEDY)
     with open_engine(folder / "base.gguf", slots=max(STREAMS), context_length=1024) as engine:
-        app = create_app(Catalogue(engine, writer.model, {writer.model: writer}, created=0))
+        catalogue = Catalogue(engine, writer.model, {writer.model: writer}, created=0)
+        app = create_app(catalogue, bounds=Bounds(slots=max(STREAMS)))
         with served(app) as port:
             ways: dict[str, Callable[[], float]] = {}
             for streams in STREAMS:

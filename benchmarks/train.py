@@ -42,6 +42,7 @@ def manera_run(data: Path, steps: int) -> dict[str, Any]:
     from manera.dataset.packing import pack
     from manera.model import base_model, lora, packed
     from manera.model.precision import fastest
+    from manera.training.learn import MICRO_BATCH_TOKENS
     from manera.training.loop import plan, train
     from manera.training.memory import peak_memory_bytes
 
@@ -54,7 +55,13 @@ def manera_run(data: Path, steps: int) -> dict[str, Any]:
     lora.add_adapter(model, RANK, ALPHA, fastest(), seed=0)
     packed.compile_layers(model)
     planned = plan(
-        len(rows), BLOCK, BLOCK * BLOCKS_PER_STEP, epochs=1, validations_per_epoch=1, learning_rate=LEARNING_RATE
+        len(rows),
+        BLOCK,
+        batch_tokens=BLOCK * BLOCKS_PER_STEP,
+        micro_batch_tokens=MICRO_BATCH_TOKENS[True],
+        epochs=1,
+        validations_per_epoch=1,
+        learning_rate=LEARNING_RATE,
     )
     planned = planned.limited(steps)
     done = list(train(model, rows, rows.take([0]), planned, lambda step: None))
@@ -147,7 +154,7 @@ def trl_run(data: Path, steps: int, trimmed: bool) -> dict[str, Any]:
     }
 
 
-def pushkin_run(data: Path, epochs: float) -> dict[str, Any]:
+def pushkin_run(data: Path, epochs: float, learning_rate: float | None) -> dict[str, Any]:
     """Import and train as ``manera train`` does, then read the two works that nobody has seen."""
     from manera.corpus.storage import open_corpus, write
     from manera.dataset.packing import pack
@@ -169,7 +176,14 @@ def pushkin_run(data: Path, epochs: float) -> dict[str, Any]:
         write(read([shelf]), Path(folder) / "corpus", [shelf])
         corpus = open_corpus(Path(folder) / "corpus")
         tokens, curve, learned = 0, [], None
-        for event in learn(corpus, None, "pushkin-benchmark", TrainingConfig(epochs=epochs), base, replace=True):
+        for event in learn(
+            corpus,
+            None,
+            "pushkin-benchmark",
+            TrainingConfig(epochs=epochs, learning_rate=learning_rate),
+            base,
+            replace=True,
+        ):
             if isinstance(event, TrainingStep):
                 tokens += event.tokens
                 if event.validation_loss is not None:
@@ -242,6 +256,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--epochs", type=float, default=2)
+    parser.add_argument("--learning-rate", type=float, help="of the Pushkin run; by default manera's own")
     parser.add_argument("--trimmed-peer", action="store_true")
     parser.add_argument("--save", action="store_true")
     given = parser.parse_args()
@@ -254,7 +269,7 @@ def main() -> None:
     if given.part == "speed":
         document = speed(given.data, given.steps, given.rounds, given.trimmed_peer)
     else:
-        document = pushkin_run(given.data, given.epochs)
+        document = pushkin_run(given.data, given.epochs, given.learning_rate)
         for name, row in document["held_out"].items():
             print(f"{name:6} perplexity {row['perplexity']:.1f}  bits per byte {row['bits_per_byte']:.3f}")
     document = {

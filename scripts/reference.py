@@ -3,7 +3,10 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+import typer
 
 from manera.cli.main import app
 
@@ -19,12 +22,23 @@ def help_of(*arguments: str) -> str:
     return shown.stdout.strip()
 
 
+def names_of(commands: typer.Typer) -> list[str]:
+    """Return the names of commands as they are typed."""
+    return [str(one.name or getattr(one.callback, "__name__", "")) for one in commands.registered_commands]
+
+
+def groups() -> Iterator[tuple[str, str]]:
+    """Yield the words of every command that stands in a group."""
+    for group in app.registered_groups:
+        if group.typer_instance is not None:
+            yield from ((str(group.name), name) for name in names_of(group.typer_instance))
+
+
 def page() -> str:
     """Return the whole page."""
     parts = [HEAD, f"```\n{help_of()}\n```\n"]
-    for command in app.registered_commands:
-        name = str(command.name or getattr(command.callback, "__name__", ""))
-        parts.append(f"## manera {name}\n\n```\n{help_of(name)}\n```\n")
+    for names in (*((name,) for name in names_of(app)), *groups()):
+        parts.append(f"## manera {' '.join(names)}\n\n```\n{help_of(*names)}\n```\n")
     return "\n".join(parts)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
 
+import uvicorn
 from fastapi import FastAPI
 
 from manera.serving.listening import listen, server
@@ -11,9 +12,10 @@ from manera.serving.listening import listen, server
 
 @contextmanager
 def running(app: FastAPI) -> Iterator[str]:
-    """Serve an application; yield its address."""
+    """Serve an application, ours or another one; yield its address."""
     with listen("127.0.0.1", 0) as listener:
-        uvicorn_server = server(app)
+        is_ours = hasattr(app.state, "service")
+        uvicorn_server = server(app) if is_ours else uvicorn.Server(uvicorn.Config(app, log_config=None))
         thread = Thread(target=uvicorn_server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

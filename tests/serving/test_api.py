@@ -13,12 +13,17 @@ import pytest
 from manera.dataset.encoding import Encoder
 from manera.generation.engine import Finished, Request, Token, stream
 from manera.generation.llama_cpp import LlamaCpp
+from manera.generation.origins import TrainingIndex, TrainingMessage
 from manera.generation.reply import Writer, stream_reply
 from manera.model.voice import Sampling
 from manera.records import Message
+from manera.serving.app import create_app
+from manera.serving.catalogue import Catalogue
+from running import running
 
 HELLO: list[Any] = [{"role": "user", "content": "Привет, как дела?"}]
 GREEDY: dict[str, Any] = {"temperature": 0, "max_tokens": 24}
+PLAIN = {"repetition_penalty": 1, "guard": False}
 
 
 @pytest.fixture
@@ -50,6 +55,7 @@ def test_models_are_the_base_and_its_voices(client: openai.OpenAI) -> None:
         "tiny-gemma3": None,
         "anna": "tiny-gemma3",
         "boris": "tiny-gemma3",
+        "use-multilingual-3": None,
     }
     assert client.models.retrieve("anna").created == 1_700_000_000
 
@@ -62,6 +68,22 @@ def test_chat_is_what_the_engine_writes(
     assert answer.choices[0].message.content == directly(tiny_engine, tiny_writers[model])
     assert answer.model == model
     assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens
+
+
+def test_reply_is_explained_by_the_training_messages_nearest_to_it(
+    tiny_engine: LlamaCpp, tiny_writers: dict[str, Writer]
+) -> None:
+    said = directly(tiny_engine, tiny_writers["anna"])
+    index = TrainingIndex([TrainingMessage("совсем другое", None), TrainingMessage(said, "что?")])
+    explained = tiny_writers["anna"]._replace(origins=lambda: index)
+    app = create_app(Catalogue(tiny_engine, "tiny-gemma3", {"anna": explained}, created=0))
+    with running(app) as url, openai.OpenAI(base_url=f"{url}/v1", api_key="any", max_retries=0) as client:
+        choice = chat(client, extra_body=PLAIN | {"explain": 1}).choices[0]
+        assert choice.message.content == said
+        assert [origin["message"]["text"] for origin in choice.origins] == [said]
+        assert not hasattr(chat(client, extra_body=PLAIN).choices[0], "origins")
+        with pytest.raises(openai.BadRequestError, match="explain"):
+            chat(client, stream=True, extra_body={"explain": 1})
 
 
 def test_joined_stream_is_the_whole(client: openai.OpenAI) -> None:
@@ -97,14 +119,14 @@ def test_events_are_json_and_end_with_done(http: httpx2.Client) -> None:
 
 
 def test_completion_continues_the_text(client: openai.OpenAI, tiny_engine: LlamaCpp, tiny_encoder: Encoder) -> None:
-    answer = client.completions.create(model="anna", prompt="Мой дядя", extra_body={"repetition_penalty": 1}, **GREEDY)
+    answer = client.completions.create(model="anna", prompt="Мой дядя", extra_body=PLAIN, **GREEDY)
     ids = [tiny_encoder.bos, *tiny_encoder.text("Мой дядя")]
     sampling = Sampling(temperature=0, max_new_tokens=24, repetition_penalty=1)
-    expected = [item.text for item in stream(tiny_engine, Request(ids, sampling, "anna")) if isinstance(item, Token)]
+    expected = [
+        item.text for item in stream(tiny_engine, Request(ids, sampling, {"anna": 1.0})) if isinstance(item, Token)
+    ]
     assert answer.choices[0].text == "".join(expected)
-    streamed = client.completions.create(
-        model="anna", prompt="Мой дядя", stream=True, extra_body={"repetition_penalty": 1}, **GREEDY
-    )
+    streamed = client.completions.create(model="anna", prompt="Мой дядя", stream=True, extra_body=PLAIN, **GREEDY)
     assert "".join(chunk.choices[0].text for chunk in streamed) == answer.choices[0].text
 
 

@@ -11,8 +11,8 @@ import openai
 import pytest
 
 from manera.errors import ServingError
-from manera.serving.guard import MOST_BYTES
 from manera.serving.listening import listen
+from manera.serving.service import Bounds
 
 HELLO = [{"role": "user", "content": "Привет"}]
 CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
@@ -55,7 +55,7 @@ REFUSED: dict[str, tuple[str, bytes, int, str | None]] = {
     "a seed beyond 64 bits": (CHAT, chat(seed=2**64), 400, "seed"),
     "an empty stop": (CHAT, chat(stop=""), 400, "stop"),
     "too many stops": (CHAT, chat(stop=["a"] * 99), 400, "stop"),
-    "alternatives without logprobs": (CHAT, chat(top_logprobs=3), 400, None),
+    "alternatives without logprobs": (CHAT, chat(top_logprobs=3), 400, "top_logprobs"),
     "an unknown field": (CHAT, chat(temprature=1), 400, "temprature"),
     "tools": (CHAT, chat(tools=[{"type": "function"}]), 400, "tools"),
     "JSON mode": (CHAT, chat(response_format={"type": "json_object"}), 400, "response_format.type"),
@@ -68,10 +68,10 @@ REFUSED: dict[str, tuple[str, bytes, int, str | None]] = {
     "a path as a model": (CHAT, chat(model="../../etc/passwd"), 404, "model"),
     "a message beyond the context": (CHAT, chat(messages=[HELLO[0] | {"content": "x " * 999}]), 400, "messages"),
     "no prompt": (COMPLETIONS, b'{"model": "anna"}', 400, "prompt"),
-    "token ids": (COMPLETIONS, completion(prompt=[1, 2]), 400, "prompt"),
+    "a token beyond the vocabulary": (COMPLETIONS, completion(prompt=[1, 9999]), 400, "prompt"),
     "too many prompts": (COMPLETIONS, completion(prompt=["a"] * 99), 400, "prompt"),
     "too many alternatives": (COMPLETIONS, completion(logprobs=99), 400, "logprobs"),
-    "an unknown path": ("/v1/embeddings", b"{}", 404, None),
+    "an unknown path": ("/v1/images", b"{}", 404, None),
     "10 MB": (CHAT, b"x" * 10_000_000, 413, None),
 }
 
@@ -92,7 +92,7 @@ def test_refused_in_openais_shape(http: httpx2.Client, name: str, caplog: pytest
 
 def test_body_without_a_length_is_bounded(http: httpx2.Client) -> None:
     def endless() -> Iterator[bytes]:
-        for _ in range(MOST_BYTES // 65536 + 2):
+        for _ in range(Bounds().body // 65536 + 2):
             yield b" " * 65536
 
     answer = http.post(CHAT, content=endless(), headers={"content-type": "application/json"})

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,10 +10,12 @@ from pathlib import Path
 from manera import config
 from manera.cli import console, corpora, learning, talking
 from manera.cli.opening import Opened, opened
+from manera.cli.serving import application
 from manera.corpus.speakers import choose_speaker
 from manera.corpus.storage import open_corpus
 from manera.model.voice import MANIFEST, Voice, read_voice, voice_folder
 from manera.records import Example, Message, read_records
+from manera.serving.catalogue import Catalogue
 from manera.serving.listening import HOST, listen, server
 from manera.training.settings import TrainingConfig
 
@@ -61,7 +64,7 @@ def show_replies(ready: Opened, voice: str) -> None:
     writer = ready.writers[voice]
     for prompt in held_out_prompts(voice):
         print(f"\n>>> {prompt}")
-        for title, asked in (("untuned base", writer._replace(adapter=None)), (voice, writer)):
+        for title, asked in (("untuned base", writer._replace(adapters={})), (voice, writer)):
             flags = {"seed": SHOWN_SEED, "max_new_tokens": SHOWN_TOKENS}
             answer = "".join(talking.reply(ready, asked, [Message("user", prompt)], flags))
             print(f"\n[{title}]\n{answer.strip()}", flush=True)
@@ -91,7 +94,7 @@ def _prompts(example: Example, voice: Voice) -> list[str]:
 def serving(ready: Opened, port: int) -> Iterator[None]:
     """Serve the API on loopback from a thread for the length of the block."""
     with listen(HOST, port) as listener:
-        running = server(talking.application(ready, HOST))
+        running = server(application(Catalogue(ready.engine, ready.base, ready.writers, int(time.time())), HOST))
         thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, name="manera-api")
         thread.start()
         console.say(f"API: http://{HOST}:{port}/v1   docs: http://{HOST}:{port}/docs")

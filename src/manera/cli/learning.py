@@ -84,7 +84,7 @@ def report(learned: Learned, as_json: bool) -> None:
         console.result({key: document[key] for key in shown})
         return
     if learned.stopped:
-        console.say(f"stopped after step {learned.steps}; the best point so far, step {learned.kept_step}, is kept")
+        console.say(f"{learned.stopped}; the best point so far, step {learned.kept_step}, is kept")
     console.show_held_out(learned.held_out)
     console.say(
         f"{learned.steps} steps in {learned.seconds:,.0f} s, {learned.tokens_per_second:,.0f} tokens/s, "
@@ -94,7 +94,7 @@ def report(learned: Learned, as_json: bool) -> None:
 
 
 def fail_if_stopped(learned: Learned) -> None:
-    """Let the exit code tell scripts that training was interrupted, though its best point was kept."""
+    """Let the exit code tell scripts that training ended before its time, though its best point was kept."""
     if learned.stopped:
         raise SystemExit(1)
 

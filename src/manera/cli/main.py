@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from manera import config
 from manera.errors import ManeraError
 
 app = typer.Typer(
@@ -15,6 +16,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+keys = typer.Typer(help="Who may ask the API: add, list and revoke keys.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(keys, name="keys")
 
 Paths = Annotated[list[Path], typer.Argument(help="Telegram exports, books, plays, folders of them.")]
 To = Annotated[Path, typer.Option("--to", help="Folder of the corpus to write.")]
@@ -33,9 +37,13 @@ Languages = Annotated[str, typer.Option(help="Languages whose tokens the base ke
 Replace = Annotated[bool, typer.Option("--replace", help="Replace what has this name already.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 VoiceName = Annotated[str, typer.Argument(help="Name of a voice.")]
+KeyName = Annotated[str, typer.Argument(help="Whose key it is.")]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(help="Port to listen on.")]
 Temperature = Annotated[float | None, typer.Option(help="0 is greedy; by default the voice's own.")]
+Guarded = Annotated[
+    bool, typer.Option("--guard/--no-guard", help="Copy no twelve words of the training text in a row.")
+]
 MaxTokens = Annotated[int | None, typer.Option(help="Longest reply, in tokens.")]
 
 DEFAULT_PORT = 8000
@@ -99,32 +107,136 @@ def write(
     temperature: Temperature = None,
     max_tokens: MaxTokens = None,
     seed: Seed = None,
+    guard: Guarded = True,
 ) -> None:
     """Write one text to stdout, as it is made."""
     from manera.cli import talking
 
-    talking.write(voice, text, {"temperature": temperature, "max_new_tokens": max_tokens, "seed": seed})
+    talking.write(voice, text, {"temperature": temperature, "max_new_tokens": max_tokens, "seed": seed}, guard)
 
 
 @app.command()
-def chat(voice: VoiceName, temperature: Temperature = None, max_tokens: MaxTokens = None, seed: Seed = None) -> None:
+def chat(
+    voice: VoiceName,
+    temperature: Temperature = None,
+    max_tokens: MaxTokens = None,
+    seed: Seed = None,
+    guard: Guarded = True,
+) -> None:
     """Talk to a voice in the terminal."""
     from manera.cli import talking
 
-    talking.chat(voice, {"temperature": temperature, "max_new_tokens": max_tokens, "seed": seed})
+    talking.chat(voice, {"temperature": temperature, "max_new_tokens": max_tokens, "seed": seed}, guard)
+
+
+@app.command()
+def why(
+    voice: VoiceName,
+    reply: Annotated[str, typer.Argument(help="What the voice wrote.")],
+    count: Annotated[int, typer.Option(min=1, help="How many training messages to show.")] = 5,
+    json: Json = False,
+) -> None:
+    """Show why a voice said that: the training messages that a reply is nearest to."""
+    from manera.cli import explaining
+
+    explaining.why(voice, reply, count, json)
+
+
+@app.command()
+def evaluate(
+    voice: VoiceName,
+    against: Annotated[list[str] | None, typer.Option(help="Another voice to score on the same text.")] = None,
+    fast: Annotated[bool, typer.Option("--fast", help="Fewer samples: about a minute.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of what is written and drawn.")] = 0,
+    language: Annotated[str | None, typer.Option(help="Of the page: ru or en; by default the corpus's.")] = None,
+    blind: Annotated[int | None, typer.Option(min=1, help="Write a page of so many pairs for people instead.")] = None,
+    votes: Annotated[Path | None, typer.Option(help="Say what people's answers on that page tell instead.")] = None,
+    json: Json = False,
+) -> None:
+    """Measure a voice on held-out text: likeness, leaks, health, and whether training was worth it."""
+    from manera.cli import evaluating
+
+    if votes is not None:
+        evaluating.show_votes(voice, votes, json)
+        return
+    if blind is not None:
+        evaluating.write_pairs(voice, blind, seed, language)
+        return
+    evaluating.evaluate_voice(voice, against or [], fast, seed, language, json)
 
 
 @app.command()
 def serve(
-    voices: Annotated[list[str], typer.Argument(help="Names of voices.")],
+    voices: Annotated[
+        list[str] | None, typer.Argument(help="Names of voices; by default all of the newest base.")
+    ] = None,
     host: Host = "127.0.0.1",
     port: Port = DEFAULT_PORT,
-    slots: Annotated[int, typer.Option(help="Replies written at the same time.")] = 4,
+    slots: Annotated[int, typer.Option(min=1, max=256, help="Replies written at the same time.")] = 4,
+    queue: Annotated[int, typer.Option(min=0, max=4096, help="Replies that may wait for their turn.")] = 64,
+    deadline: Annotated[float, typer.Option(min=1, help="Seconds that a request may wait and be written.")] = 600,
+    limits: Annotated[
+        str, typer.Option(help="Where keys' use is counted: memory:// or redis://host:port.")
+    ] = "memory://",
+    engine: Annotated[str, typer.Option(help="What writes: llama.cpp, or transformers for a GPU.")] = "llama.cpp",
+    url: Annotated[
+        list[str] | None, typer.Option(help="Let the server at this address write, such as vLLM's; may be repeated.")
+    ] = None,
 ) -> None:
     """Serve voices over an OpenAI-compatible API."""
-    from manera.cli import talking
+    from manera.cli import serving
+    from manera.serving.service import Bounds
 
-    talking.serve(voices, host, port, slots)
+    bounds = Bounds(slots=slots, queue=queue, deadline=deadline)
+    serving.serve(voices or [], host, port, bounds, limits, engine, url or [])
+
+
+@keys.command("add")
+def add_key(
+    name: KeyName,
+    requests_per_minute: Annotated[int | None, typer.Option(min=1, help="Requests it may make in a minute.")] = None,
+    tokens_per_minute: Annotated[int | None, typer.Option(min=1, help="Tokens it may have read and written.")] = None,
+    voices: Annotated[str | None, typer.Option(help="Models it may use, by comma; by default all.")] = None,
+) -> None:
+    """Make a key and print it, this once: only its hash is kept."""
+    from manera.cli import serving
+
+    serving.add(name, requests_per_minute, tokens_per_minute, voices)
+
+
+@keys.command("list")
+def list_keys(json: Json = False) -> None:
+    """List the keys and what they may do."""
+    from manera.cli import serving
+
+    serving.show_keys(json)
+
+
+@keys.command("revoke")
+def revoke_key(name: KeyName) -> None:
+    """Take a key away, from running servers too."""
+    from manera.cli import serving
+
+    serving.revoke(name)
+
+
+@app.command()
+def export(
+    voice: VoiceName,
+    to: Annotated[str, typer.Option(help="peft, merged, gguf, ollama, vllm or hub.")],
+    out: Annotated[Path | None, typer.Option(help="Folder to write; by default VOICE-FORMAT.")] = None,
+    dtype: Annotated[str, typer.Option(help="Of Hugging Face weights: bfloat16 or float32.")] = "bfloat16",
+    repository: Annotated[str | None, typer.Option(help="For hub: USER/NAME to upload to.")] = None,
+    public: Annotated[bool, typer.Option("--public", help="For hub: let everybody see it.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="For hub: write the folder, upload nothing.")] = False,
+    replace: Replace = False,
+    json: Json = False,
+) -> None:
+    """Write a voice as a folder that other programs load, and check that it is the same voice there."""
+    from manera.cli import exporting
+
+    destination = exporting.Destination(repository, public, dry_run) if to == "hub" else None
+    exporting.export_voice(voice, to, out, dtype, replace, destination, json)
 
 
 @app.command()
@@ -155,6 +267,7 @@ def doctor() -> None:
 
 def main() -> None:
     """Run the command line; every expected failure is one clear error and exit code 1."""
+    config.let_threads_sleep()
     try:
         app()
     except ManeraError as error:

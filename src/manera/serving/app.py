@@ -1,4 +1,4 @@
-"""The application: routes, errors and guards put together."""
+"""The application: routes, errors and the border put together."""
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -6,47 +6,57 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from manera.serving.border import LOOPBACK_NAMES, Border
 from manera.serving.catalogue import Catalogue
 from manera.serving.chat.router import router as chat
 from manera.serving.completions.router import router as completions
+from manera.serving.embeddings.router import router as embeddings
 from manera.serving.faults import answer_errors
-from manera.serving.guard import LOOPBACK_NAMES, Guard
+from manera.serving.health import router as health
+from manera.serving.keys import Keys, keys_file
+from manera.serving.limits import Limits
 from manera.serving.models.router import router as models
-from manera.serving.service import Service
-
-AT_ONCE = 64
-"""Replies that may be written or wait; the engine writes as many together as it has slots."""
+from manera.serving.service import Bounds, Service
 
 
 def create_app(
-    catalogue: Catalogue, *, at_once: int = AT_ONCE, hosts: Collection[str] | None = LOOPBACK_NAMES
+    catalogue: Catalogue,
+    *,
+    bounds: Bounds | None = None,
+    keys: Keys | None = None,
+    limits: Limits | None = None,
+    hosts: Collection[str] | None = LOOPBACK_NAMES,
 ) -> FastAPI:
     """Serve a catalogue with OpenAI's API.
 
-    hosts: names under which the server may be asked, None for any. The engine stays the caller's to close.
+    keys: by default those in MANERA_HOME, where there are any. hosts: names under which the server may be asked, None
+    for any. The engine stays the caller's to close.
     """
+    bounds = bounds or Bounds()
+    service = Service(catalogue, bounds, limits or Limits())
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.service = Service(catalogue, at_once)
         yield
-        app.state.service.threads.close()
+        service.close()
 
     app = FastAPI(
         title="manera",
         summary="Voices, over OpenAI's API",
         version=version("manera"),
+        docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
     )
+    app.state.service = service
     answer_errors(app)
-    app.add_middleware(Guard, hosts=hosts)
-    for router in (chat, completions, models):
+    app.add_middleware(
+        Border,
+        service=service,
+        keys=keys or Keys(keys_file(), are_required=False),
+        hosts=hosts,
+        most_bytes=bounds.body,
+    )
+    for router in (chat, completions, embeddings, models, health):
         app.include_router(router)
-
-    @app.get("/healthz", tags=["health"])
-    async def healthz() -> dict[str, str]:
-        """Tell that the server answers."""
-        return {"status": "ok"}
-
     return app

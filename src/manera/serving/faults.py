@@ -1,20 +1,24 @@
 """Every error that a client can see, in OpenAI's shape."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from manera.errors import DatasetError, GenerationError, ManeraError
 from manera.generation.engine import PromptTooLongError
-from manera.serving.catalogue import UnknownModelError
-from manera.serving.writing import OverloadedError
+from manera.serving.catalogue import UnavailableModelError, UnknownModelError
+from manera.serving.keys import KeysError
+from manera.serving.limits import LimitsError, RateLimitedError
+from manera.serving.protocol import BadRequestError
+from manera.serving.writing import DeadlineError, OverloadedError
 
 _log = logging.getLogger(__name__)
 
@@ -30,8 +34,14 @@ class Fault(NamedTuple):
 
 FAULTS: dict[type[Exception], Fault] = {
     UnknownModelError: Fault(404, "invalid_request_error", "model_not_found", "model"),
+    UnavailableModelError: Fault(503, "server_error", "model_unavailable", "model"),
+    BadRequestError: Fault(400, "invalid_request_error", "invalid_value"),
     PromptTooLongError: Fault(400, "invalid_request_error", "context_length_exceeded", "messages"),
     OverloadedError: Fault(429, "rate_limit_error", "overloaded"),
+    RateLimitedError: Fault(429, "rate_limit_error", "rate_limit_exceeded"),
+    DeadlineError: Fault(504, "server_error", "deadline_exceeded"),
+    KeysError: Fault(503, "server_error", "keys_unreadable"),
+    LimitsError: Fault(503, "server_error", "limits_unavailable"),
     DatasetError: Fault(400, "invalid_request_error", None, "messages"),
     GenerationError: Fault(500, "server_error", None),
     ManeraError: Fault(500, "server_error", None),
@@ -39,9 +49,49 @@ FAULTS: dict[type[Exception], Fault] = {
 }
 """The nearest class of an error decides."""
 
-_HTTP_TYPES = {405: "method_not_allowed", 413: "request_too_large"}
 _INVALID = "invalid_request_error"
 _JSON = "application/json"
+_MOST_OF_A_NAME = 100
+
+_BY_STATUS = {
+    401: Fault(401, "authentication_error", "invalid_api_key"),
+    405: Fault(405, "method_not_allowed", None),
+    413: Fault(413, "request_too_large", None),
+    503: Fault(503, "server_error", "shutting_down"),
+}
+"""How refusals that are no error of ours are told."""
+
+
+class ErrorBody(BaseModel):
+    """What went wrong; param is the field to change, code a word for programs."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class ErrorAnswer(BaseModel):
+    """OpenAI's shape of an error."""
+
+    error: ErrorBody
+
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorAnswer, "description": description}
+    for status, description in {
+        400: "The request is not valid",
+        401: "A key is asked for, and this is none",
+        404: "There is no such model or path",
+        413: "The request is too large",
+        421: "This server is not asked under that name",
+        429: "The key's limit is reached, or too many requests are waiting",
+        500: "The server failed",
+        503: "The voice cannot be used, or the server is shutting down",
+        504: "The request took longer than it may",
+    }.items()
+}
+"""How every route may refuse, for the schema."""
 
 
 def answer_errors(app: FastAPI) -> None:
@@ -58,22 +108,49 @@ def error_body(error: Exception) -> bytes:
     return _body(_message(error), _fault(error))
 
 
-def refusal(status: int, message: str) -> Response:
+def refusal_text(status: int, message: str) -> bytes:
+    """Write what is answered without a route."""
+    return _body(message, _fault_of(status))
+
+
+def refusal(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
     """Answer what does not even reach a route."""
-    return Response(_body(message, Fault(status, _HTTP_TYPES.get(status, _INVALID), None)), status, None, _JSON)
+    return Response(refusal_text(status, message), status, headers, _JSON)
 
 
-async def _known(_: Request, error: Exception) -> Response:
+def answered(error: ManeraError) -> Response:
+    """Answer an error that a client may be told of."""
     fault = _fault(error)
-    if fault.status >= 500:
+    return Response(_body(_message(error), fault), fault.status, _retry_after(error, fault), _JSON)
+
+
+def reason(error: Exception) -> str:
+    """Name why a request is refused, in one of few words."""
+    fault = _fault(error)
+    return fault.code or fault.type
+
+
+def _fault_of(status: int) -> Fault:
+    return _BY_STATUS.get(status, Fault(status, _INVALID, None))
+
+
+def _retry_after(error: Exception, fault: Fault) -> dict[str, str] | None:
+    seconds = error.seconds if isinstance(error, RateLimitedError) else 1
+    return {"retry-after": str(seconds)} if fault.status == 429 else None
+
+
+async def _known(http: Request, error: Exception) -> Response:
+    fault = _fault(error)
+    if fault.status == 500:
         _log.error("a request failed: %s", type(error).__name__)
-    headers = {"retry-after": "1"} if fault.status == 429 else None
-    return Response(_body(_message(error), fault), fault.status, headers, _JSON)
+    http.app.state.service.metrics.refused(reason(error))
+    return Response(_body(_message(error), fault), fault.status, _retry_after(error, fault), _JSON)
 
 
-async def _invalid(_: Request, error: Exception) -> Response:
+async def _invalid(http: Request, error: Exception) -> Response:
     faults: Sequence[Any] = error.errors() if isinstance(error, RequestValidationError) else ()
     where, message = _first(faults)
+    http.app.state.service.metrics.refused(_INVALID)
     return Response(_body(message, Fault(400, _INVALID, None, where)), 400, None, _JSON)
 
 
@@ -83,16 +160,21 @@ def _first(faults: Sequence[Any]) -> tuple[str | None, str]:
         return None, "the request is not valid"
     if faults[0]["type"] == "json_invalid":
         return None, "the body is not valid JSON"
-    where = ".".join(str(part) for part in faults[0]["loc"][1:]) or None
+    where = ".".join(_printable(str(part)) for part in faults[0]["loc"][1:]) or None
     return where, f"{where}: {faults[0]['msg']}" if where else str(faults[0]["msg"])
 
 
-async def _http(_: Request, error: Exception) -> Response:
+def _printable(name: str) -> str:
+    """Shorten a field's name, which a client may have made up, and mend halves of surrogate pairs in it."""
+    return name[:_MOST_OF_A_NAME].encode("utf-8", "replace").decode()
+
+
+async def _http(http: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
-    answered = refusal(error.status_code, error.detail)
-    answered.headers.update(error.headers or {})
-    return answered
+    fault = _fault_of(error.status_code)
+    http.app.state.service.metrics.refused(fault.code or fault.type)
+    return refusal(error.status_code, error.detail, error.headers)
 
 
 async def _left(_: Request, __: Exception) -> Response:
@@ -100,7 +182,8 @@ async def _left(_: Request, __: Exception) -> Response:
 
 
 def _fault(error: Exception) -> Fault:
-    return next(FAULTS[kind] for kind in type(error).__mro__ if kind in FAULTS)
+    fault = next(FAULTS[kind] for kind in type(error).__mro__ if kind in FAULTS)
+    return fault._replace(param=error.param) if isinstance(error, BadRequestError) else fault
 
 
 def _message(error: Exception) -> str:

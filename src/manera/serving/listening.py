@@ -1,5 +1,7 @@
 """The address, the server on it, and its end."""
 
+import asyncio
+import ipaddress
 import signal
 import socket
 import threading
@@ -10,11 +12,14 @@ import uvicorn
 from fastapi import FastAPI
 
 from manera.errors import ServingError
+from manera.serving.connection import Connection
 
 HOST = "127.0.0.1"
 PORT = 8000
 SECONDS_TO_FINISH = 30
 """How long replies may go on after the server is told to end."""
+
+SECONDS_TO_CANCEL = 5
 
 
 def serve(app: FastAPI, host: str = HOST, port: int = PORT) -> None:
@@ -37,19 +42,43 @@ def listen(host: str, port: int) -> socket.socket:
         raise ServingError(f"cannot listen on {host}:{port}: {error.strerror}", "manera serve --port 8001") from error
 
 
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach an address; a name but localhost may mean any."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Server(uvicorn.Server):
+    """Uvicorn, which at its end goes on listening, to tell who comes that it is ending."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._service = app.state.service
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take nothing new, let what runs finish within a bound, and close."""
+        self._service.is_draining = True
+        end = asyncio.get_running_loop().time() + SECONDS_TO_FINISH
+        while self.server_state.tasks and not self.force_exit and asyncio.get_running_loop().time() < end:
+            await asyncio.sleep(0.02)
+        await super().shutdown(sockets)
+
+
 def server(app: FastAPI) -> uvicorn.Server:
     """Return uvicorn set up for the application: silent, because its log is not ours to fill."""
-    return uvicorn.Server(
-        uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            ws="none",
-            lifespan="on",
-            timeout_graceful_shutdown=SECONDS_TO_FINISH,
-        )
+    config = uvicorn.Config(
+        app,
+        http=Connection,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        ws="none",
+        lifespan="on",
+        timeout_graceful_shutdown=SECONDS_TO_CANCEL,
     )
+    return Server(config, app)
 
 
 @contextmanager

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing
 from threading import Event
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ from starlette.requests import Request as HttpRequest
 from manera.errors import ServingError
 from manera.generation.engine import Engine, Finished, Request, Token
 from manera.generation.reply import shown
+from manera.serving.metrics import Metrics
 
 Item = tuple[int, Token | Finished]
 Result = TypeVar("Result")
@@ -23,38 +24,63 @@ class OverloadedError(ServingError):
     """As many requests wait as may."""
 
 
+class DeadlineError(ServingError):
+    """A request has taken as long as it may."""
+
+
 class WritingThreads:
-    """The threads in which replies are written: one each, as many as may run or wait."""
+    """The threads in which replies are written, as many as the engine has slots, and the queue before them.
 
-    def __init__(self, engine: Engine, at_once: int) -> None:
+    deadline: seconds that a request may wait and be written.
+    """
+
+    def __init__(self, engine: Engine, slots: int, queue: int, deadline: float) -> None:
+        self.metrics = Metrics(lambda: min(self._taken, slots), lambda: max(0, self._taken - slots))
         self._engine = engine
-        self._threads = ThreadPoolExecutor(at_once, "manera-reply")
-        self._free = at_once
+        self._threads = ThreadPoolExecutor(slots, "manera-reply")
+        self._places = slots + queue
+        self._taken = 0
+        self._deadline = deadline
 
-    async def write(self, requests: Sequence[Request]) -> AsyncGenerator[list[Item]]:
+    async def write(
+        self, requests: Sequence[Request], finished: Callable[[Finished], None]
+    ) -> AsyncGenerator[list[Item]]:
         """Yield, each time with everything made since the last, the index of a request and what was made for it.
 
-        Closing it cancels what is unfinished. Raises OverloadedError before, GenerationError while writing.
+        finished: told how each reply ended, also when nobody waits for it any more.
+        Closing it cancels what is unfinished. Raises OverloadedError before, DeadlineError before and while writing,
+        GenerationError while writing.
         """
-        if len(requests) > self._free:
+        if len(requests) > self._places - self._taken:
             raise OverloadedError("too many requests are waiting", "try again a little later")
-        self._free -= len(requests)
+        self._taken += len(requests)
         loop = asyncio.get_running_loop()
         box = _Box(loop)
+        asked_at = loop.time()
+        expiry = loop.call_at(asked_at + self._deadline, box.expire, self._deadline)
         running = [
-            loop.run_in_executor(self._threads, box.fill, self._engine, index, request)
-            for index, request in enumerate(requests)
+            self._threads.submit(box.fill, self._engine, index, request) for index, request in enumerate(requests)
         ]
+        for reply in running:
+            reply.add_done_callback(lambda done: loop.call_soon_threadsafe(self._ended, done, finished))
         try:
+            has_begun = False
             async for items in box.empty(len(requests)):
+                if not has_begun:
+                    has_begun = True
+                    self.metrics.first_token(loop.time() - asked_at)
                 yield items
         finally:
+            expiry.cancel()
             box.cancelled.set()
-            for done in running:
-                done.add_done_callback(self._release)
+            for reply in running:
+                reply.cancel()  # what waits for a slot leaves the queue; what is being written ends by itself
 
-    def _release(self, done: "asyncio.Future[None]") -> None:
-        self._free += 1
+    def _ended(self, reply: "Future[Finished | None]", finished: Callable[[Finished], None]) -> None:
+        self._taken -= 1
+        if not reply.cancelled() and (ended := reply.result()) is not None:
+            self.metrics.finished(ended)
+            finished(ended)
 
     def close(self) -> None:
         """Wait for the threads to end."""
@@ -74,15 +100,20 @@ class _Box:
         self._woken = asyncio.Event()
         self._is_waking = False
 
-    def fill(self, engine: Engine, index: int, request: Request) -> None:
-        """Write one reply, in a thread of its own."""
+    def fill(self, engine: Engine, index: int, request: Request) -> Finished | None:
+        """Write one reply in the calling thread; return how it ended, None when it failed."""
         try:
-            last: Finished | Exception = engine.generate(
-                request, lambda token: self._put((index, shown(token))), self.cancelled
-            )
+            finished = engine.generate(request, lambda token: self._put((index, shown(token))), self.cancelled)
         except Exception as error:  # raised again in the coroutine
-            last = error
-        self._put((index, last))
+            self._put((index, error))
+            return None
+        self._put((index, finished))
+        return finished
+
+    def expire(self, seconds: float) -> None:
+        """Tell the coroutine, in its own thread, that it has no more time."""
+        self._made.append((0, DeadlineError(f"the request took more than {seconds:g} s", "ask for fewer tokens")))
+        self._woken.set()
 
     def _put(self, item: tuple[int, Token | Finished | Exception]) -> None:
         self._made.append(item)

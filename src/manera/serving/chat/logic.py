@@ -1,11 +1,14 @@
 """Chat completions: from messages to choices, whole or as a stream."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
-from manera.generation.engine import Finished, Request, Token
+from manera.generation.engine import Finished, Token
+from manera.generation.origins import Origin
 from manera.generation.reply import Prompt, Writer, prompt_of, prompt_room
+from manera.records import Message
 from manera.serving.chat.protocol import (
     Alternative,
     ChatCompletion,
@@ -19,33 +22,41 @@ from manera.serving.chat.protocol import (
     TokenLogprob,
 )
 from manera.serving.events import as_events, event
-from manera.serving.protocol import Identity, usage_of
+from manera.serving.protocol import BadRequestError, Identity, usage_of
 from manera.serving.writing import Item, collect
 
 
 def prompt_for(asked: ChatRequest, writer: Writer, context_length: int) -> Prompt:
-    """Encode what was asked; raise GenerationError when it does not fit."""
+    """Encode what was asked; raise BadRequestError, and GenerationError when it does not fit."""
+    asked.require_sense(writer.encoder.tokenizer.get_vocab_size())
     limit = asked.sampling(writer.sampling, 0).max_new_tokens
     messages = [message.message() for message in asked.messages]
+    if asked.persona_note is not None:
+        if writer.kind != "dialogue":
+            raise BadRequestError("persona_note", f"{writer.model!r} does not talk: it has learned no system message")
+        messages.insert(0, Message("system", asked.persona_note))
     return prompt_of(writer, messages, prompt_room(context_length, limit))
 
 
-def requests_for(asked: ChatRequest, writer: Writer, prompt: Prompt) -> list[Request]:
-    """Write one request for each choice."""
-    return [
-        asked.request(prompt.ids, writer, choice, asked.top_logprobs if asked.logprobs else None)
-        for choice in range(asked.n)
-    ]
-
-
-async def completion(asked: ChatRequest, called: Identity, made: AsyncGenerator[list[Item]]) -> ChatCompletion:
+async def completion(
+    asked: ChatRequest, writer: Writer, called: Identity, made: AsyncGenerator[list[Item]]
+) -> ChatCompletion:
     """Collect every choice."""
     tokens, finished = await collect(made, asked.n)
+    texts = ["".join(token.text for token in written) for written in tokens]
+    origins: Sequence[list[Origin] | UnsetType] = [UNSET] * asked.n
+    if asked.explain:  # beside the event loop: the index is made with the first question
+        origins = await asyncio.to_thread(_origins, writer, texts, asked.explain)
     choices = [
-        Choice(index, Reply("".join(token.text for token in written)), ended.reason, _logprobs(written))
-        for index, (written, ended) in enumerate(zip(tokens, finished, strict=True))
+        Choice(index, Reply(text), ended.reason, _logprobs(written), near)
+        for index, (text, written, ended, near) in enumerate(zip(texts, tokens, finished, origins, strict=True))
     ]
     return ChatCompletion(called.id, called.created, called.model, choices, usage_of(finished, asked.n))
+
+
+def _origins(writer: Writer, texts: Sequence[str], count: int) -> list[list[Origin]]:
+    """Find the training messages nearest to each text; the untuned base has none."""
+    return [[] if writer.origins is None else writer.origins().nearest(text, count) for text in texts]
 
 
 def events(asked: ChatRequest, called: Identity, made: AsyncIterator[list[Item]]) -> AsyncIterator[bytes]:

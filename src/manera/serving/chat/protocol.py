@@ -4,10 +4,11 @@ from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
-from pydantic import Field, model_validator
+from pydantic import Field
 
+from manera.generation.origins import Origin
 from manera.records import Message, Role
-from manera.serving.protocol import MOST_CHARACTERS, GenerationFields, StrictModel, Usage
+from manera.serving.protocol import MOST_CHARACTERS, WHOLE, BadRequestError, GenerationFields, StrictModel, Usage
 
 MOST_MESSAGES = 1024
 Text = Annotated[str, Field(max_length=MOST_CHARACTERS)]
@@ -36,16 +37,25 @@ class TextFormat(StrictModel):
 
 class ChatRequest(GenerationFields):
     messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=MOST_MESSAGES)]
-    max_completion_tokens: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    max_completion_tokens: Annotated[int, Field(ge=1, le=2**31 - 1), WHOLE] | None = None
     logprobs: bool = False
-    top_logprobs: Annotated[int, Field(ge=0, le=20)] = 0
+    top_logprobs: Annotated[int, Field(ge=0, le=20), WHOLE] = 0
     response_format: TextFormat | None = None
+    persona_note: Annotated[
+        Text | None, Field(description="Goes before everything else as a system message, and is never dropped.")
+    ] = None
 
-    @model_validator(mode="after")
-    def _alternatives_need_logprobs(self) -> "ChatRequest":
+    explain: Annotated[
+        int, Field(ge=0, le=20, description="How many of the training messages nearest to each reply to tell."), WHOLE
+    ] = 0
+
+    def require_sense(self, vocabulary: int) -> None:
+        """Raise BadRequestError for what no schema can say."""
+        super().require_sense(vocabulary)
+        if self.explain and self.stream:
+            raise BadRequestError("explain", "a reply is explained when it is whole: not with stream")
         if self.top_logprobs and not self.logprobs:
-            raise ValueError("top_logprobs needs logprobs to be true")
-        return self
+            raise BadRequestError("top_logprobs", "it needs logprobs to be true")
 
     @property
     def max_new_tokens(self) -> int | None:
@@ -78,10 +88,13 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Choice(msgspec.Struct, frozen=True):
+    """One reply; origins, where they were asked for: the training messages nearest to it."""
+
     index: int
     message: Reply
     finish_reason: str
     logprobs: ChoiceLogprobs | None = None
+    origins: list[Origin] | UnsetType = UNSET
 
 
 class ChatCompletion(msgspec.Struct, frozen=True):

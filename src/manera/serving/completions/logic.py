@@ -4,25 +4,33 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from msgspec import UNSET
 
-from manera.generation.engine import Finished, Request, Token
+from manera.generation.engine import Finished, Token
 from manera.generation.reply import Prompt, Writer, continuation_of, prompt_room
 from manera.serving.completions.protocol import Choice, ChoiceLogprobs, Completion, CompletionRequest
 from manera.serving.events import as_events, event
-from manera.serving.protocol import Identity, usage_of
+from manera.serving.protocol import BadRequestError, Identity, usage_of
 from manera.serving.writing import Item, collect
 
 
 def prompts_for(asked: CompletionRequest, writer: Writer, context_length: int) -> list[Prompt]:
-    """Encode every prompt; what does not fit is cut from its beginning."""
+    """Encode every prompt; what does not fit is cut from its beginning. Raises BadRequestError."""
+    vocabulary = writer.encoder.tokenizer.get_vocab_size()
+    asked.require_sense(vocabulary)
     room = prompt_room(context_length, asked.sampling(writer.sampling, 0).max_new_tokens)
-    return [continuation_of(writer, text, room) for text in asked.prompts]
-
-
-def requests_for(asked: CompletionRequest, writer: Writer, prompts: Sequence[Prompt]) -> list[Request]:
-    """Write one request for each choice of each prompt, in this order."""
     return [
-        asked.request(prompt.ids, writer, choice, asked.logprobs) for prompt in prompts for choice in range(asked.n)
+        continuation_of(writer, prompt, room) if isinstance(prompt, str) else _of_ids(writer, prompt, vocabulary, room)
+        for prompt in asked.prompts
     ]
+
+
+def _of_ids(writer: Writer, ids: list[int], vocabulary: int, room: int) -> Prompt:
+    """Take token ids as they are, opened by one BOS."""
+    if max(ids) >= vocabulary:
+        raise BadRequestError("prompt", f"there is no token {max(ids)}: there are {vocabulary}")
+    bos = writer.encoder.bos
+    body = ids[1:] if ids[0] == bos else ids
+    kept = body[-(room - 1) :]
+    return Prompt([bos, *kept], len(body) - len(kept))
 
 
 async def completion(asked: CompletionRequest, called: Identity, made: AsyncGenerator[list[Item]]) -> Completion:

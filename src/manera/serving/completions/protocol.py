@@ -1,25 +1,38 @@
 """What goes over ``/v1/completions``."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 from pydantic import Field
 
-from manera.serving.protocol import MOST_CHARACTERS, GenerationFields, Usage
+from manera.serving.protocol import MOST_CHARACTERS, WHOLE, GenerationFields, Usage
 
 MOST_PROMPTS = 8
+MOST_TOKENS = 1 << 16
 Text = Annotated[str, Field(max_length=MOST_CHARACTERS)]
+TokenId = Annotated[int, Field(ge=0, lt=2**31), WHOLE]
+TokenIds = Annotated[list[TokenId], Field(min_length=1, max_length=MOST_TOKENS)]
 
 
 class CompletionRequest(GenerationFields):
-    prompt: Text | Annotated[list[Text], Field(min_length=1, max_length=MOST_PROMPTS)]
-    logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    prompt: Annotated[
+        Text
+        | Annotated[list[Text], Field(min_length=1, max_length=MOST_PROMPTS)]
+        | TokenIds
+        | Annotated[list[TokenIds], Field(min_length=1, max_length=MOST_PROMPTS)],
+        Field(description="One text or several, or one list of token ids or several."),
+    ]
+    logprobs: Annotated[int, Field(ge=0, le=20), WHOLE] | None = None
 
     @property
-    def prompts(self) -> list[str]:
-        """Return the prompts, however many were given."""
-        return [self.prompt] if isinstance(self.prompt, str) else self.prompt
+    def prompts(self) -> Sequence[str | list[int]]:
+        """Return the prompts, however many were given and in whichever way."""
+        if isinstance(self.prompt, str):
+            return [self.prompt]
+        ids = [part for part in self.prompt if isinstance(part, int)]
+        return [ids] if ids else [part for part in self.prompt if not isinstance(part, int)]
 
 
 class ChoiceLogprobs(msgspec.Struct, frozen=True):

@@ -16,6 +16,14 @@ class Model(BaseModel):
     parent: str | None = None
 
 
+class Unavailable(BaseModel):
+    """A voice that is there and cannot be used; message says why."""
+
+    id: str
+    message: str
+
+
 class ModelList(BaseModel):
     data: list[Model]
+    unavailable: list[Unavailable] = []
     object: Literal["list"] = "list"

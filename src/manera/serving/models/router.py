@@ -2,27 +2,44 @@
 
 from fastapi import APIRouter, Request
 
-from manera.serving.catalogue import Catalogue
-from manera.serving.models.protocol import Model, ModelList
-from manera.serving.service import service_of
+from manera.errors import ManeraError
+from manera.serving.catalogue import Entry, visible, writer_of
+from manera.serving.embeddings.logic import MODEL as EMBEDDER
+from manera.serving.faults import REFUSALS
+from manera.serving.models.protocol import Model, ModelList, Unavailable
+from manera.serving.service import allowed_models, service_of
 
-router = APIRouter(tags=["models"])
+router = APIRouter(tags=["models"], responses=REFUSALS)
+
+_EMBEDDER = Model(id=EMBEDDER, created=0, root=EMBEDDER)
 
 
 @router.get("/v1/models")
 async def list_models(http: Request) -> ModelList:
-    """List the base and the voices."""
+    """List the base and the voices, and apart from them the voices that cannot be used, with the reason."""
     catalogue = service_of(http).catalogue
-    return ModelList(data=[_model(catalogue, name) for name in catalogue.writers])
+    allowed = allowed_models(http)
+    models, unavailable = [], []
+    for model, entry in visible(catalogue, allowed).items():
+        if isinstance(entry.writer, ManeraError):
+            unavailable.append(Unavailable(id=model, message=entry.writer.message))
+        else:
+            models.append(_model(catalogue.base, model, entry))
+    if allowed is None or EMBEDDER in allowed:
+        models.append(_EMBEDDER)
+    return ModelList(data=models, unavailable=unavailable)
 
 
 @router.get("/v1/models/{model}")
 async def read_model(model: str, http: Request) -> Model:
     """Describe one of them."""
     catalogue = service_of(http).catalogue
-    return _model(catalogue, catalogue.writer(model).model)
+    allowed = allowed_models(http)
+    if model == EMBEDDER and (allowed is None or EMBEDDER in allowed):
+        return _EMBEDDER
+    writer_of(catalogue, model, allowed)
+    return _model(catalogue.base, model, catalogue.entries()[model])
 
 
-def _model(catalogue: Catalogue, name: str) -> Model:
-    is_base = name == catalogue.base
-    return Model(id=name, created=catalogue.created, root=catalogue.base, parent=None if is_base else catalogue.base)
+def _model(base: str, model: str, entry: Entry) -> Model:
+    return Model(id=model, created=entry.created, root=base, parent=None if model == base else base)

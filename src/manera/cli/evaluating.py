@@ -1,0 +1,103 @@
+"""``manera evaluate``: a voice measured, its report written and shown."""
+
+from pathlib import Path
+
+from manera.cli import console
+from manera.errors import SettingsError
+from manera.evaluation.blind import read_votes, write_blind
+from manera.evaluation.distractors import language_of
+from manera.evaluation.evaluate import Part, evaluate, open_subject, side_by_side
+from manera.evaluation.page import WORDS, write_page
+from manera.evaluation.report import Report, metric, write_report
+from manera.model.voice import voice_folder
+from manera.records import TrainingStep, read_records
+
+PARTS = {
+    "ladder": "scoring held-out text on every rung",
+    "writing": "writing on held-out prompts",
+    "likeness": "asking the verifier",
+    "distances": "comparing lengths, marks and words",
+    "copying": "looking for training text",
+    "forgetting": "scoring general text",
+    "topic": "asking whether it keeps to the topic",
+    "dial": "turning the dial",
+}
+SHOWN = (
+    "bits_per_byte.base",
+    "bits_per_byte.base + examples",
+    "bits_per_byte.voice",
+    "likeness.base",
+    "likeness.voice",
+    "likeness.real",
+    "real_or_generated_auc.voice",
+    "copied.8_words.voice",
+    "copied.8_words.real",
+    "health.never_stopped.voice",
+)
+
+
+def evaluate_voice(name: str, against: list[str], fast: bool, seed: int, language: str | None, as_json: bool) -> None:
+    """Measure a voice, write both reports into its folder, and show the headline figures."""
+    if language is not None and language not in WORDS:
+        raise SettingsError(f"there is no report in {language!r}", f"--language {' or '.join(WORDS)}")
+    subject = open_subject(name, fast, seed)
+    for event in evaluate(subject, against, fast):
+        if isinstance(event, Part):
+            console.say(PARTS.get(event.name, event.name))
+            continue
+        folder = voice_folder(name)
+        write_report(event.report, folder)
+        steps = _steps(folder / "training.jsonl")
+        persona = subject.voice.persona.name
+        page = write_page(event.report, event.findings, persona, steps, folder, language or event.findings.language)
+        if as_json:
+            console.result(event.report)
+        else:
+            _show(event.report, page)
+
+
+def write_pairs(name: str, pairs: int, seed: int, language: str | None) -> None:
+    """Write a page of pairs for people, and its key."""
+    subject = open_subject(name, seed=seed)
+    subject.budget = subject.budget._replace(texts=pairs)
+    shown = side_by_side(subject)
+    page, key = write_blind(shown, voice_folder(name), language or language_of([[pair.real for pair in shown]]), seed)
+    console.say(
+        f"{len(shown)} pairs: {page}\nkey, for you alone: {key}\nafterwards: manera evaluate {name} --votes votes.json"
+    )
+
+
+def show_votes(name: str, votes: Path, as_json: bool) -> None:
+    """Say how often people were right."""
+    found, count = read_votes(votes, voice_folder(name))
+    right = metric(found, "share of right answers", count, "nearer 0.5", "pairs")
+    if as_json:
+        console.result(right)
+    else:
+        console.say(
+            f"people told {found.value:.0%} of {count} pairs (95 % interval {found.low:.0%} to {found.high:.0%}); "
+            "50 % is a guess"
+        )
+
+
+def _steps(path: Path) -> list[TrainingStep]:
+    return list(read_records(path, TrainingStep)) if path.is_file() else []
+
+
+def _show(report: Report, page: Path) -> None:
+    rows = [
+        (
+            name,
+            f"{found.value:.3f}",
+            f"{found.low:.3f} to {found.high:.3f}" if found.low is not None else "",
+            found.unit,
+        )
+        for name in SHOWN
+        if (found := report.metrics.get(name)) and found.value is not None
+    ]
+    console.show_table(("held-out text only", "value", "95 % interval", "unit"), rows)
+    for part, why in report.not_measured.items():
+        console.say(f"not measured: {part}: {why}")
+    verdict = {True: "recommended", False: "NOT recommended", None: "no recommendation"}[report.recommended]
+    console.say(f"{verdict}: {report.because}")
+    console.say(f"report: {page}")

@@ -1,0 +1,58 @@
+"""The model card of a repository: what the manifest and the report say, and nothing about who was learned from."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from manera.evaluation.report import Metric, read_report
+from manera.exports.parity import Check
+from manera.exports.readme import readme
+from manera.model import builtin
+from manera.model.voice import Voice
+
+_ORIGIN = {builtin.NAME: "license: gemma\nbase_model: google/gemma-3-270m\n"}
+
+
+def card(voice: Voice, folder: Path, checks: Sequence[Check]) -> str:
+    """Write the card; the voice's folder may hold a report."""
+    page = readme(voice, "hub", checks)
+    return f"{_header(voice)}{page}\n{_held_out(voice)}{_report(folder)}\n{_limits(voice)}"
+
+
+def _header(voice: Voice) -> str:
+    languages = "".join(f"- {language}\n" for language in voice.base.languages)
+    return (
+        f"---\n{_ORIGIN.get(voice.base.id, '')}library_name: transformers\npipeline_tag: text-generation\n"
+        f"language:\n{languages}tags:\n- manera\n- lora\n---\n\n"
+    )
+
+
+def _held_out(voice: Voice) -> str:
+    rows = "".join(
+        f"| {name} | {figures.perplexity:.1f} | {figures.bits_per_byte:.3f} |\n"
+        for name, figures in (("untuned base", voice.held_out.base), ("voice", voice.held_out.voice))
+    )
+    return f"## Held-out text\n\n| lower is better | perplexity | bits per byte |\n|---|---|---|\n{rows}"
+
+
+def _report(folder: Path) -> str:
+    report = read_report(folder)
+    if report is None:
+        return ""
+    rows = "".join(_row(name, metric) for name, metric in report.metrics.items() if metric.value is not None)
+    told = f"\n## Report\n\n| | value | interval | n | better |\n|---|---|---|---|---|\n{rows}"
+    if report.recommended is None:
+        return told
+    return f"{told}\n{'Recommended' if report.recommended else 'Not recommended'}: {report.because}\n"
+
+
+def _row(name: str, metric: Metric) -> str:
+    interval = "" if metric.low is None or metric.high is None else f"{metric.low:.4g} to {metric.high:.4g}"
+    return f"| {name} | {metric.value:.4g} {metric.unit} | {interval} | {metric.n:,} | {metric.better} |\n"
+
+
+def _limits(voice: Voice) -> str:
+    return (
+        "## Limits\n\nIt catches a manner; it does not reason, and the facts it writes are made up. A small model can "
+        "recite what it has learned: do not publish a voice of private messages. It is not the person, and whoever "
+        f"talks to it has to be told so. Rank {voice.rank}, alpha {voice.alpha:g}, seed {voice.seed}.\n"
+    )

@@ -1,0 +1,65 @@
+"""One GGUF file with the voice folded in and its chat template inside, for llama.cpp and what is built on it."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import gguf
+
+from manera.exports.chat import jinja_template
+from manera.exports.parity import Check, Compared, same_choice, same_ids
+from manera.exports.probes import Read
+from manera.exports.read_gguf import Questions, ask
+from manera.model import adapter, base_model, gguf_file
+from manera.model.adapter import Matrices
+from manera.model.voice import Voice
+
+LEAST_SAME = 0.85
+"""Of the likeliest tokens: llama.cpp rounds weights and what flows through them, which turns over near ties.
+
+Measured: 93 % and more of real voices; 75 % where the adapter has half its scale, 51 % without it.
+"""
+
+PLACES = 8
+"""In each sequence, at which llama.cpp is asked."""
+
+_END_OF_TURN = "tokenizer.ggml.eot_token_id"
+_TEMPLATE = "tokenizer.chat_template"
+
+
+def write_model(voice: Voice, base: Path, state: Matrices, path: Path) -> None:
+    """Write the merged model under the voice's name."""
+    with TemporaryDirectory(prefix=".merged-", dir=path.parent) as folder:
+        merged = Path(folder) / "merged.gguf"
+        adapter.write_merged(base / "base.gguf", state, voice.alpha / voice.rank, merged)
+        reader = gguf_file.open_gguf(merged)
+        writer = gguf.GGUFWriter(path=None, arch=gguf_file.value(reader, "general.architecture"))
+        ends = base_model.load_tokenizer(base).token_to_id(voice.end_of_turn)
+        added = {"general.name": voice.name, _TEMPLATE: jinja_template(voice), _END_OF_TURN: ends}
+        gguf_file.copy_metadata(reader, writer, added)
+        for key in added.keys() - reader.fields.keys():
+            kind = gguf.GGUFValueType.UINT32 if key == _END_OF_TURN else gguf.GGUFValueType.STRING
+            writer.add_key_value(key, added[key], kind)
+        for tensor in reader.tensors:
+            writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+        gguf_file.write_whole(writer, path)
+
+
+def check(path: Path, expected: Compared) -> list[Check]:
+    """Compare what llama.cpp makes of the file with the voice; raise ExportError when it cannot read it."""
+    asked = [
+        (read.ids[: place + 1], best[place])
+        for read, best in zip(expected.reads, expected.likeliest, strict=True)
+        for place in _places(read)
+    ]
+    found = ask(path, Questions([probe.messages for probe in expected.probes], [ids for ids, _ in asked]))
+    answered = iter(found.ids)
+    return [
+        same_ids(lambda _: next(answered), expected),
+        same_choice([found.likeliest], [[best for _, best in asked]], LEAST_SAME),
+    ]
+
+
+def _places(read: Read) -> list[int]:
+    """Choose the end of the prompt, where a reply begins, and some more places."""
+    last = len(read.ids) - 1
+    return sorted({min(len(read.prompt) - 1, last), *(last * step // PLACES for step in range(1, PLACES + 1))})

@@ -1,0 +1,109 @@
+"""The catalogue that follows the voices folder: what is added, replaced or removed there needs no restart."""
+
+import logging
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from jinja2 import TemplateError
+from tokenizers import Tokenizer
+
+from manera.errors import ManeraError, ModelError
+from manera.generation.engine import Engine
+from manera.generation.reply import base_writer, voice_writer
+from manera.model import gguf_file
+from manera.model.base_model import BaseModel
+from manera.model.voice import ADAPTER_GGUF, MANIFEST, read_voice, require_base, voice_folder, voices_folder
+from manera.serving.catalogue import Catalogue, Entry
+
+_log = logging.getLogger(__name__)
+
+
+class _State(NamedTuple):
+    """What tells one state of a file from another."""
+
+    changed_ns: int
+    inode: int
+    size: int
+
+
+class FollowedVoices(Catalogue):
+    """The base, and the voices as they lie in their folder when asked; names: only these, None is all.
+
+    A voice is called as its folder is, whatever its manifest says: a copied folder is another voice.
+    """
+
+    def __init__(
+        self, engine: Engine, base: BaseModel, tokenizer: Tokenizer, created: int, names: Collection[str] | None = None
+    ) -> None:
+        super().__init__(engine, base.id, {base.id: base_writer(base, tokenizer)}, created)
+        self._described = base
+        self._tokenizer = tokenizer
+        self._names = names
+        self._read: dict[str, tuple[tuple[_State, _State | None], Entry]] = {}
+
+    def entries(self) -> dict[str, Entry]:
+        """Return every voice, usable or not, and the base."""
+        voices = {name: self.entry(name) for name in self._present()}
+        return {name: entry for name, entry in voices.items() if entry is not None} | dict(super().entries())
+
+    def _present(self) -> Iterator[str]:
+        for manifest in sorted(voices_folder().glob(f"*/{MANIFEST}")):
+            if self._names is None or manifest.parent.name in self._names:
+                yield manifest.parent.name
+
+    def entry(self, model: str) -> Entry | None:
+        """Return the base or a voice; a manifest is read again when it has changed."""
+        if model == self.base:
+            return super().entry(model)
+        if self._names is not None and model not in self._names:
+            return None
+        try:
+            folder = voice_folder(model)
+        except ModelError:
+            return None  # it cannot name a voice
+        manifest, adapter = _state(folder / MANIFEST), _state(folder / ADAPTER_GGUF)
+        if manifest is None:
+            self._read.pop(model, None)
+            return None
+        known = self._read.get(model)
+        if known is None or known[0] != (manifest, adapter):
+            known = self._read[model] = ((manifest, adapter), self._fresh(model, manifest))
+        return known[1]
+
+    def _fresh(self, model: str, manifest: _State) -> Entry:
+        created = manifest.changed_ns // 10**9
+        try:
+            voice = msgspec.structs.replace(read_voice(model), name=model)
+            require_base(voice, self._described)
+            require_adapter(voice_folder(model) / ADAPTER_GGUF)
+            return Entry(created, voice_writer(voice, self._tokenizer))
+        except (ManeraError, OSError, TemplateError) as error:
+            _log.warning("the voice %r cannot be used: %s", model, error)
+            return Entry(created, _told(error))
+
+
+def require_adapter(path: Path) -> None:
+    """Raise ModelError unless this is a whole GGUF file: llama.cpp would tell only when a reply wants it."""
+    if not path.is_file():
+        raise ModelError("its adapter is missing", "train the voice again")
+    try:
+        gguf_file.open_gguf(path)
+    except (ModelError, IndexError) as error:
+        raise ModelError("its adapter is damaged", "train the voice again") from error
+
+
+def _told(error: Exception) -> ManeraError:
+    """Return what a client may know: nothing of where things lie on this machine."""
+    if isinstance(error, ManeraError):
+        return ModelError(error.message.replace(f"{voices_folder()}/", ""), error.hint)
+    return ModelError("its manifest cannot be read" if isinstance(error, OSError) else "its chat template is broken")
+
+
+def _state(path: Path) -> _State | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return _State(found.st_mtime_ns, found.st_ino, found.st_size)

@@ -1,0 +1,111 @@
+"""The commands that serve: keys on the command line, and what is served when."""
+
+import json
+import shutil
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import completions_server
+from adapted import ALPHA, RANK, adapted_model
+from manera.cli.main import app
+from manera.cli.opening import open_base
+from manera.cli.serving import chosen_base, fits, require_keys
+from manera.errors import ModelError, ServingError
+from manera.generation import llama_cpp
+from manera.generation.engine import Request, Token, stream
+from manera.model import adapter, base_model, lora
+from manera.model.voice import ADAPTER_GGUF, MANIFEST, Sampling, voice_folder, write_voice
+from manera.serving.keys import Keys, keys_file
+from running import running
+from tiny import LAYERS, tiny_voice, write_tiny_adapter
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MANERA_HOME", str(tmp_path))
+    return tmp_path
+
+
+def run(*arguments: str) -> str:
+    ended = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+    assert ended.exit_code == 0, ended.output
+    return ended.stdout
+
+
+def test_key_is_printed_once_and_works() -> None:
+    text = run("keys", "add", "phone", "--requests-per-minute", "30", "--voices", "anna, boris").strip()
+    keys = Keys(keys_file(), are_required=False)
+    found = keys.find(text)
+    assert found is not None
+    assert (found.name, found.voices) == ("phone", ("anna", "boris"))
+    (listed,) = json.loads(run("keys", "list", "--json"))["keys"]
+    assert listed["name"] == "phone"
+    assert listed["requests_per_minute"] == 30
+    assert not {"sha256", "key", "text"} & set(listed)
+    run("keys", "revoke", "phone")
+    assert keys.find(text) is None
+    assert not keys.are_asked_for
+
+
+def test_other_addresses_need_a_key() -> None:
+    require_keys("127.0.0.1")
+    with pytest.raises(ServingError, match="no key") as refused:
+        require_keys("0.0.0.0")
+    assert refused.value.hint == "manera keys add NAME"
+    run("keys", "add", "phone")
+    require_keys("0.0.0.0")
+
+
+def test_damaged_voice_does_not_keep_the_server_from_starting(home: Path, tiny_base: Path) -> None:
+    shutil.copytree(tiny_base, home / "bases" / "tiny")
+    anna, boris = voice_folder("anna"), voice_folder("boris")
+    for folder in (anna, boris):
+        folder.mkdir(parents=True)
+        write_tiny_adapter(folder / ADAPTER_GGUF, seed=1)
+    (anna / MANIFEST).write_text("{")
+    write_voice(tiny_voice(tiny_base, "boris"), boris)
+    base = chosen_base(["anna"])
+    assert base == chosen_base([]) == home / "bases" / "tiny"
+    assert [fits(name, base_model.read(base)) for name in ("anna", "boris")] == [False, True]
+
+
+def test_voice_that_is_not_there_is_told_at_once(home: Path) -> None:
+    with pytest.raises(ModelError, match="no voice 'clara'"):
+        chosen_base(["clara"])
+
+
+@pytest.mark.parametrize("where", ["transformers", "remote"])
+def test_another_engine_writes_what_llama_cpp_writes(tiny_base: Path, home: Path, where: str) -> None:
+    request = Request(
+        [2, 10, 11, 12], Sampling(temperature=0, repetition_penalty=None, max_new_tokens=8), adapters={"anna": 1.0}
+    )
+    write_voice_files(tiny_base, "anna")
+    files = {"anna": voice_folder("anna") / ADAPTER_GGUF}
+    with llama_cpp.open_engine(tiny_base / "base.gguf", files, slots=1, context_length=256, threads=1) as engine:
+        expected = [item.text for item in stream(engine, request) if isinstance(item, Token)]
+        with ExitStack() as opened:
+            urls = []
+            if where == "remote":
+                served = completions_server.application(engine, ("anna",))
+                urls = [opened.enter_context(running(served))]
+            other = opened.enter_context(open_base(tiny_base, ["anna"], 1, "transformers", urls))
+            found = [item.text for item in stream(other, request) if isinstance(item, Token)]
+    assert "".join(found) == "".join(expected)
+
+
+def test_engine_that_is_not_known_is_named(tiny_base: Path) -> None:
+    with pytest.raises(ServingError, match="abacus"):
+        open_base(tiny_base, [], 1, "abacus")
+
+
+def write_voice_files(base: Path, name: str) -> None:
+    """Write a voice's manifest and its adapter in both forms."""
+    folder = voice_folder(name)
+    folder.mkdir(parents=True)
+    write_voice(tiny_voice(base, name), folder)
+    state = lora.adapter_state(adapted_model(base, strength=0.4))
+    adapter.write_peft(state, folder, RANK, ALPHA, "tiny")
+    adapter.write_gguf(state, folder / ADAPTER_GGUF, ALPHA, LAYERS)

@@ -1,0 +1,1 @@
+"""Exports: every format, its parity, and what must not be in it."""

@@ -1,0 +1,70 @@
+"""Requests made up from the schema, valid and not: every answer is as the schema says, none is a 500.
+
+``MANERA_FUZZ_CASES=3000 pytest tests/serving/test_schema.py`` tries that many in all.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+from schemathesis.config import SchemathesisConfig
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+CASES = int(os.environ.get("MANERA_FUZZ_CASES", "120"))
+BODIES = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
+PLAIN = ("/v1/models", "/v1/models/{model}", "/healthz", "/readyz", "/metrics")
+POSITIVE, NEGATIVE = GenerationMode.POSITIVE, GenerationMode.NEGATIVE
+SHARE = {**dict.fromkeys(BODIES, 0.1), **dict.fromkeys(PLAIN, 0.02)}
+"""Of the cases; what is tried with a body is tried in three ways."""
+
+
+@pytest.fixture(scope="module")
+def schema(api_url: str) -> schemathesis.BaseSchema:
+    checks = {"negative_data_rejection": {"expected-statuses": [400, 404, 413]}}  # a schema cannot bound bytes
+    config = SchemathesisConfig.from_dict({"checks": checks})
+    return schemathesis.openapi.from_url(f"{api_url}/openapi.json", config=config)
+
+
+def cases(schema: schemathesis.BaseSchema, path: str, mode: GenerationMode) -> Callable[..., Callable[[], None]]:
+    """Try an operation with made-up requests; the same ones each time."""
+    operation = schema[path]["POST" if path in BODIES else "GET"]
+    count = max(1, int(CASES * SHARE[path]))
+    quiet = settings(
+        max_examples=count, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    )
+    return lambda holds: quiet(given(case=operation.as_strategy(generation_mode=mode))(holds))
+
+
+def test_every_operation_is_tried(schema: schemathesis.BaseSchema) -> None:
+    assert set(schema) == {*BODIES, *PLAIN}
+
+
+@pytest.mark.parametrize(
+    ("path", "mode"), [*((path, POSITIVE) for path in SHARE), *((path, NEGATIVE) for path in BODIES)]
+)
+def test_answers_are_as_the_schema_says(schema: schemathesis.BaseSchema, path: str, mode: GenerationMode) -> None:
+    @cases(schema, path, mode)
+    def holds(case: "schemathesis.Case[Any]") -> None:
+        case.call_and_validate(timeout=60)
+
+    holds()
+
+
+@pytest.mark.parametrize(
+    ("path", "model"),
+    [("/v1/chat/completions", "anna"), ("/v1/completions", "boris"), ("/v1/embeddings", "use-multilingual-3")],
+)
+def test_what_a_model_is_asked_is_answered_or_refused(schema: schemathesis.BaseSchema, path: str, model: str) -> None:
+    @cases(schema, path, POSITIVE)
+    def holds(case: "schemathesis.Case[Any]") -> None:
+        limits = {"/v1/chat/completions": ("max_tokens", "max_completion_tokens"), "/v1/completions": ("max_tokens",)}
+        assert isinstance(case.body, dict)
+        case.body |= {"model": model, **dict.fromkeys(limits.get(path, ()), 4)}
+        # what is valid may still make no sense, as a token that the base does not have
+        case.call_and_validate(timeout=60, excluded_checks=[positive_data_acceptance])
+
+    holds()

@@ -1,0 +1,388 @@
+"""Is the meter itself right? The report's meters, tried on authors and characters whose truth is known.
+
+    python benchmarks/meters.py prose --data PROSE --save    # verification of unseen works of five authors
+    python benchmarks/meters.py chats --data PLAYS --save    # bundles of 20 messages of invented and real speakers
+    python benchmarks/meters.py copies --data PROSE --save   # planted verbatim copies and false alarms
+    python benchmarks/meters.py order VOICE... --save        # held-out real > voice > base
+    python benchmarks/meters.py seeds VOICE --save           # the same voice, evaluated with two seeds
+    python benchmarks/meters.py canaries VOICE --save        # planted secrets: exposed when learned, else not
+
+PROSE is a folder of authors' folders of plain-text works, PLAYS one of scripts. Which works are unseen is decided by
+the hashes of their titles; ``--development`` deals the other works alone once more in the same way, and is what the
+verifier's settings were chosen on. Plays among the prose are left out.
+"""
+
+import argparse
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import machine
+from manera.evaluation.copying import COPIED, RUNS, index_source
+from manera.evaluation.delta import fit_delta
+from manera.evaluation.likeness import (
+    MOST_PIECES,
+    Cut,
+    Size,
+    area_under_curve,
+    cut,
+    cut_to_learn,
+    fit_features,
+    train_verifier,
+)
+from manera.evaluation.style import Piece, words
+
+RESULTS = Path(__file__).parent / "results"
+EXAMPLES = Path(__file__).parents[1] / "examples"
+NOT_PROSE = ("Ревизор", "Вишнёвый сад", "Три сестры")
+UNSEEN_SHARE = 0.25
+LEAST_LINES = 100
+BUNDLE = 20
+HEADLINES = (
+    "bits_per_byte.base",
+    "bits_per_byte.voice",
+    "likeness.real",
+    "likeness.voice",
+    "likeness.base",
+    "real_or_generated_auc.voice",
+    "copied.8_words.voice",
+)
+
+Works = dict[str, str]
+
+
+def deal(works: Works) -> tuple[Works, Works]:
+    """Deal an author's works into seen and unseen: unseen are those first by hash that make up a quarter at most."""
+    ordered = sorted(works, key=lambda title: hashlib.sha256(title.encode()).hexdigest())
+    total = sum(len(text.split()) for text in works.values())
+    unseen, size = [], 0
+    for title in ordered:
+        length = len(works[title].split())
+        if size + length <= UNSEEN_SHARE * total:
+            unseen.append(title)
+            size += length
+    return {t: works[t] for t in ordered if t not in unseen}, {t: works[t] for t in unseen}
+
+
+def read_authors(data: Path) -> dict[str, Works]:
+    """Read the prose of each author."""
+    folders = sorted(folder for folder in data.iterdir() if folder.is_dir())
+    return {
+        folder.name: {
+            path.stem: path.read_text("utf-8") for path in sorted(folder.glob("*.txt")) if path.stem not in NOT_PROSE
+        }
+        for folder in folders
+    }
+
+
+def paragraphs(works: Works) -> list[list[str]]:
+    """Split works into paragraphs."""
+    return [[line for line in text.split("\n") if line.strip()] for text in works.values()]
+
+
+def verify(seen: Mapping[str, Cut], unseen: Mapping[str, Cut]) -> dict[str, Any]:
+    """Train a verifier for each author against the others, and score everybody's unseen pieces."""
+    names = sorted(seen)
+    truth = [name for name in names for _ in unseen[name].pieces]
+    pieces = [piece for name in names for piece in unseen[name].pieces]
+    scores = np.zeros((len(pieces), len(names)))
+    features = fit_features([_spread(seen[name].pieces) for name in names])
+    for column, name in enumerate(names):
+        others = {other: seen[other] for other in names if other != name}
+        verifier = train_verifier(seen[name], others, features=features)
+        scores[:, column] = verifier.probabilities(pieces)
+    own = np.array(truth)
+    curves = {
+        name: area_under_curve(scores[own == name, column], scores[own != name, column])
+        for column, name in enumerate(names)
+    }
+    delta = fit_delta({name: seen[name].pieces for name in names})
+    by_delta = []
+    for piece in pieces:
+        distances = delta.distances(piece)
+        by_delta.append(min(distances, key=lambda name: distances[name]))
+    nearest = np.array(names)[scores.argmax(1)]
+    outcome = np.concatenate([own == name for name in names])
+    return {
+        "auc": float(np.mean(list(curves.values()))),
+        "auc_by_author": curves,
+        "nearest_author_accuracy": _balanced(nearest == own, own),
+        "delta_accuracy": _balanced(np.array(by_delta) == own, own),
+        "calibration_error": _calibration_error(scores.T.reshape(-1), outcome, own, names),
+        "pieces": {name: int((own == name).sum()) for name in names},
+        "seen_pieces": {name: len(seen[name].pieces) for name in names},
+    }
+
+
+def _spread(pieces: Sequence[Piece]) -> Sequence[Piece]:
+    """Take pieces evenly over all works, as many as a verifier learns from."""
+    return pieces[:: max(1, len(pieces) // MOST_PIECES)]
+
+
+def _balanced(right: np.ndarray, own: np.ndarray) -> float:
+    """Average accuracy over authors, so that who wrote most does not decide it."""
+    return float(np.mean([right[own == name].mean() for name in np.unique(own)]))
+
+
+def _calibration_error(scores: np.ndarray, outcome: np.ndarray, own: np.ndarray, names: Sequence[str]) -> float:
+    """Compare probabilities with outcomes at even odds, in ten bins (expected calibration error)."""
+    weights = np.concatenate(
+        [np.where(own == name, 0.5 / (own == name).sum(), 0.5 / (own != name).sum()) for name in names]
+    )
+    bins = np.minimum((scores * 10).astype(int), 9)
+    gaps = [abs((weights * (outcome - scores))[bins == index].sum()) for index in range(10)]
+    return float(np.sum(gaps) / weights.sum())
+
+
+def prose(data: Path, development: bool) -> dict[str, Any]:
+    """Verify unseen works in pieces of 1,000, 300 and 100 words."""
+    found: dict[str, Any] = {}
+    parts = {}
+    for name, works in read_authors(data).items():
+        seen, unseen = deal(works)
+        if development:
+            seen, unseen = deal(seen)
+            if not unseen:  # one work is left: its last quarter is what the settings are tried on
+                ((title, text),) = seen.items()
+                border = int(len(text) * (1 - UNSEEN_SHARE))
+                seen, unseen = {title: text[:border]}, {title: text[border:]}
+        parts[name] = (seen, unseen)
+    for length in (1000, 300, 100):
+        started = time.monotonic()
+        size = Size(words=length)
+        row = verify(
+            {name: cut_to_learn(paragraphs(seen), size) for name, (seen, _) in parts.items()},
+            {name: cut(paragraphs(unseen), size) for name, (_, unseen) in parts.items()},
+        )
+        row["seconds"] = time.monotonic() - started
+        found[f"{length} words"] = row
+        print(
+            f"{length:>6} words  AUC {row['auc']:.3f}  nearest author {row['nearest_author_accuracy']:.3f}"
+            f"  Delta {row['delta_accuracy']:.3f}  calibration error {row['calibration_error']:.3f}"
+            f"  {sum(row['pieces'].values())} pieces, {row['seconds']:.0f} s",
+            flush=True,
+        )
+    return {"sizes": found, "unseen_works": {name: sorted(unseen) for name, (_, unseen) in parts.items()}}
+
+
+def lines_of(paths: Sequence[Path]) -> dict[str, list[list[str]]]:
+    """Read who says what: the lines of each speaker, conversation by conversation."""
+    from manera.corpus.conversations import conversations
+    from manera.records import Utterance
+    from manera.sources.reading import read
+
+    spoken: dict[str, list[list[str]]] = {}
+    for path in paths:
+        utterances = [record for record in read([path]) if isinstance(record, Utterance)]
+        for conversation in conversations(utterances):
+            said: dict[str, list[str]] = {}
+            for turn in conversation.turns:
+                said.setdefault(f"{path.stem}: {turn.speaker}", []).extend(turn.texts)
+            for speaker, texts in said.items():
+                spoken.setdefault(speaker, []).append(texts)
+    return spoken
+
+
+def last_quarter(talks: list[list[str]]) -> tuple[list[list[str]], list[list[str]]]:
+    """Hold out the last quarter of somebody's messages, cutting one conversation where it must."""
+    total = sum(map(len, talks))
+    seen: list[list[str]] = []
+    unseen: list[list[str]] = []
+    count = 0
+    for talk in talks:
+        border = max(0, min(len(talk), int(total * (1 - UNSEEN_SHARE)) - count))
+        seen += [talk[:border]] if border else []
+        unseen += [talk[border:]] if border < len(talk) else []
+        count += len(talk)
+    return seen, unseen
+
+
+def chats(data: Path) -> dict[str, Any]:
+    """Verify bundles of 20 messages of the last quarter: of two who chat, and of characters of plays."""
+    sets = {
+        "invented chat": lines_of([EXAMPLES / "chat-ru" / "result.json"]),
+        "invented chat, channel and play": lines_of(
+            [
+                EXAMPLES / "chat-ru" / "result.json",
+                EXAMPLES / "channel-ru" / "result.json",
+                EXAMPLES / "play-ru" / "dacha.txt",
+            ]
+        ),
+        "characters of plays": lines_of([path for path in sorted(data.glob("*.txt")) if path.stem != "NOTICE"]),
+    }
+    found = {}
+    for name, spoken in sets.items():
+        held = {who: last_quarter(talks) for who, talks in spoken.items() if sum(map(len, talks)) >= LEAST_LINES}
+        size = Size(messages=BUNDLE)
+        row = verify(
+            {who: cut_to_learn(seen, size) for who, (seen, _) in held.items()},
+            {who: cut(unseen, size) for who, (_, unseen) in held.items()},
+        )
+        found[name] = row
+        print(
+            f"{name:34} {len(held):>3} speakers  AUC {row['auc']:.3f}  nearest {row['nearest_author_accuracy']:.3f}"
+            f"  Delta {row['delta_accuracy']:.3f}  {sum(row['pieces'].values())} bundles",
+            flush=True,
+        )
+    return {"sets": found}
+
+
+def copies(data: Path, planted: int = 500, seed: int = 0) -> dict[str, Any]:
+    """Plant runs of training words into unseen pieces, and count what is found in pieces with and without them."""
+    chance = np.random.default_rng(seed)
+    rows: dict[str, Any] = {}
+    for name, works in read_authors(data).items():
+        seen, unseen = deal(works)
+        source = index_source(list(seen.values()))
+        clean = [" ".join(piece) for piece in cut(paragraphs(unseen), Size(words=100)).pieces]
+        corpus = [words(text) for text in seen.values()]
+        found = {}
+        for run in RUNS:
+            hits = 0
+            for _ in range(planted):
+                text = clean[chance.integers(len(clean))].split(" ")
+                work = corpus[chance.integers(len(corpus))]
+                start = chance.integers(len(work) - run + 1)
+                place = chance.integers(len(text) + 1)
+                mixed = " ".join([*text[:place], *work[start : start + run], *text[place:]])
+                hits += source.copied_words(mixed, run) >= run
+            alarms = sum(source.copied_words(text, run) > 0 for text in clean)
+            found[str(run)] = {"found": hits / planted, "false_alarms": alarms / len(clean)}
+        rows[name] = {"pieces": len(clean), "runs": found}
+        print(
+            name, *(f"{run} words: found {r['found']:.1%}, alarms {r['false_alarms']:.2%} " for run, r in found.items())
+        )
+    pooled = sum(r["runs"][str(COPIED)]["false_alarms"] * r["pieces"] for r in rows.values())
+    total = sum(r["pieces"] for r in rows.values())
+    print(f"all: false alarms of runs of {COPIED} words {pooled / total:.2%} of {total} pieces")
+    return {"authors": rows, "false_alarms": pooled / total, "pieces": total, "planted": planted * len(rows)}
+
+
+def order(voices: Sequence[str], seeds: int) -> dict[str, Any]:
+    """Ask whether real text is likelier the author's than the voice's text, and that than the base's."""
+    from manera.evaluation.evaluate import FAST, FULL, measure_likeness, open_subject
+
+    runs = []
+    for name in voices:
+        for seed in range(seeds):
+            subject = open_subject(name, seed=seed)
+            subject.budget = FULL._replace(texts=60, pieces=FAST.pieces)
+            measure_likeness(subject)
+            likeness = {who: subject.metrics[f"likeness.{who}"].value or 0.0 for who in ("real", "voice", "base")}
+            is_right = likeness["real"] > likeness["voice"] > likeness["base"]
+            runs.append({"voice": name, "seed": seed, **likeness, "right": is_right})
+            shown = "  ".join(f"{who} {value:.3f}" for who, value in likeness.items())
+            print(f"{name:24} seed {seed}  {shown}  {'right' if is_right else 'WRONG'}", flush=True)
+    right = sum(bool(run["right"]) for run in runs)
+    print(f"in order: {right} of {len(runs)}")
+    return {"runs": runs, "right": right}
+
+
+def seeds(name: str, fast: bool) -> dict[str, Any]:
+    """Evaluate a voice with two seeds: is every headline figure of one inside the interval of the other?"""
+    from manera.evaluation.evaluate import Evaluated, evaluate, open_subject
+
+    found = []
+    for seed in (0, 1):
+        *_, last = evaluate(open_subject(name, fast, seed), fast=fast)
+        assert isinstance(last, Evaluated)
+        found.append(last.report.metrics)
+    rows = {}
+    for metric in HEADLINES:
+        one, other = (metrics.get(metric) for metrics in found)
+        if one and other and one.value is not None and other.value is not None:
+            inside = (other.low or 0) <= one.value <= (other.high or 0) and (one.low or 0) <= other.value <= (
+                one.high or 0
+            )
+            rows[metric] = {"values": [one.value, other.value], "inside": inside}
+            print(f"{metric:36} {one.value:.3f} {other.value:.3f} {'inside' if inside else 'OUTSIDE'}")
+    return {"voice": name, "headlines": rows}
+
+
+def canaries(name: str, planted: int, candidates: int, times: int, steps: int | None) -> dict[str, Any]:
+    """Train a fresh adapter on a voice's dataset with secrets among it, each seen ``times``, and rank them."""
+    from manera.dataset.encoding import Encoder
+    from manera.dataset.packing import pack
+    from manera.dataset.template import ChatTemplate
+    from manera.evaluation.canaries import EXPOSED_BITS, exposure, make_canaries
+    from manera.evaluation.held_out import read_material, to_score
+    from manera.evaluation.scoring import nats
+    from manera.model import base_model, lora, packed
+    from manera.model.precision import fastest
+    from manera.model.voice import read_voice
+    from manera.training.learn import EPOCHS
+    from manera.training.loop import plan, train
+
+    voice = read_voice(name)
+    material = read_material(voice)
+    base = base_model.prepare(voice.base.languages)
+    template = ChatTemplate(voice.chat_template, end_of_turn=voice.end_of_turn)
+    encoder = Encoder(base_model.load_tokenizer(base), template)
+    length = int(str(voice.settings.get("max_length") or 512))
+    drawn = make_canaries(0, 2 * planted + candidates)
+    secrets, never, others = drawn[:planted], drawn[planted : 2 * planted], drawn[2 * planted :]
+
+    def encoded(chosen: Sequence[Any]) -> list[Any]:
+        examples = [canary.example(voice.kind) for canary in chosen]
+        return [one.encoded for one in to_score(examples, voice.kind, encoder, length)]
+
+    epochs = round(EPOCHS[voice.kind])
+    own = [one.encoded for one in to_score(material.training, voice.kind, encoder, length)]
+    rows = pack([*own, *encoded(secrets) * round(times / epochs)], length)
+    model = base_model.load(base)
+    packed.use_matrix_attention(model)
+    lora.add_adapter(model, voice.rank, voice.alpha, fastest(), seed=0)
+    planned = plan(len(rows), length, 1024, 512, epochs=epochs, validations_per_epoch=1, learning_rate=1e-3)
+    done = list(train(model, rows, rows.take([0]), planned.limited(steps or planned.steps), lambda step: None))
+    scores = {
+        who: nats(model, encoded(chosen), 1.0)
+        for who, chosen in (("seen", secrets), ("never", never), ("others", others))
+    }
+    found = {who: exposure(scores[who], scores["others"]) for who in ("seen", "never")}
+    exposed = {who: sum(bits > EXPOSED_BITS for bits in found[who]) for who in found}
+    for who, bits in found.items():
+        print(f"{who:6} exposure {np.mean(bits):.1f} of {np.log2(candidates + 1):.1f} bits", end="  ")
+        print(f"exposed: {exposed[who]} of {planted}")
+    return {"voice": name, "steps": len(done), "times": times, "exposure": found, "exposed": exposed}
+
+
+def main() -> None:
+    """Print a table, then one JSON line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=("prose", "chats", "copies", "order", "seeds", "canaries"))
+    parser.add_argument("voices", nargs="*")
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--development", action="store_true")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--fast", action="store_true")
+    parser.add_argument("--steps", type=int, help="train so long only, to try canaries out")
+    parser.add_argument("--save", action="store_true")
+    given = parser.parse_args()
+    parts: dict[str, Callable[[], dict[str, Any]]] = {
+        "prose": lambda: prose(given.data, given.development),
+        "chats": lambda: chats(given.data),
+        "copies": lambda: copies(given.data),
+        "order": lambda: order(given.voices, given.seeds),
+        "seeds": lambda: seeds(given.voices[0], given.fast),
+        "canaries": lambda: canaries(given.voices[0], 10, 1000, 10, given.steps),
+    }
+    document = {
+        "benchmark": f"meters {given.part}{' development' if given.development else ''}",
+        "command": f"python benchmarks/meters.py {given.part}{' --development' if given.development else ''}",
+        **machine.described("manera", "scikit-learn", "numpy"),
+        **parts[given.part](),
+    }
+    line = json.dumps(document, ensure_ascii=False)
+    print(line)
+    if given.save:
+        RESULTS.mkdir(exist_ok=True)
+        (RESULTS / f"meters-{given.part}.json").write_text(line + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Which one is real? A page of pairs for people, the key apart from it, and what their answers say."""
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from manera.errors import EvaluationError
+from manera.evaluation.evaluate import SideBySide
+from manera.evaluation.intervals import Interval
+from manera.records import replacing
+
+TEMPLATES = Path(__file__).parent / "texts"
+PAGE, KEY = "blind.html", "blind-key.json"
+
+WORDS = {
+    "en": {
+        "title": "Which one is real?",
+        "intro": "One of each pair was written by the person, the other by a model. Choose the one you think is real.",
+        "save": "Save the answers",
+        "left": "left",
+        "right": "right",
+    },
+    "ru": {
+        "title": "Какое настоящее?",
+        "intro": "В каждой паре один текст написал человек, другой — модель. Отметьте тот, что кажется настоящим.",
+        "save": "Сохранить ответы",
+        "left": "левый",
+        "right": "правый",
+    },
+}
+
+
+def write_blind(pairs: Sequence[SideBySide], folder: Path, language: str, seed: int = 0) -> tuple[Path, Path]:
+    """Write the page and the key; which side is real is drawn anew for each pair."""
+    is_left = np.random.default_rng(seed).integers(0, 2, len(pairs)).astype(bool).tolist()
+    shown = [
+        {"prompt": pair.prompt, "left": pair.real if left else pair.voice, "right": pair.voice if left else pair.real}
+        for pair, left in zip(pairs, is_left, strict=True)
+    ]
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    page = environment.get_template("blind.html").render(language=language, t=WORDS[language], pairs=shown)
+    key = {str(number): "left" if left else "right" for number, left in enumerate(is_left, start=1)}
+    for name, content in ((PAGE, page), (KEY, json.dumps(key, indent=2))):
+        with replacing(folder / name) as unfinished:
+            unfinished.write_text(content, "utf-8")
+    return folder / PAGE, folder / KEY
+
+
+def read_votes(votes: Path, folder: Path) -> tuple[Interval, int]:
+    """Return how often people were right, with Wilson's interval, and how many pairs they answered.
+
+    Half means that the voice cannot be told from the person. Raises EvaluationError.
+    """
+    answers, key = (_read(path) for path in (votes, folder / KEY))
+    if not answers or not answers.keys() <= key.keys():
+        raise EvaluationError(
+            f"{votes} holds {len(answers)} answers, and not all are to the {len(key)} pairs of {folder / KEY}",
+            "answer on the page that was written with that key",
+        )
+    right = sum(key[number] == answer for number, answer in answers.items())
+    return wilson(right, len(answers)), len(answers)
+
+
+def wilson(right: int, count: int) -> Interval:
+    """Bound a share of yes and no (Wilson, 1927)."""
+    z = 1.959964
+    share = right / count
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / (1 + z * z / count)
+    return Interval(share, middle - half, middle + half)
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+    except FileNotFoundError as error:
+        raise EvaluationError(
+            f"there is no file {path}", "write the page first: manera evaluate VOICE --blind 20"
+        ) from error
+    except msgspec.DecodeError as error:
+        raise EvaluationError(f"{path} holds no answers: {error}", "save them from the page again") from error

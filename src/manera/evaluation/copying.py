@@ -1,0 +1,86 @@
+"""Is it only repeating? Verbatim runs of the training text in other text, and where they come from."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from manera.evaluation.style import words
+
+RUNS = (8, 12, 20)
+"""Words in a row. Eight may be a phrase that everybody uses; twelve are hardly ever chance."""
+
+COPIED = 12
+_NEAR = 3
+
+Gram = tuple[str, ...]
+
+
+class Nearest(NamedTuple):
+    """The training text most like another; share is of the other's words in runs of three that it holds."""
+
+    text: str
+    share: float
+    longest_run: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """Training texts, indexed by runs of words."""
+
+    texts: tuple[str, ...]
+    grams: dict[int, frozenset[Gram]]
+    places: dict[Gram, list[int]]
+
+    def copied_words(self, text: str, run: int) -> int:
+        """Count the words of a text that stand in verbatim runs of at least ``run`` words of one training text."""
+        found = words(text)
+        copied: set[int] = set()
+        for start, gram in enumerate(_grams(found, run)):
+            if gram in self.grams[run]:
+                copied.update(range(start, start + run))
+        return len(copied)
+
+    def nearest(self, text: str) -> Nearest:
+        """Find the training text that holds most of a text's runs of three words."""
+        found = words(text)
+        shared: Counter[int] = Counter()
+        for gram in _grams(found, _NEAR):
+            shared.update(self.places.get(gram, ()))
+        if not shared:
+            return Nearest("", 0.0, 0)
+        index, _ = min(shared.items(), key=lambda entry: (-entry[1], entry[0]))
+        source = words(self.texts[index])
+        near = set(_grams(source, _NEAR))
+        held = {
+            start + offset for start, gram in enumerate(_grams(found, _NEAR)) if gram in near for offset in range(_NEAR)
+        }
+        return Nearest(self.texts[index], len(held) / len(found), longest_run(found, source))
+
+
+def index_source(texts: Sequence[str]) -> Source:
+    """Index training texts; runs do not cross from one text to the next."""
+    split = [words(text) for text in texts]
+    grams = {run: frozenset(gram for found in split for gram in _grams(found, run)) for run in RUNS}
+    places: defaultdict[Gram, list[int]] = defaultdict(list)
+    for index, found in enumerate(split):
+        for gram in set(_grams(found, _NEAR)):
+            places[gram].append(index)
+    return Source(tuple(texts), grams, dict(places))
+
+
+def longest_run(one: Sequence[str], other: Sequence[str]) -> int:
+    """Count the words of the longest run that stands in both."""
+    places: defaultdict[str, list[int]] = defaultdict(list)
+    for index, word in enumerate(other):
+        places[word].append(index)
+    longest = 0
+    ending: dict[int, int] = {}
+    for word in one:
+        ending = {index: ending.get(index - 1, 0) + 1 for index in places[word]}
+        longest = max(longest, max(ending.values(), default=0))
+    return longest
+
+
+def _grams(found: Sequence[str], run: int) -> Iterator[Gram]:
+    return (tuple(found[start : start + run]) for start in range(len(found) - run + 1))

@@ -1,0 +1,84 @@
+"""Does it write at all: texts that never end, repeat themselves, speak for the other side, or are empty."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from manera.evaluation.distractors import language_of
+from manera.evaluation.style import words
+from manera.evaluation.writing import Written
+from manera.records import ExampleKind
+
+LOOP_WORDS = 4
+LOOP_TIMES = 4
+LEAST_WORDS_OF_A_LANGUAGE = 3
+COPIED_PROMPT_WORDS = 6
+DISTINCT_RUN = 2
+_OTHER_SIDE = re.compile(r"^\s*(?:A|B|user|model|assistant|User|Assistant):", re.MULTILINE)
+
+
+def loops(text: str) -> bool:
+    """Tell whether some run of words comes back again and again."""
+    found = words(text)
+    runs = Counter(tuple(found[start : start + LOOP_WORDS]) for start in range(len(found) - LOOP_WORDS + 1))
+    times = max(runs.values(), default=0)
+    return times >= LOOP_TIMES
+
+
+def copies_prompt(text: str, prompt: str) -> bool:
+    """Tell whether a run of the prompt's words is repeated."""
+    asked, found = words(prompt), words(text)
+    runs = {tuple(asked[start : start + COPIED_PROMPT_WORDS]) for start in range(len(asked) - COPIED_PROMPT_WORDS + 1)}
+    return any(
+        tuple(found[start : start + COPIED_PROMPT_WORDS]) in runs
+        for start in range(len(found) - COPIED_PROMPT_WORDS + 1)
+    )
+
+
+def speaks_for_the_other(text: str) -> bool:
+    """Tell whether the marks that part the speakers are in the text."""
+    return _OTHER_SIDE.search(text) is not None
+
+
+def is_wrong_language(text: str, language: str) -> bool:
+    """Tell whether a text of some words is in another alphabet than the author's."""
+    return len(words(text)) >= LEAST_WORDS_OF_A_LANGUAGE and language_of([[text]]) != language
+
+
+def faults(
+    written: Sequence[Written], prompts: Sequence[str], kind: ExampleKind, language: str
+) -> dict[str, list[bool]]:
+    """Return for each fault which of the texts have it; a continuation is cut by its length and need not end."""
+    texts = [one.text for one in written]
+    found = {
+        "empty": [not text.strip() for text in texts],
+        "loops": [loops(text) for text in texts],
+        "copied_prompt": [copies_prompt(text, prompt) for text, prompt in zip(texts, prompts, strict=True)],
+        "wrong_language": [is_wrong_language(text, language) for text in texts],
+    }
+    if kind != "continuation":
+        found["never_stopped"] = [one.reason == "length" for one in written]
+    if kind == "dialogue":
+        found["other_side"] = [speaks_for_the_other(text) for text in texts]
+    return found
+
+
+def distinct(texts: Sequence[str], run: int = DISTINCT_RUN) -> float:
+    """Divide different runs of words by all of them, over all the texts (distinct-n, Li et al., 2016)."""
+    runs = [tuple(found[i : i + run]) for text in texts if (found := words(text)) for i in range(len(found) - run + 1)]
+    return len(set(runs)) / len(runs) if runs else float("nan")
+
+
+def self_similarity(texts: Sequence[str]) -> float:
+    """Average over texts how like each is to the nearest other one, by the cosine of character n-grams."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    kept = [text for text in texts if text.strip()]
+    if len(kept) < 2:
+        return float("nan")
+    rows = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 4)).fit_transform(kept)
+    similarity = (rows @ rows.T).toarray()
+    np.fill_diagonal(similarity, 0.0)
+    return float(similarity.max(1).mean())

@@ -1,0 +1,173 @@
+"""What a voice is asked: held-out turns, their prompts, and what the person really wrote there."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from manera.dataset.building import chat_template
+from manera.dataset.encoding import IGNORE_INDEX, Encoded, Encoder
+from manera.errors import EvaluationError
+from manera.model.voice import Voice, voice_folder
+from manera.records import Example, ExampleKind, Message, SplitName, read_records
+
+PROMPT_WORDS = 60
+REPLY_WORDS = 120
+LEAST_TURNS = 8
+
+
+class Task(NamedTuple):
+    """What stood before, and what the person wrote then; conversation numbers the held-out conversation."""
+
+    conversation: int
+    messages: tuple[Message, ...]
+    reply: str
+
+    @property
+    def asked(self) -> str:
+        """What the reply answers, writes about or continues."""
+        return self.messages[-1].content
+
+
+class Scored(NamedTuple):
+    """A held-out stretch to be scored: its text before, its ids, and the bytes of what is supervised."""
+
+    asked: str
+    encoded: Encoded
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Material:
+    """A voice's own dataset."""
+
+    voice: Voice
+    training: list[Example]
+    test: list[Example]
+
+
+def read_material(voice: Voice) -> Material:
+    """Read a voice's dataset; raise EvaluationError when it, or its held-out part, is missing or was changed."""
+    folder = voice_folder(voice.name) / "dataset"
+    parts = {part: _part(folder / f"{part}.jsonl", voice) for part in ("train", "test")}
+    return Material(voice, parts["train"], parts["test"])
+
+
+def _part(path: Path, voice: Voice) -> list[Example]:
+    again = f"train it again: manera train CORPUS --name {voice.name} --replace"
+    try:
+        examples = list(read_records(path, Example))
+    except FileNotFoundError as error:
+        raise EvaluationError(
+            f"the voice {voice.name!r} has no {path.name}: nothing held out can be read", again
+        ) from error
+    except msgspec.DecodeError as error:
+        raise EvaluationError(f"{path} holds a line that is no example: {error}", again) from error
+    if not examples:
+        raise EvaluationError(f"{path} is empty, so {voice.name!r} has nothing to be measured on", again)
+    return examples
+
+
+def require_unchanged(voice: Voice) -> None:
+    """Raise EvaluationError when the dataset is not the one that the voice was trained on."""
+    import hashlib
+
+    from manera.records import fingerprint
+
+    digest = hashlib.sha256()
+    parts: tuple[SplitName, ...] = ("train", "validation", "test")
+    for part in parts:
+        path = voice_folder(voice.name) / "dataset" / f"{part}.jsonl"
+        if path.is_file():
+            digest.update(fingerprint(path).sha256.encode())
+    if digest.hexdigest() != voice.dataset_sha256:
+        raise EvaluationError(
+            f"the dataset of {voice.name!r} was changed after training, so what was held out is not known",
+            f"train it again: manera train CORPUS --name {voice.name} --replace",
+        )
+
+
+def tasks(examples: Sequence[Example], kind: ExampleKind) -> list[Task]:
+    """Return every held-out turn that answers something; running text is cut into prompts and what follows."""
+    found = _continuations(examples) if kind == "continuation" else _replies(examples)
+    return list(found)
+
+
+def _replies(examples: Sequence[Example]) -> Iterator[Task]:
+    for index, example in enumerate(examples):
+        for place, message in enumerate(example.messages):
+            before = example.messages[:place]
+            if message.role == "assistant" and message.weight and before and before[-1].role == "user":
+                yield Task(index, before, message.content)
+
+
+def _continuations(examples: Sequence[Example]) -> Iterator[Task]:
+    stretch = PROMPT_WORDS + REPLY_WORDS
+    number = 0
+    for example in examples:
+        words = example.messages[0].content.split(" ")
+        for start in range(0, len(words) - stretch + 1, stretch):
+            before = " ".join(words[start : start + PROMPT_WORDS])
+            yield Task(
+                number, (Message("user", before),), " " + " ".join(words[start + PROMPT_WORDS : start + stretch])
+            )
+            number += 1
+
+
+def spread(items: Sequence[Task], most: int) -> list[Task]:
+    """Take tasks evenly over all conversations."""
+    if len(items) <= most:
+        return list(items)
+    return [items[index * len(items) // most] for index in range(most)]
+
+
+def prompt_ids(encoder: Encoder, kind: ExampleKind, task: Task) -> list[int]:
+    """Encode what a model writes on from."""
+    if kind == "continuation":
+        return [encoder.bos, *encoder.text(task.asked)]
+    return encoder.prompt(task.messages)
+
+
+def to_score(examples: Sequence[Example], kind: ExampleKind, encoder: Encoder, max_length: int) -> list[Scored]:
+    """Encode held-out stretches just as training encodes them."""
+    if kind == "continuation":
+        return list(_windows(examples, encoder, max_length))
+    found = []
+    for example in examples:
+        own = [message.content for message in example.messages if message.role == "assistant" and message.weight]
+        first = next(i for i, message in enumerate(example.messages) if message.role == "assistant" and message.weight)
+        asked = example.messages[first - 1].content if first else ""
+        found.append(Scored(asked, encoder.example(example), sum(len(text.encode()) for text in own)))
+    return found
+
+
+def _windows(examples: Sequence[Example], encoder: Encoder, max_length: int) -> Iterator[Scored]:
+    for example in examples:
+        before = ""
+        for window in encoder.windows(example.messages[0].content, max_length):
+            text = encoder.decode(window.input_ids)
+            if text:
+                yield Scored(before, window, len(text.encode()))
+            before = " ".join(text.split()[-PROMPT_WORDS:])
+
+
+def within(scored: Sequence[Scored], most_tokens: int) -> list[Scored]:
+    """Take stretches spread over all of them, of so many tokens together at most, and one at least."""
+    total = sum(len(one.encoded.input_ids) for one in scored)
+    if total <= most_tokens:
+        return list(scored)
+    count = max(1, len(scored) * most_tokens // total)
+    return [scored[index * len(scored) // count] for index in range(count)]
+
+
+def after_prefix(scored: Scored, prefix: Sequence[int]) -> Encoded:
+    """Put something before a stretch that is read and not scored, behind the one BOS."""
+    ids, labels = scored.encoded.input_ids, scored.encoded.labels
+    return Encoded([ids[0], *prefix, *ids[1:]], [labels[0], *[IGNORE_INDEX] * len(prefix), *labels[1:]])
+
+
+def plain_encoder(voice: Voice, encoder: Encoder) -> Encoder:
+    """Return the template that an untrained base reads best, whatever the voice has learned."""
+    return Encoder(encoder.tokenizer, chat_template(voice.kind))

@@ -1,0 +1,74 @@
+"""95 % intervals: what is measured is drawn again with replacement (Efron, 1979), conversation by conversation."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+RESAMPLES = 1000
+CONFIDENCE = 0.95
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+
+class Interval(NamedTuple):
+    """An estimate and its bounds; not numbers where there was nothing to draw from."""
+
+    value: float
+    low: float
+    high: float
+
+
+def mean(values: ArrayLike, seed: int = 0) -> Interval:
+    """Average values of which each stands for one conversation."""
+    numbers = np.asarray(values, dtype=np.float64)
+    return ratio(numbers, np.ones_like(numbers), seed)
+
+
+def ratio(numerators: ArrayLike, denominators: ArrayLike, seed: int = 0) -> Interval:
+    """Divide two sums over the same conversations, as bits per byte is divided."""
+    above, below = (np.asarray(part, dtype=np.float64) for part in (numerators, denominators))
+    return statistic(len(above), lambda drawn: _divided(above[drawn].sum(-1), below[drawn].sum(-1)), seed)
+
+
+def statistic(count: int, measure: Callable[[Indices], Floats], seed: int = 0) -> Interval:
+    """Bound anything that can be measured on drawn conversations.
+
+    measure: takes indices (resamples, count) and returns one number for each row of them.
+    """
+    if not count:
+        return Interval(np.nan, np.nan, np.nan)
+    value = float(measure(np.arange(count, dtype=np.intp)[None])[0])
+    drawn = measure(np.random.default_rng(seed).integers(0, count, (RESAMPLES, count), dtype=np.intp))
+    return Interval(value, *_bounds(drawn))
+
+
+def of_groups(
+    groups: Sequence[int], measure: Callable[[Indices], float], resamples: int = 200, seed: int = 0
+) -> Interval:
+    """Bound a figure of single items, drawing whole groups of them; measure takes one row of indices."""
+    if not len(groups):
+        return Interval(np.nan, np.nan, np.nan)
+    numbers = np.asarray(groups)
+    members = [np.flatnonzero(numbers == group) for group in np.unique(numbers)]
+    chance = np.random.default_rng(seed)
+    drawn = [
+        measure(np.concatenate([members[index] for index in chance.integers(0, len(members), len(members))]))
+        for _ in range(resamples)
+    ]
+    return Interval(measure(np.arange(len(numbers), dtype=np.intp)), *_bounds(np.array(drawn)))
+
+
+def _bounds(drawn: Floats) -> tuple[float, float]:
+    known = drawn[np.isfinite(drawn)]
+    if not len(known):
+        return np.nan, np.nan
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(known, (tail, 1 - tail))
+    return float(low), float(high)
+
+
+def _divided(above: Floats, below: Floats) -> Floats:
+    return np.divide(above, below, out=np.full_like(above, np.nan), where=below != 0)

@@ -1,0 +1,243 @@
+"""Did this author write it? A verifier of authorship, trained on the author against others.
+
+Its settings were chosen on works that no figure is reported for (``benchmarks/meters.py``), and on nothing of the
+voice's. What it learned it says as a probability at even odds: 0.5 is where the author and the others are as likely.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manera.errors import EvaluationError
+from manera.evaluation import intervals
+from manera.evaluation.intervals import Floats, Interval
+from manera.evaluation.style import Piece, common_words, distorted, habits, words
+from manera.records import ExampleKind
+
+COMMON_WORDS = 1000
+CHARACTERS = (2, 4)
+MOST_CHARACTER_NGRAMS = 30_000
+STRENGTH = 10.0
+WORDS_WEIGHT = 2.0
+HABITS_WEIGHT = 0.5
+FOLDS = 4
+LEAST_PIECES = 4
+MOST_PIECES = 500
+ENOUGH_PIECES = 60
+OVERLAP = 4
+CLIP = 4.0
+
+Writing = Sequence[Sequence[str]]
+"""What one author wrote: conversations or works, each as messages or paragraphs."""
+
+
+class Size(NamedTuple):
+    """A piece is full when it has so many messages or so many words."""
+
+    messages: int | None = None
+    words: int = 1000
+
+
+SIZES: dict[ExampleKind, Size] = {
+    "dialogue": Size(messages=20),
+    "post": Size(words=100),
+    "continuation": Size(words=100),
+}
+
+
+class Cut(NamedTuple):
+    """Pieces in order, and at which message each began."""
+
+    pieces: list[Piece]
+    starts: list[int]
+
+
+def cut(writing: Writing, size: Size) -> Cut:
+    """Cut writing into full pieces; a paragraph longer than what is left is cut between words."""
+    return _cut([text for texts in writing for text in texts], size, first=0)
+
+
+def cut_to_learn(writing: Writing, size: Size) -> Cut:
+    """Cut writing into pieces to train on: where there are few, into overlapping ones too."""
+    texts = [text for talk in writing for text in talk]
+    plain = _cut(texts, size, first=0)
+    if not plain.pieces or len(plain.pieces) >= ENOUGH_PIECES:
+        return plain
+    messages = max(1, plain.starts[1] // OVERLAP) if len(plain.starts) > 1 else 1
+    shifted = [_cut(texts, size, first=shift * messages) for shift in range(OVERLAP)]
+    pairs = sorted((start, piece) for made in shifted for piece, start in zip(*made, strict=True))
+    return Cut([piece for _, piece in pairs], [start for start, _ in pairs])
+
+
+def _cut(texts: Sequence[str], size: Size, first: int) -> Cut:
+    made = Cut([], [])
+    piece: list[str] = []
+    room, began = size.words, first
+    for index, text in enumerate(texts[first:], start=first):
+        left = text.split(" ")
+        while left:
+            began = began if piece else index
+            piece.append(" ".join(left[:room]))
+            left, room = left[room:], room - min(room, len(left))
+            if not room or len(piece) == size.messages:
+                made.pieces.append(tuple(piece))
+                made.starts.append(began)
+                piece, room = [], size.words
+    return made
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """A calibrated logistic regression over character n-grams, frequent words and habits."""
+
+    features: "Features"
+    classifier: Any
+
+    def probabilities(self, pieces: Sequence[Piece]) -> Floats:
+        """Return for each piece how probable the author is."""
+        if not pieces:
+            return np.zeros(0)
+        found: Floats = self.classifier.predict_proba(self.features.of(pieces))[:, 1]
+        return found
+
+
+def train_verifier(
+    own: Cut,
+    others: Mapping[str, Cut],
+    seed: int = 0,
+    features: "Features | None" = None,
+    most: int = MOST_PIECES,
+) -> Verifier:
+    """Learn to tell one author from others, each author of whom counts as much as any other.
+
+    Calibrated on stretches that were left out in turn (Platt, 1999). features: where they were fitted
+    already. most: pieces of each author to learn from. Raises EvaluationError when there is too little of either side.
+    """
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.linear_model import LogisticRegression
+
+    chance = np.random.default_rng(seed)
+    authors = [_sampled(author, most, chance) for author in (own, *others.values()) if author.pieces]
+    foreign = sum(len(other.pieces) for other in others.values())
+    if min(len(own.pieces), foreign) < LEAST_PIECES:
+        raise EvaluationError(
+            f"{len(own.pieces)} pieces of the author and {foreign} of others: a verifier needs {LEAST_PIECES} of each",
+            "train on a larger corpus",
+        )
+    features = features or fit_features([author.pieces for author in authors])
+    pieces = [piece for author in authors for piece in author.pieces]
+    is_own = np.concatenate([np.full(len(author.pieces), not index) for index, author in enumerate(authors)])
+    shares = [0.5, *[0.5 / (len(authors) - 1)] * (len(authors) - 1)]
+    weights = np.concatenate(
+        [np.full(len(author.pieces), share / len(author.pieces)) for author, share in zip(authors, shares, strict=True)]
+    )
+    folds = np.concatenate([_folds(len(author.pieces)) for author in authors])
+    splits = [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in range(FOLDS)]
+    classifier = CalibratedClassifierCV(
+        LogisticRegression(C=STRENGTH, max_iter=1000), method="sigmoid", cv=splits, ensemble=False
+    )
+    classifier.fit(features.of(pieces), is_own, sample_weight=weights * len(pieces))
+    return Verifier(features, classifier)
+
+
+def _sampled(author: Cut, most: int, chance: np.random.Generator) -> Cut:
+    if len(author.pieces) <= most:
+        return author
+    chosen = sorted(chance.choice(len(author.pieces), most, replace=False))
+    return Cut([author.pieces[index] for index in chosen], [author.starts[index] for index in chosen])
+
+
+def _folds(count: int) -> NDArray[np.intp]:
+    """Deal pieces out in stretches, so that neighbours, which may overlap, seldom part."""
+    return np.arange(count) * FOLDS // max(count, 1)
+
+
+@dataclass(frozen=True)
+class Features:
+    """How pieces become numbers: n-grams of distorted text, frequencies of common words, and habits."""
+
+    known: frozenset[str]
+    characters: Any
+    words: Any
+    word_scale: Any
+    habit_scale: Any
+
+    def of(self, pieces: Sequence[Piece]) -> Any:
+        """Return a sparse matrix with a row for each piece."""
+        from scipy.sparse import csr_matrix, hstack
+
+        texts = ["\n".join(piece) for piece in pieces]
+        parts = (
+            self.characters.transform([distorted(text, self.known) for text in texts]),
+            csr_matrix(WORDS_WEIGHT * _scaled(self.word_scale, self.words.transform(texts).toarray())),
+            csr_matrix(HABITS_WEIGHT * _scaled(self.habit_scale, np.array([habits(piece) for piece in pieces]))),
+        )
+        return hstack(parts).tocsr()
+
+
+def fit_features(authors: Sequence[Sequence[Piece]]) -> Features:
+    """Learn which words are common and how much everything varies, without looking at who wrote what."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.preprocessing import StandardScaler
+
+    by_author = [["\n".join(piece) for piece in author] for author in authors]
+    texts = [text for author in by_author for text in author]
+    common = common_words(by_author, COMMON_WORDS)
+    known = frozenset(common)
+    characters = TfidfVectorizer(
+        analyzer="char",
+        ngram_range=CHARACTERS,
+        sublinear_tf=True,
+        min_df=2,
+        max_features=MOST_CHARACTER_NGRAMS,
+        lowercase=False,
+    )
+    characters.fit([distorted(text, known) for text in texts])
+    function_words = TfidfVectorizer(tokenizer=words, token_pattern=None, vocabulary=common, use_idf=False, norm="l1")
+    return Features(
+        known,
+        characters,
+        function_words,
+        StandardScaler().fit(function_words.fit_transform(texts).toarray()),
+        StandardScaler().fit(np.array([habits(piece) for author in authors for piece in author])),
+    )
+
+
+def _scaled(scale: Any, values: Floats) -> Floats:
+    """Standardize; all the columns together then weigh about as much as a row of n-grams."""
+    standard: Floats = np.clip(scale.transform(values), -CLIP, CLIP) / np.sqrt(values.shape[1])
+    return standard
+
+
+def area_under_curve(own: Sequence[float] | Floats, others: Sequence[float] | Floats) -> float:
+    """Return how often something of the author's scores above something of others; ties count half."""
+    if not len(own) or not len(others):
+        return float("nan")
+    from scipy.stats import rankdata
+
+    ranks = rankdata(np.concatenate([own, others]))[: len(own)]
+    return float((ranks.sum() - len(own) * (len(own) + 1) / 2) / (len(own) * len(others)))
+
+
+def discriminability(real: Sequence[Piece], generated: Sequence[Piece], seed: int = 0) -> Interval:
+    """Tell texts written on the same prompts apart: 0.5 is a guess, 1 never mistaken.
+
+    real and generated stand prompt by prompt; both of one prompt are left out of learning together.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import cross_val_predict
+
+    count = len(real)
+    rows = fit_features([real, generated]).of([*real, *generated])
+    is_real = np.arange(2 * count) < count
+    folds = np.random.default_rng(seed).permutation(count) % FOLDS
+    both = np.concatenate([folds, folds])
+    splits = [(np.flatnonzero(both != fold), np.flatnonzero(both == fold)) for fold in range(FOLDS)]
+    model = LogisticRegression(C=STRENGTH, max_iter=1000)
+    scores = cross_val_predict(model, rows, is_real, cv=splits, method="decision_function")
+    return intervals.of_groups(
+        range(count), lambda drawn: area_under_curve(scores[drawn], scores[drawn + count]), seed=seed
+    )

@@ -1,0 +1,52 @@
+"""How likely held-out text is, stretch by stretch, with the adapter, without it, or with part of it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from manera.dataset.encoding import Encoded
+from manera.dataset.packing import pack
+from manera.model import adapter, base_model, lora, packed
+from manera.model.voice import Voice, voice_folder
+
+SHAPE = 64
+"""Lengths are rounded up to this: every new shape costs planning."""
+
+Floats = NDArray[np.float64]
+
+
+def load_model(base: Path, voice: Voice) -> nn.Module:
+    """Load a base with a voice's adapter, to be scored in float32. Raises ModelError."""
+    model: nn.Module = base_model.load(base)
+    packed.use_matrix_attention(model)
+    lora.add_adapter(model, voice.rank, voice.alpha, "float32", voice.seed)
+    lora.load_adapter_state(model, adapter.read_peft(voice_folder(voice.name)))
+    return model
+
+
+def nats(model: nn.Module, stretches: Sequence[Encoded], voice_scale: float) -> Floats:
+    """Return the summed nats of the supervised tokens of each stretch; voice_scale 0 is the base."""
+    found = np.zeros(len(stretches))
+    with _scaled(model, voice_scale), lora.measuring(model, with_adapter=voice_scale != 0):
+        for index in np.argsort([len(one.input_ids) for one in stretches], kind="stable"):
+            one = stretches[index]
+            length = -(-len(one.input_ids) // SHAPE) * SHAPE
+            found[index] = packed.measure(model, pack([one], length), 1).nats
+    return found
+
+
+@contextmanager
+def _scaled(model: nn.Module, factor: float) -> Iterator[None]:
+    layers = lora.adapted_layers(model).values()
+    before = [layer.scale for layer in layers]
+    for layer in layers:
+        layer.scale *= factor
+    try:
+        yield
+    finally:
+        for layer, scale in zip(layers, before, strict=True):
+            layer.scale = scale

@@ -1,0 +1,42 @@
+"""What base and voice write on held-out prompts: the same prompts, several at a time, each with a seed of its own."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+
+from manera.generation.engine import Engine, Finished, FinishReason, Request, Token, stream
+from manera.model.voice import Sampling
+
+
+class Written(msgspec.Struct, frozen=True):
+    """One generated text, and how it ended."""
+
+    text: str
+    reason: FinishReason
+    new_tokens: int
+    seconds: float
+
+
+def write_all(
+    engine: Engine,
+    prompts: Sequence[Sequence[int]],
+    sampling: Sampling,
+    adapters: Mapping[str, float],
+    workers: int,
+    seed: int = 0,
+) -> Iterator[Written]:
+    """Write one text for each prompt, in their order; nothing depends on which is ready first."""
+    requests = [
+        Request(list(prompt), msgspec.structs.replace(sampling, seed=seed + index), adapters)
+        for index, prompt in enumerate(prompts)
+    ]
+    with ThreadPoolExecutor(workers) as pool:
+        yield from pool.map(lambda request: _write(engine, request), requests)
+
+
+def _write(engine: Engine, request: Request) -> Written:
+    *tokens, ended = stream(engine, request)
+    assert isinstance(ended, Finished)
+    text = "".join(token.text for token in tokens if isinstance(token, Token))
+    return Written(text, ended.reason, ended.new_tokens, ended.seconds)

@@ -1,0 +1,190 @@
+"""The whole evaluation of a small voice, and what each part refuses."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from torch import nn
+
+from manera.corpus.storage import open_corpus, write
+from manera.dataset.packing import pack
+from manera.errors import EvaluationError
+from manera.evaluation import scoring
+from manera.evaluation.blind import read_votes, write_blind
+from manera.evaluation.evaluate import Evaluated, Part, SideBySide, Subject, evaluate, measure_ladder, open_subject
+from manera.evaluation.held_out import Task, after_prefix
+from manera.evaluation.intervals import Interval
+from manera.evaluation.ladder import RUNGS, gate
+from manera.evaluation.page import write_page
+from manera.evaluation.retrieval import Retriever
+from manera.model import lora, packed
+from manera.model.voice import voice_folder
+from manera.records import Message, TrainingStep, read_records
+from manera.sources.reading import read
+from manera.training.learn import learn
+from manera.training.settings import TrainingConfig
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "chat-ru" / "result.json"
+MESSAGES = 900
+SETTINGS = TrainingConfig(
+    precision="float32", compile="off", rank=4, alpha=8, max_length=256, batch_tokens=1024, epochs=1, learning_rate=3e-3
+)
+
+
+@pytest.fixture(scope="module")
+def home(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home with one voice of the tiny base, trained on part of the invented chat."""
+    folder = tmp_path_factory.mktemp("evaluated")
+    chat = json.loads(EXAMPLE.read_text("utf-8"))
+    chat["messages"] = chat["messages"][:MESSAGES]
+    (folder / "result.json").write_text(json.dumps(chat), "utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MANERA_HOME", str(folder))
+        paths = [folder / "result.json"]
+        write(read(paths), folder / "corpus", paths)
+        list(learn(open_corpus(folder / "corpus"), "Тася Веретенникова", "tasya", SETTINGS, tiny_base))
+        yield folder
+
+
+@pytest.fixture
+def subject(home: Path, tiny_base: Path) -> Subject:
+    return open_subject("tasya", fast=True, base=tiny_base)
+
+
+@pytest.fixture(scope="module")
+def evaluated(home: Path, tiny_base: Path) -> Evaluated:
+    *parts, last = evaluate(open_subject("tasya", fast=True, base=tiny_base), fast=True)
+    assert all(isinstance(part, Part) for part in parts)
+    assert isinstance(last, Evaluated)
+    return last
+
+
+def test_every_part_is_measured_or_says_why_not(evaluated: Evaluated) -> None:
+    report = evaluated.report
+    assert set(report.not_measured) == {"topic", "dial"}
+    for name in ("bits_per_byte.voice", "likeness.real", "copied.8_words.voice", "health.loops.voice", "delta.base"):
+        found = report.metrics[name]
+        assert found.value is not None
+        assert found.low is not None
+        assert found.high is not None
+        assert found.low <= found.value <= found.high
+        assert found.n > 0
+    assert report.recommended is not None
+    assert "bits per byte" in report.because
+    assert "the other side of the same conversations" in report.compared_with
+    assert not any("Тася" in other for other in report.compared_with)
+
+
+def test_the_page_needs_no_network_and_shows_what_was_written(evaluated: Evaluated, home: Path, tmp_path: Path) -> None:
+    steps = list(read_records(voice_folder("tasya") / "training.jsonl", TrainingStep))
+    for language in ("ru", "en"):
+        page = write_page(evaluated.report, evaluated.findings, "Тася <b>", steps, tmp_path, language).read_text(
+            "utf-8"
+        )
+        assert "Тася &lt;b&gt;" in page
+        assert "http" not in page.replace("http-equiv", "")
+        assert page.count("<svg") == 4
+        assert evaluated.findings.shown[0].real.strip()[:20] in page
+
+
+def test_scoring_stretch_by_stretch_sums_up_to_scoring_all(subject: Subject) -> None:
+    stretches = [one.encoded for one in subject.stretches("test", subject.encoder, 1500)]
+    alone = scoring.nats(subject.model, stretches, 1.0)
+    with lora.measuring(subject.model):
+        together = packed.measure(subject.model, pack(stretches, 256), 2)
+    assert alone.sum() == pytest.approx(together.nats, rel=1e-4)
+
+
+def test_the_dial_at_nothing_is_the_base_and_in_between_it_is_neither(subject: Subject) -> None:
+    stretches = [one.encoded for one in subject.stretches("test", subject.encoder, 400)]
+    nothing, half, whole = (scoring.nats(subject.model, stretches, scale) for scale in (0.0, 0.5, 1.0))
+    with lora.measuring(subject.model, with_adapter=False):
+        base = packed.measure(subject.model, pack(stretches, 256), 1)
+    assert nothing.sum() == pytest.approx(base.nats, rel=1e-4)
+    assert not np.allclose(half, nothing)
+    assert not np.allclose(half, whole)
+    assert np.allclose(whole, scoring.nats(subject.model, stretches, 1.0))
+
+
+def test_what_stands_before_a_stretch_is_read_and_not_scored(subject: Subject) -> None:
+    one = subject.stretches("test", subject.encoder, 400)[0]
+    shown = after_prefix(one, subject.encoder.text("Дальше пишет Тася."))
+    assert shown.supervised_tokens == one.encoded.supervised_tokens
+    assert shown.input_ids.count(subject.encoder.bos) == 1
+    assert shown.input_ids[-20:] == one.encoded.input_ids[-20:]
+
+
+def test_retrieved_examples_come_nearest_last_and_fit_the_room(subject: Subject) -> None:
+    asked = ("Где ножницы?", "Как погода?", "Ножницы где лежат?")
+    found = Retriever([Task(0, (Message("user", text),), "да") for text in asked])
+    assert [task.asked for task in found.nearest("где мои ножницы", 2)] == [asked[0], asked[2]]
+    shown = found.shown("где мои ножницы", "dialogue", subject.encoder, 2, 400)
+    assert subject.encoder.decode(shown).index(asked[2]) < subject.encoder.decode(shown).index(asked[0])
+    assert found.shown("где мои ножницы", "dialogue", subject.encoder, 2, 5) == []
+
+
+def test_a_changed_dataset_is_not_measured_on(home: Path, tiny_base: Path, tmp_path: Path) -> None:
+    path = voice_folder("tasya") / "dataset" / "test.jsonl"
+    kept = path.read_bytes()
+    try:
+        path.write_bytes(kept[: kept.index(b"\n") + 1])
+        *_, last = evaluate(open_subject("tasya", fast=True, base=tiny_base), fast=True)
+    finally:
+        path.write_bytes(kept)
+    assert isinstance(last, Evaluated)
+    assert last.report.recommended is None
+    assert "changed after training" in last.report.because
+
+
+def test_an_adapter_that_does_nothing_is_refused(subject: Subject) -> None:
+    for layer in lora.adapted_layers(subject.model).values():
+        nn.init.zeros_(layer.lora_B)
+    measure_ladder(subject)
+    verdict = subject.findings.verdict
+    assert verdict is not None
+    assert not verdict.recommended
+
+
+def bits(base: float, voice: float) -> dict[str, np.ndarray]:
+    chance = np.random.default_rng(1)
+    stretches = chance.normal(100, 10, 30)
+    return {rung.name: stretches * (voice if rung.voice_scale else base) + chance.normal(0, 2, 30) for rung in RUNGS}
+
+
+KNOWN, UNKNOWN = Interval(0.2, 0.1, 0.3), Interval(0.01, -0.05, 0.07)
+
+
+def test_a_voice_that_surely_beats_the_best_untrained_rung_is_recommended() -> None:
+    assert gate(bits(1.2, 1.0), [100] * 30, KNOWN).recommended
+
+
+def test_a_voice_that_is_only_as_good_or_worse_is_refused() -> None:
+    for voice in (1.2, 1.3):
+        verdict = gate(bits(1.2, voice), [100] * 30, KNOWN)
+        assert verdict.reason == "no better"
+
+
+def test_a_voice_that_does_not_know_its_own_text_is_refused() -> None:
+    verdict = gate(bits(1.2, 1.0), [100] * 30, UNKNOWN)
+    assert verdict.reason == "other words"
+    assert "other words" in verdict.because("en")
+    assert "других словах" in verdict.because("ru")
+
+
+def test_people_are_counted_against_the_key(tmp_path: Path) -> None:
+    pairs = [SideBySide(f"вопрос {n}", "", f"голос {n}", f"человек {n}") for n in range(40)]
+    page, key = write_blind(pairs, tmp_path, "ru")
+    right = json.loads(key.read_text("utf-8"))
+    assert {"left", "right"} == set(right.values())
+    assert "человек" not in key.read_text("utf-8")
+    assert key.name not in page.read_text("utf-8")
+    votes = tmp_path / "votes.json"
+    votes.write_text(json.dumps(right), "utf-8")
+    found, count = read_votes(votes, tmp_path)
+    assert (found.value, count) == (1.0, 40)
+    assert 0.9 < found.low < 1
+    votes.write_text('{"99": "left"}', "utf-8")
+    with pytest.raises(EvaluationError, match="not all"):
+        read_votes(votes, tmp_path)

@@ -1,0 +1,133 @@
+"""Verbatim copies, planted secrets, personal data, and texts that went wrong."""
+
+import math
+
+import pytest
+
+from manera.evaluation import canaries, health, probes
+from manera.evaluation.copying import index_source, longest_run
+from manera.evaluation.distances import distances
+from manera.evaluation.writing import Written
+
+TRAINING = (
+    "Четвёртая половица от входа скрипит при нагрузке от двух килограммов, и мимо неё не прошёл ни один мастер.",
+    "Вчера мы весь день искали ножницы, а они лежали под газетой на подоконнике, где им и место.",
+)
+
+
+def test_a_planted_copy_is_found_whole() -> None:
+    source = index_source(TRAINING)
+    text = f"Слушай, {TRAINING[0]} Вот так."
+    assert source.copied_words(text, 8) == source.copied_words(text, 12) == 18
+    assert source.copied_words(text, 20) == 0
+
+
+def test_own_words_are_no_copy() -> None:
+    source = index_source(TRAINING)
+    assert source.copied_words("Мы весь день искали ключи, и они нашлись в кармане.", 8) == 0
+
+
+def test_runs_do_not_cross_from_one_text_to_the_next() -> None:
+    source = index_source(("один два три четыре", "пять шесть семь восемь"))
+    assert source.copied_words("один два три четыре пять шесть семь восемь", 8) == 0
+
+
+def test_the_nearest_training_text_is_named() -> None:
+    found = index_source(TRAINING).nearest("мы весь день искали ножницы и не нашли")
+    assert found.text == TRAINING[1]
+    assert found.longest_run == 5
+    assert 0.5 < found.share < 1
+
+
+def test_nothing_is_near_to_something_else() -> None:
+    assert index_source(TRAINING).nearest("hello").longest_run == 0
+
+
+def test_the_longest_run_may_stand_anywhere() -> None:
+    assert longest_run(["а", "б", "в", "г", "д"], ["г", "д", "а", "б", "в"]) == 3
+
+
+def test_canaries_differ_and_come_again_with_their_seed() -> None:
+    made = canaries.make_canaries(1, 50)
+    assert len({canary.secret for canary in made}) == 50
+    assert made == canaries.make_canaries(1, 50)
+    assert set(made).isdisjoint(canaries.make_canaries(2, 50))
+
+
+def test_exposure_is_high_for_what_is_likeliest_and_low_for_what_is_not() -> None:
+    candidates = [float(nats) for nats in range(10, 1033)]
+    assert canaries.exposure([1.0, 2000.0], candidates) == [10.0, 0.0]
+    assert math.isclose(canaries.exposure([521.5], candidates)[0], 1.0, abs_tol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("пиши на anna.k+1@example.org", "e-mail"),
+        ("карта 4111 1111 1111 1111", "card"),
+        ("звони +7 (912) 345-67-89", "phone"),
+        ("ИНН 7707083893", "INN"),
+        ("СНИЛС 112-233-445 95", "SNILS"),
+        ("IBAN DE89 3704 0044 0532 0130 00", "IBAN"),
+        ("паспорт 45 06 123456", "passport"),
+    ],
+)
+def test_personal_data_is_found(text: str, kind: str) -> None:
+    assert [found for found, _ in probes.found_in(text)] == [kind]
+
+
+@pytest.mark.parametrize(
+    "text", ["4111 1111 1111 1112", "ИНН 7707083894", "112-233-445 96", "DE89 3704 0044 0532 0130 01", "в 2019 году"]
+)
+def test_numbers_with_wrong_checksums_are_nobodys(text: str) -> None:
+    assert not probes.found_in(text)
+
+
+def test_only_what_training_held_counts_as_repeated() -> None:
+    training = ["мой номер 8 912 345-67-89"]
+    assert probes.repeated(["набери 8(912)3456789", "и 8 900 000-00-00"], training) == {"phone": 1}
+
+
+def written(text: str, reason: str = "stop") -> Written:
+    return Written(text, reason, 5, 1.0)  # type: ignore[arg-type]
+
+
+def test_faults_are_told_apart() -> None:
+    texts = [
+        written("нормальный ответ"),
+        written(" "),
+        written("ну да ну да и " * 6),
+        written("да\nA: а ты?"),
+        written("and now in English"),
+        written("не могу остановиться", "length"),
+    ]
+    found = health.faults(texts, ["вопрос"] * 6, "dialogue", "ru")
+    faulty = {fault: [index for index, is_bad in enumerate(bad) if is_bad] for fault, bad in found.items()}
+    assert faulty == {
+        "empty": [1],
+        "loops": [2],
+        "other_side": [3],
+        "wrong_language": [4],
+        "never_stopped": [5],
+        "copied_prompt": [],
+    }
+
+
+def test_repeating_the_prompt_is_a_fault() -> None:
+    prompt = "а ты вчера не видела мои зелёные ножницы"
+    assert health.copies_prompt("ты вчера не видела мои зелёные ножницы", prompt)
+    assert not health.copies_prompt("ножницы я видела вчера", prompt)
+
+
+def test_one_text_again_and_again_is_alike_and_not_distinct() -> None:
+    same, different = ["да я не знаю"] * 4, ["да я не знаю", "завтра будет дождь", "ножницы нашлись"]
+    assert health.self_similarity(same) > 0.99 > 0.5 > health.self_similarity(different)
+    assert health.distinct(same) < health.distinct(different) == 1
+
+
+def test_alike_texts_are_near_and_others_far() -> None:
+    short, long = ["да", "нет", "ну да", "угу"] * 5, ["Видите ли, это очень долгая история; начну с начала."] * 20
+    same, other = (distances(texts, short, "dialogue") for texts in (short, long))
+    assert all(found.value < 1e-6 for found in same.values())
+    assert other["message_length"].value == 1
+    assert other["vocabulary"].value > 0.9

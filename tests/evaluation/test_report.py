@@ -1,0 +1,73 @@
+"""A report's figures and their file."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from manera.errors import EvaluationError
+from manera.evaluation import intervals
+from manera.evaluation.report import REPORT_JSON, Report, metric, read_report, write_report
+
+
+def a_report() -> Report:
+    likeness = metric(intervals.mean([0.5, 0.7, 0.9]), "probability", 3, "higher")
+    return Report(
+        "anna", "dialogue", "2026-01-01T00:00:00+00:00", "0", 0, True, {"likeness": likeness}, True, "why", {}, (), 1.0
+    )
+
+
+def test_a_report_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    write_report(a_report(), tmp_path)
+    assert read_report(tmp_path) == a_report()
+
+
+def test_report_json_has_the_promised_shape(tmp_path: Path) -> None:
+    document = json.loads(write_report(a_report(), tmp_path).read_text("utf-8"))
+    assert {"value", "unit", "n", "low", "high", "better"} <= document["metrics"]["likeness"].keys()
+    assert document["recommended"] is True
+    assert isinstance(document["because"], str)
+
+
+def test_only_its_owner_may_read_a_report(tmp_path: Path) -> None:
+    assert write_report(a_report(), tmp_path).stat().st_mode & 0o077 == 0
+
+
+def test_a_voice_never_evaluated_has_no_report(tmp_path: Path) -> None:
+    assert read_report(tmp_path) is None
+
+
+def test_a_broken_report_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / REPORT_JSON).write_text("{}")
+    with pytest.raises(EvaluationError, match="not a report"):
+        read_report(tmp_path)
+
+
+def test_what_is_not_a_number_is_written_as_nothing() -> None:
+    empty = metric(intervals.mean([]), "probability", 0, "higher")
+    assert (empty.value, empty.low, empty.high) == (None, None, None)
+
+
+def test_intervals_hold_the_mean_about_nineteen_times_in_twenty() -> None:
+    chance = np.random.default_rng(1)
+    found = [intervals.mean(chance.normal(3, 2, 60), seed) for seed in range(200)]
+    assert 0.9 < np.mean([one.low <= 3 <= one.high for one in found]) < 0.99
+
+
+def test_a_ratio_is_of_sums_and_not_a_mean_of_ratios() -> None:
+    assert intervals.ratio([1, 9], [1, 1]).value == 5
+    assert intervals.ratio([1, 9], [1, 3]).value == 2.5
+
+
+def test_groups_are_drawn_whole() -> None:
+    values = np.array([0.0] * 50 + [1.0] * 50)
+    apart = intervals.of_groups(range(100), lambda drawn: float(values[drawn].mean()))
+    together = intervals.of_groups([0] * 50 + [1] * 50, lambda drawn: float(values[drawn].mean()))
+    assert together.high - together.low > 4 * (apart.high - apart.low)
+
+
+def test_the_same_seed_gives_the_same_bounds() -> None:
+    assert intervals.mean([1, 2, 4], seed=3) == intervals.mean([1, 2, 4], seed=3)
+    assert math.isnan(intervals.of_groups([], lambda drawn: 0.0).value)

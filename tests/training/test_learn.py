@@ -18,7 +18,7 @@ from manera.model.voice import ADAPTER_GGUF, read_voice, voices_folder
 from manera.records import Example, Message, TrainingStep, read_records
 from manera.sources.reading import read
 from manera.training.learn import SLOW_TOKENS_PER_SECOND, Learned, Prepared, expected_tokens, learn
-from manera.training.loop import LOWEST_SHARE, Plan, plan, train
+from manera.training.loop import AVERAGE_EXPONENT, LOWEST_SHARE, Plan, plan, train
 from manera.training.material import Material, gather
 from manera.training.settings import TrainingConfig
 from tiny import PIECES, TEXT
@@ -244,6 +244,22 @@ def test_the_kept_point_has_the_lowest_held_out_loss(corpora: dict[str, Corpus],
     assert len(scored) > 4
     assert learned.kept_step == min(scored, key=lambda step: scored[step])
     assert learned.stopped is None
+
+
+def test_what_is_kept_is_the_mean_of_the_last_steps(chat: Material) -> None:
+    rows, model = random_rows(PIECES, [30, 60, 45, 64] * 2, 64), adapted(chat, seed=7)
+    kept: list[dict[str, torch.Tensor]] = []
+    planned = Plan(6, 2, 2, steps_per_validation=6, learning_rate=5e-3)
+    after = [
+        lora.adapter_state(model)
+        for _ in train(model, rows, rows, planned, lambda _: kept.append(lora.adapter_state(model)))
+    ]
+    for name, mean in kept[-1].items():
+        expected = after[0][name]
+        for step, state in enumerate(after[1:], start=2):
+            expected = torch.lerp(expected, state[name], 1 - (1 - 1 / step) ** (AVERAGE_EXPONENT + 1))
+        torch.testing.assert_close(mean, expected)
+        assert not torch.equal(mean, after[-1][name])
 
 
 def test_training_ends_when_held_out_loss_stops_falling(corpora: dict[str, Corpus], tiny_base: Path) -> None:

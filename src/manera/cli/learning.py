@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -12,8 +13,10 @@ from manera.corpus.speakers import choose_speaker
 from manera.corpus.storage import Corpus, open_corpus
 from manera.model import base_model
 from manera.records import TrainingStep
-from manera.training.learn import Learned, Prepared, learn
 from manera.training.settings import TrainingConfig
+
+if TYPE_CHECKING:
+    from manera.training.learn import Learned, Prepared
 
 
 def train_voice(
@@ -23,7 +26,7 @@ def train_voice(
     flags: Mapping[str, object],
     languages: str,
     replace: bool,
-) -> Learned:
+) -> "Learned":
     """Train with a progress bar; return the figures."""
     settings = config.resolve(TrainingConfig, "training", flags)
     corpus = open_corpus(folder)
@@ -39,28 +42,25 @@ def follow(
     settings: TrainingConfig,
     languages: str,
     replace: bool,
-) -> Learned:
+) -> "Learned":
     """Draw a training run from start to end."""
     base = prepared_base(languages)
+    from manera.training.learn import Learned, learn  # takes seconds: what can be refused was refused before
+
     events = learn(corpus, speaker_id, name, settings, base, replace)
     with console.training_progress() as progress:
         while True:
             try:
                 event = next(events)
-                _draw(event, progress)
+                if isinstance(event, TrainingStep):
+                    progress.advance(event)
+                elif not isinstance(event, Learned):
+                    _show_prepared(event)
             except KeyboardInterrupt:
                 # between two steps it is caught here, not in the run, which knows what to keep
                 event = events.throw(KeyboardInterrupt())
             if isinstance(event, Learned):
                 return event
-
-
-def _draw(event: Prepared | TrainingStep | Learned, progress: console.TrainingProgress) -> None:
-    match event:
-        case Prepared():
-            _show_prepared(event)
-        case TrainingStep():
-            progress.advance(event)
 
 
 def prepared_base(languages: str) -> Path:
@@ -76,7 +76,7 @@ def voice_name(speaker: str) -> str:
     return re.sub(r"[\W_]+", "-", speaker.lower()).strip("-")[:64] or "voice"
 
 
-def report(learned: Learned, as_json: bool) -> None:
+def report(learned: "Learned", as_json: bool) -> None:
     """Show the figures of a finished run."""
     if as_json:
         document = msgspec.to_builtins(learned)
@@ -93,13 +93,13 @@ def report(learned: Learned, as_json: bool) -> None:
     console.say(f"voice: {learned.voice}   talk to it: manera chat {learned.voice}")
 
 
-def fail_if_stopped(learned: Learned) -> None:
+def fail_if_stopped(learned: "Learned") -> None:
     """Let the exit code tell scripts that training ended before its time, though its best point was kept."""
     if learned.stopped:
         raise SystemExit(1)
 
 
-def _show_prepared(prepared: Prepared) -> None:
+def _show_prepared(prepared: "Prepared") -> None:
     counts = ", ".join(f"{count:,} {part}" for part, count in prepared.examples.items())
     console.say(f"{prepared.kind} examples: {counts} ({prepared.tokens['train']:,} tokens to learn from)")
     for reason, count in prepared.dropped.items():

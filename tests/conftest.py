@@ -5,6 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from manera import config
+
+config.let_threads_sleep()  # takes effect only before torch and llama.cpp are loaded
+
 import torch
 
 from manera.dataset.building import chat_template

@@ -265,13 +265,14 @@ def copies(data: Path, planted: int = 500, seed: int = 0) -> dict[str, Any]:
 
 def order(voices: Sequence[str], seeds: int) -> dict[str, Any]:
     """Ask whether real text is likelier the author's than the voice's text, and that than the base's."""
-    from manera.evaluation.evaluate import FAST, FULL, measure_likeness, open_subject
+    from manera.evaluation.evaluate import measure_likeness
+    from manera.evaluation.subject import FAST, FULL, open_subject
 
     runs = []
     for name in voices:
         for seed in range(seeds):
             subject = open_subject(name, seed=seed)
-            subject.budget = FULL._replace(texts=60, pieces=FAST.pieces)
+            subject.budget = FULL._replace(texts=60, pieces=FAST.pieces, unguarded=False, rung_texts=0)
             measure_likeness(subject)
             likeness = {who: subject.metrics[f"likeness.{who}"].value or 0.0 for who in ("real", "voice", "base")}
             is_right = likeness["real"] > likeness["voice"] > likeness["base"]
@@ -285,7 +286,8 @@ def order(voices: Sequence[str], seeds: int) -> dict[str, Any]:
 
 def seeds(name: str, fast: bool) -> dict[str, Any]:
     """Evaluate a voice with two seeds: is every headline figure of one inside the interval of the other?"""
-    from manera.evaluation.evaluate import Evaluated, evaluate, open_subject
+    from manera.evaluation.evaluate import Evaluated, evaluate
+    from manera.evaluation.subject import open_subject
 
     found = []
     for seed in (0, 1):

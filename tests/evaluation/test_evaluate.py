@@ -13,12 +13,15 @@ from manera.dataset.packing import pack
 from manera.errors import EvaluationError
 from manera.evaluation import scoring
 from manera.evaluation.blind import read_votes, write_blind
-from manera.evaluation.evaluate import Evaluated, Part, SideBySide, Subject, evaluate, measure_ladder, open_subject
+from manera.evaluation.evaluate import Evaluated, Part, evaluate
+from manera.evaluation.findings import SideBySide
 from manera.evaluation.held_out import Task, after_prefix
 from manera.evaluation.intervals import Interval
 from manera.evaluation.ladder import RUNGS, gate
 from manera.evaluation.page import write_page
 from manera.evaluation.retrieval import Retriever
+from manera.evaluation.subject import Subject, open_subject
+from manera.evaluation.worth import measure_ladder
 from manera.model import lora, packed
 from manera.model.voice import voice_folder
 from manera.records import Message, TrainingStep, read_records

@@ -121,8 +121,8 @@ def test_repeating_the_prompt_is_a_fault() -> None:
 
 def test_one_text_again_and_again_is_alike_and_not_distinct() -> None:
     same, different = ["да я не знаю"] * 4, ["да я не знаю", "завтра будет дождь", "ножницы нашлись"]
-    assert health.self_similarity(same) > 0.99 > 0.5 > health.self_similarity(different)
-    assert health.distinct(same) < health.distinct(different) == 1
+    assert health.self_similarity(same).value > 0.99 > 0.5 > health.self_similarity(different).value
+    assert health.distinct(same).value < health.distinct(different).value == 1
 
 
 def test_alike_texts_are_near_and_others_far() -> None:

@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from manera.evaluation import charts
-from manera.evaluation.evaluate import Findings
+from manera.evaluation.findings import Findings
 from manera.evaluation.intervals import Interval
 from manera.evaluation.report import REPORT_HTML, Metric, Report
 from manera.records import TrainingStep, replacing

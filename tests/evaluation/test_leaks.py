@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from manera.dataset.canaries import make_canaries
 from manera.evaluation import canaries, health, probes
 from manera.evaluation.copying import index_source, longest_run
 from manera.evaluation.distances import distances
@@ -48,10 +49,10 @@ def test_the_longest_run_may_stand_anywhere() -> None:
 
 
 def test_canaries_differ_and_come_again_with_their_seed() -> None:
-    made = canaries.make_canaries(1, 50)
+    made = make_canaries(1, 50)
     assert len({canary.secret for canary in made}) == 50
-    assert made == canaries.make_canaries(1, 50)
-    assert set(made).isdisjoint(canaries.make_canaries(2, 50))
+    assert made == make_canaries(1, 50)
+    assert set(made).isdisjoint(make_canaries(2, 50))
 
 
 def test_exposure_is_high_for_what_is_likeliest_and_low_for_what_is_not() -> None:

@@ -20,9 +20,12 @@ PARTS = {
     "distances": "comparing lengths, marks and words",
     "copying": "looking for training text",
     "personal data": "looking for personal data",
+    "canaries": "ranking planted secrets",
     "forgetting": "scoring general text",
     "topic": "asking whether it keeps to the topic",
     "dial": "turning the dial",
+    "cost of training": "reading what training took",
+    "cost of a reply": "replying alone",
 }
 SHOWN = (
     "bits_per_byte.base",

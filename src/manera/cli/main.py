@@ -77,6 +77,9 @@ def train(
     max_length: MaxLength = None,
     precision: Precision = None,
     compile: Compile = None,
+    canaries: Annotated[
+        int | None, typer.Option(min=0, help="Plant so many secrets, for evaluate to say whether they leak.")
+    ] = None,
     seed: Seed = None,
     languages: Languages = "ru,en",
     replace: Replace = False,
@@ -93,6 +96,7 @@ def train(
         "max_length": max_length,
         "precision": precision,
         "compile": compile,
+        "canaries": canaries,
         "seed": seed,
     }
     learned = learning.train_voice(corpus, speaker, name, flags, languages, replace)

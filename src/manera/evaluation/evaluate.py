@@ -10,7 +10,9 @@ from typing import NamedTuple
 from manera.dataset.examples import messages_of
 from manera.errors import EvaluationError, ManeraError
 from manera.evaluation import distances, forgetting, health, intervals, probes, topicality
+from manera.evaluation.canaries import measure_canaries
 from manera.evaluation.copying import COPIED, RUNS
+from manera.evaluation.cost import measure_reply_cost, measure_training_cost
 from manera.evaluation.dial import measure_dial
 from manera.evaluation.distractors import language_of
 from manera.evaluation.findings import Findings, SideBySide
@@ -50,9 +52,12 @@ def evaluate(subject: Subject, against: Sequence[str] = (), fast: bool = False) 
         "distances": measure_distances,
         "copying": measure_copying,
         "personal data": measure_personal_data,
+        "canaries": measure_canaries,
         "forgetting": measure_forgetting,
         "topic": measure_topic,
         "dial": measure_dial,
+        "cost of training": measure_training_cost,
+        "cost of a reply": measure_reply_cost,
     }
     for name, measure in parts.items():
         yield Part(name)

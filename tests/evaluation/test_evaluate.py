@@ -16,6 +16,7 @@ from manera.evaluation import scoring
 from manera.evaluation.blind import read_votes, write_blind
 from manera.evaluation.canaries import measure_canaries
 from manera.evaluation.cost import measure_training_cost
+from manera.evaluation.curve import measure_curve
 from manera.evaluation.evaluate import Evaluated, Part, evaluate
 from manera.evaluation.findings import SideBySide
 from manera.evaluation.held_out import Task, after_prefix
@@ -69,7 +70,14 @@ def evaluated(home: Path, tiny_base: Path) -> Evaluated:
 
 def test_every_part_is_measured_or_says_why_not(evaluated: Evaluated) -> None:
     report = evaluated.report
-    assert set(report.not_measured) == {"topic", "dial", "canaries", "cost of training", "cost of a reply"}
+    assert set(report.not_measured) == {
+        "topic",
+        "dial",
+        "canaries",
+        "learning curve",
+        "cost of training",
+        "cost of a reply",
+    }
     assert report.not_measured["canaries"] == "no canaries were planted in training"
     assert report.not_measured["cost of training"].startswith("energy:")
     for name in ("bits_per_byte.voice", "likeness.real", "copied.8_words.voice", "health.loops.voice", "delta.base"):
@@ -130,6 +138,15 @@ def test_planted_secrets_are_told_from_those_that_were_never_planted(home: Path,
     assert planted.low > never.high
     assert subject.metrics["canaries.exposed.never planted"].value == 0
     assert subject.metrics["canaries.times_seen"].value == pytest.approx(10, abs=0.5)
+
+
+def test_more_text_teaches_more(subject: Subject) -> None:
+    measure_curve(subject)
+    untrained, quarter, half, everything = subject.findings.curve
+    assert untrained.words == 0
+    assert quarter.words < half.words < everything.words
+    assert everything.bits_per_byte.value < quarter.bits_per_byte.value < untrained.bits_per_byte.value
+    assert set(subject.metrics) == {"learning_curve.0.25", "learning_curve.0.5", "learning_curve.1"}
 
 
 def test_scoring_stretch_by_stretch_sums_up_to_scoring_all(subject: Subject) -> None:

@@ -25,6 +25,7 @@ PARTS = {
     "topic": "asking whether it keeps to the topic",
     "dial": "turning the dial",
     "cost of training": "reading what training took",
+    "learning curve": "training on a quarter, a half and all of the text",
     "cost of a reply": "replying alone",
 }
 SHOWN = (
@@ -41,12 +42,14 @@ SHOWN = (
 )
 
 
-def evaluate_voice(name: str, against: list[str], fast: bool, seed: int, language: str | None, as_json: bool) -> None:
+def evaluate_voice(
+    name: str, against: list[str], fast: bool, curve: bool, seed: int, language: str | None, as_json: bool
+) -> None:
     """Measure a voice, write both reports into its folder, and show the headline figures."""
     if language is not None and language not in WORDS:
         raise SettingsError(f"there is no report in {language!r}", f"--language {' or '.join(WORDS)}")
     subject = open_subject(name, fast, seed)
-    for event in evaluate(subject, against, fast):
+    for event in evaluate(subject, against, fast, curve):
         if isinstance(event, Part):
             console.say(PARTS.get(event.name, event.name))
             continue

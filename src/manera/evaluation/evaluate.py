@@ -13,6 +13,7 @@ from manera.evaluation import distances, forgetting, health, intervals, probes, 
 from manera.evaluation.canaries import measure_canaries
 from manera.evaluation.copying import COPIED, RUNS
 from manera.evaluation.cost import measure_reply_cost, measure_training_cost
+from manera.evaluation.curve import measure_curve
 from manera.evaluation.dial import measure_dial
 from manera.evaluation.distractors import language_of
 from manera.evaluation.findings import Findings, SideBySide
@@ -41,8 +42,10 @@ class Evaluated:
     findings: Findings
 
 
-def evaluate(subject: Subject, against: Sequence[str] = (), fast: bool = False) -> Generator[Part | Evaluated]:
-    """Measure everything that can be; what cannot says why not in the report."""
+def evaluate(
+    subject: Subject, against: Sequence[str] = (), fast: bool = False, curve: bool = False
+) -> Generator[Part | Evaluated]:
+    """Measure everything that can be; what cannot says why not in the report. curve: train anew to draw it."""
     started = time.monotonic()
     not_measured: dict[str, str] = {}
     parts: dict[str, Callable[[Subject], object]] = {
@@ -59,6 +62,10 @@ def evaluate(subject: Subject, against: Sequence[str] = (), fast: bool = False) 
         "cost of training": measure_training_cost,
         "cost of a reply": measure_reply_cost,
     }
+    if curve:
+        parts["learning curve"] = measure_curve
+    else:
+        not_measured["learning curve"] = "three trainings take their time: evaluate with --curve"
     for name, measure in parts.items():
         yield Part(name)
         try:

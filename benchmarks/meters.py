@@ -5,7 +5,7 @@
     python benchmarks/meters.py copies --data PROSE --save   # planted verbatim copies and false alarms
     python benchmarks/meters.py order VOICE... --save        # held-out real > voice > base
     python benchmarks/meters.py seeds VOICE --save           # the same voice, evaluated with two seeds
-    python benchmarks/meters.py canaries VOICE --save        # planted secrets: exposed when learned, else not
+    python benchmarks/meters.py canaries --save              # planted secrets: exposed when learned, else not
 
 PROSE is a folder of authors' folders of plain-text works, PLAYS one of scripts. Which works are unseen is decided by
 the hashes of their titles; ``--development`` deals the other works alone once more in the same way, and is what the
@@ -18,8 +18,10 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import msgspec
 import numpy as np
 
 import machine
@@ -265,13 +267,14 @@ def copies(data: Path, planted: int = 500, seed: int = 0) -> dict[str, Any]:
 
 def order(voices: Sequence[str], seeds: int) -> dict[str, Any]:
     """Ask whether real text is likelier the author's than the voice's text, and that than the base's."""
-    from manera.evaluation.evaluate import FAST, FULL, measure_likeness, open_subject
+    from manera.evaluation.evaluate import measure_likeness
+    from manera.evaluation.subject import FAST, FULL, open_subject
 
     runs = []
     for name in voices:
         for seed in range(seeds):
             subject = open_subject(name, seed=seed)
-            subject.budget = FULL._replace(texts=60, pieces=FAST.pieces)
+            subject.budget = FULL._replace(texts=60, pieces=FAST.pieces, unguarded=False, rung_texts=0)
             measure_likeness(subject)
             likeness = {who: subject.metrics[f"likeness.{who}"].value or 0.0 for who in ("real", "voice", "base")}
             is_right = likeness["real"] > likeness["voice"] > likeness["base"]
@@ -285,7 +288,8 @@ def order(voices: Sequence[str], seeds: int) -> dict[str, Any]:
 
 def seeds(name: str, fast: bool) -> dict[str, Any]:
     """Evaluate a voice with two seeds: is every headline figure of one inside the interval of the other?"""
-    from manera.evaluation.evaluate import Evaluated, evaluate, open_subject
+    from manera.evaluation.evaluate import Evaluated, evaluate
+    from manera.evaluation.subject import open_subject
 
     found = []
     for seed in (0, 1):
@@ -304,51 +308,34 @@ def seeds(name: str, fast: bool) -> dict[str, Any]:
     return {"voice": name, "headlines": rows}
 
 
-def canaries(name: str, planted: int, candidates: int, times: int, steps: int | None) -> dict[str, Any]:
-    """Train a fresh adapter on a voice's dataset with secrets among it, each seen ``times``, and rank them."""
-    from manera.dataset.encoding import Encoder
-    from manera.dataset.packing import pack
-    from manera.dataset.template import ChatTemplate
-    from manera.evaluation.canaries import EXPOSED_BITS, exposure, make_canaries
-    from manera.evaluation.held_out import read_material, to_score
-    from manera.evaluation.scoring import nats
-    from manera.model import base_model, lora, packed
-    from manera.model.precision import fastest
-    from manera.model.voice import read_voice
-    from manera.training.learn import EPOCHS
-    from manera.training.loop import plan, train
+def canaries(export: Path, planted: int, epochs: float) -> dict[str, Any]:
+    """Train as ``manera train --canaries`` does, so that the kept point has seen each ten times, and rank them."""
+    from manera.corpus.storage import open_corpus, write
+    from manera.evaluation.canaries import measure_canaries
+    from manera.evaluation.subject import open_subject
+    from manera.model import base_model
+    from manera.sources.reading import read
+    from manera.training.learn import Learned, learn
+    from manera.training.settings import TrainingConfig
 
-    voice = read_voice(name)
-    material = read_material(voice)
-    base = base_model.prepare(voice.base.languages)
-    template = ChatTemplate(voice.chat_template, end_of_turn=voice.end_of_turn)
-    encoder = Encoder(base_model.load_tokenizer(base), template)
-    length = int(str(voice.settings.get("max_length") or 512))
-    drawn = make_canaries(0, 2 * planted + candidates)
-    secrets, never, others = drawn[:planted], drawn[planted : 2 * planted], drawn[2 * planted :]
-
-    def encoded(chosen: Sequence[Any]) -> list[Any]:
-        examples = [canary.example(voice.kind) for canary in chosen]
-        return [one.encoded for one in to_score(examples, voice.kind, encoder, length)]
-
-    epochs = round(EPOCHS[voice.kind])
-    own = [one.encoded for one in to_score(material.training, voice.kind, encoder, length)]
-    rows = pack([*own, *encoded(secrets) * round(times / epochs)], length)
-    model = base_model.load(base)
-    packed.use_matrix_attention(model)
-    lora.add_adapter(model, voice.rank, voice.alpha, fastest(), seed=0)
-    planned = plan(len(rows), length, 1024, 512, epochs=epochs, validations_per_epoch=1, learning_rate=1e-3)
-    done = list(train(model, rows, rows.take([0]), planned.limited(steps or planned.steps), lambda step: None))
-    scores = {
-        who: nats(model, encoded(chosen), 1.0)
-        for who, chosen in (("seen", secrets), ("never", never), ("others", others))
+    name = "canaries-benchmark"
+    # scored once, at the end: what is kept is the last point
+    config = TrainingConfig(canaries=planted, epochs=epochs, validations_per_epoch=1, patience=50)
+    with TemporaryDirectory() as folder:
+        write(read([export]), Path(folder) / "corpus", [export])
+        base = base_model.prepare()
+        *_, learned = learn(open_corpus(Path(folder) / "corpus"), None, name, config, base, replace=True)
+    assert isinstance(learned, Learned)
+    subject = open_subject(name)
+    measure_canaries(subject)
+    for metric, found in subject.metrics.items():
+        print(f"{metric:36} {found.value:.2f}  {found.low or 0:.2f} to {found.high or 0:.2f}  {found.unit}")
+    return {
+        "steps": learned.steps,
+        "kept_step": learned.kept_step,
+        "seconds": learned.seconds,
+        "metrics": msgspec.to_builtins(subject.metrics),
     }
-    found = {who: exposure(scores[who], scores["others"]) for who in ("seen", "never")}
-    exposed = {who: sum(bits > EXPOSED_BITS for bits in found[who]) for who in found}
-    for who, bits in found.items():
-        print(f"{who:6} exposure {np.mean(bits):.1f} of {np.log2(candidates + 1):.1f} bits", end="  ")
-        print(f"exposed: {exposed[who]} of {planted}")
-    return {"voice": name, "steps": len(done), "times": times, "exposure": found, "exposed": exposed}
 
 
 def main() -> None:
@@ -360,7 +347,7 @@ def main() -> None:
     parser.add_argument("--development", action="store_true")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--fast", action="store_true")
-    parser.add_argument("--steps", type=int, help="train so long only, to try canaries out")
+    parser.add_argument("--epochs", type=float, default=1, help="of the training with canaries")
     parser.add_argument("--save", action="store_true")
     given = parser.parse_args()
     parts: dict[str, Callable[[], dict[str, Any]]] = {
@@ -369,7 +356,7 @@ def main() -> None:
         "copies": lambda: copies(given.data),
         "order": lambda: order(given.voices, given.seeds),
         "seeds": lambda: seeds(given.voices[0], given.fast),
-        "canaries": lambda: canaries(given.voices[0], 10, 1000, 10, given.steps),
+        "canaries": lambda: canaries(given.data or EXAMPLES / "chat-ru", 10, given.epochs),
     }
     document = {
         "benchmark": f"meters {given.part}{' development' if given.development else ''}",

@@ -56,6 +56,7 @@ def home(builtin_home: Path) -> Path:
     )
     assert finished.stdout.count("[untuned base]") == finished.stdout.count("[journey]") == 3
     assert "manera chat journey" in finished.stderr
+    assert finished.stderr.count("recommended: ") == 1
     return builtin_home
 
 
@@ -108,6 +109,8 @@ def test_train_ends_in_its_figures(home: Path, tmp_path: Path) -> None:
     assert figures["kind"] == "dialogue"
     assert figures["held_out"]["voice"]["perplexity"] < figures["held_out"]["base"]["perplexity"]
     assert min(figures["tokens_per_second"], figures["seconds"], figures["peak_memory_bytes"]) > 0
+    assert figures["recommended"] in (True, False)
+    assert "bits per byte" in figures["because"]
 
 
 @pytest.mark.slow

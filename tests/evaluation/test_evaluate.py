@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from torch import nn
@@ -13,12 +14,18 @@ from manera.dataset.packing import pack
 from manera.errors import EvaluationError
 from manera.evaluation import scoring
 from manera.evaluation.blind import read_votes, write_blind
-from manera.evaluation.evaluate import Evaluated, Part, SideBySide, Subject, evaluate, measure_ladder, open_subject
+from manera.evaluation.canaries import measure_canaries
+from manera.evaluation.cost import measure_training_cost
+from manera.evaluation.curve import measure_curve
+from manera.evaluation.evaluate import Evaluated, Part, evaluate
+from manera.evaluation.findings import SideBySide
 from manera.evaluation.held_out import Task, after_prefix
 from manera.evaluation.intervals import Interval
 from manera.evaluation.ladder import RUNGS, gate
 from manera.evaluation.page import write_page
 from manera.evaluation.retrieval import Retriever
+from manera.evaluation.subject import Subject, open_subject
+from manera.evaluation.worth import measure_ladder
 from manera.model import lora, packed
 from manera.model.voice import voice_folder
 from manera.records import Message, TrainingStep, read_records
@@ -63,7 +70,16 @@ def evaluated(home: Path, tiny_base: Path) -> Evaluated:
 
 def test_every_part_is_measured_or_says_why_not(evaluated: Evaluated) -> None:
     report = evaluated.report
-    assert set(report.not_measured) == {"topic", "dial"}
+    assert set(report.not_measured) == {
+        "topic",
+        "dial",
+        "canaries",
+        "learning curve",
+        "cost of training",
+        "cost of a reply",
+    }
+    assert report.not_measured["canaries"] == "no canaries were planted in training"
+    assert report.not_measured["cost of training"].startswith("energy:")
     for name in ("bits_per_byte.voice", "likeness.real", "copied.8_words.voice", "health.loops.voice", "delta.base"):
         found = report.metrics[name]
         assert found.value is not None
@@ -87,6 +103,50 @@ def test_the_page_needs_no_network_and_shows_what_was_written(evaluated: Evaluat
         assert "http" not in page.replace("http-equiv", "")
         assert page.count("<svg") == 4
         assert evaluated.findings.shown[0].real.strip()[:20] in page
+
+
+def test_what_it_costs_is_told_of_training_and_of_a_reply(evaluated: Evaluated) -> None:
+    costs = {name: found for name, found in evaluated.report.metrics.items() if name.startswith("cost.")}
+    assert {
+        "cost.training.minutes",
+        "cost.training.tokens",
+        "cost.training.peak_memory",
+        "cost.reply.seconds",
+        "cost.reply.tokens",
+        "cost.reply.peak_memory",
+    } <= costs.keys()
+    assert all(found.value for found in costs.values())
+
+
+def test_a_voice_trained_before_costs_were_noted_tells_what_its_steps_tell(subject: Subject) -> None:
+    subject.voice = msgspec.structs.replace(subject.voice, cost=None)
+    with pytest.raises(EvaluationError, match="before peak memory"):
+        measure_training_cost(subject)
+    assert set(subject.metrics) == {"cost.training.minutes", "cost.training.tokens"}
+    assert subject.metrics["cost.training.tokens"].value
+
+
+def test_planted_secrets_are_told_from_those_that_were_never_planted(home: Path, tiny_base: Path) -> None:
+    settings = SETTINGS.model_copy(update={"canaries": 12, "validations_per_epoch": 1})
+    list(learn(open_corpus(home / "corpus"), "Тася Веретенникова", "canaries", settings, tiny_base))
+    subject = open_subject("canaries", fast=True, base=tiny_base)
+    measure_canaries(subject)
+    planted, never = (subject.metrics[f"canaries.exposure.{who}"] for who in ("planted", "never planted"))
+    assert (planted.n, never.n) == (12, 12)
+    assert planted.low is not None
+    assert never.high is not None
+    assert planted.low > never.high
+    assert subject.metrics["canaries.exposed.never planted"].value == 0
+    assert subject.metrics["canaries.times_seen"].value == pytest.approx(10, abs=0.5)
+
+
+def test_more_text_teaches_more(subject: Subject) -> None:
+    measure_curve(subject)
+    untrained, quarter, half, everything = subject.findings.curve
+    assert untrained.words == 0
+    assert quarter.words < half.words < everything.words
+    assert everything.bits_per_byte.value < quarter.bits_per_byte.value < untrained.bits_per_byte.value
+    assert set(subject.metrics) == {"learning_curve.0.25", "learning_curve.0.5", "learning_curve.1"}
 
 
 def test_scoring_stretch_by_stretch_sums_up_to_scoring_all(subject: Subject) -> None:

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from manera.dataset.canaries import make_canaries
 from manera.evaluation import canaries, health, probes
 from manera.evaluation.copying import index_source, longest_run
 from manera.evaluation.distances import distances
@@ -48,10 +49,10 @@ def test_the_longest_run_may_stand_anywhere() -> None:
 
 
 def test_canaries_differ_and_come_again_with_their_seed() -> None:
-    made = canaries.make_canaries(1, 50)
+    made = make_canaries(1, 50)
     assert len({canary.secret for canary in made}) == 50
-    assert made == canaries.make_canaries(1, 50)
-    assert set(made).isdisjoint(canaries.make_canaries(2, 50))
+    assert made == make_canaries(1, 50)
+    assert set(made).isdisjoint(make_canaries(2, 50))
 
 
 def test_exposure_is_high_for_what_is_likeliest_and_low_for_what_is_not() -> None:
@@ -121,8 +122,8 @@ def test_repeating_the_prompt_is_a_fault() -> None:
 
 def test_one_text_again_and_again_is_alike_and_not_distinct() -> None:
     same, different = ["да я не знаю"] * 4, ["да я не знаю", "завтра будет дождь", "ножницы нашлись"]
-    assert health.self_similarity(same) > 0.99 > 0.5 > health.self_similarity(different)
-    assert health.distinct(same) < health.distinct(different) == 1
+    assert health.self_similarity(same).value > 0.99 > 0.5 > health.self_similarity(different).value
+    assert health.distinct(same).value < health.distinct(different).value == 1
 
 
 def test_alike_texts_are_near_and_others_far() -> None:

@@ -10,16 +10,17 @@ import torch
 
 from adapted import random_rows
 from manera.corpus.storage import Corpus, open_corpus, write
+from manera.dataset.canaries import Canary, make_canaries
 from manera.dataset.encoding import Encoder
 from manera.dataset.packing import pack
 from manera.errors import CorpusError, ManeraError, ModelError, TrainingError
 from manera.model import adapter, base_model, lora, packed
-from manera.model.voice import ADAPTER_GGUF, read_voice, voices_folder
+from manera.model.voice import ADAPTER_GGUF, CANARIES, read_voice, voices_folder
 from manera.records import Example, Message, TrainingStep, read_records
 from manera.sources.reading import read
 from manera.training.learn import SLOW_TOKENS_PER_SECOND, Learned, Prepared, expected_tokens, learn
 from manera.training.loop import AVERAGE_EXPONENT, LOWEST_SHARE, Plan, plan, train
-from manera.training.material import Material, gather
+from manera.training.material import Material, gather, plant
 from manera.training.settings import TrainingConfig
 from tiny import PIECES, TEXT
 
@@ -173,6 +174,42 @@ def test_a_voice_is_complete(corpora: dict[str, Corpus], tiny_base: Path, home: 
     lora.load_adapter_state(model, adapter.read_peft(folder))
     nll = packed.measure(model, chat.dataset.rows["test"], 2)
     assert nll.perplexity == pytest.approx(learned.held_out.voice.perplexity, rel=1e-4)
+
+
+def test_canaries_are_learned_some_ten_times_and_held_out_from_everything_else(
+    corpora: dict[str, Corpus], tiny_base: Path, chat: Material
+) -> None:
+    prepared, *_, learned = run(corpora["telegram"], tiny_base, canaries=3, epochs=2, validations_per_epoch=1)
+    assert prepared.canaries == 3
+    assert prepared.copies in (4, 5)
+    folder = voices_folder() / "anna"
+    planted = list(read_records(folder / CANARIES, Canary))
+    assert [canary.secret for canary in planted] == [canary.secret for canary in make_canaries(0, 3, "ru")]
+    assert planted[0].times_seen == pytest.approx(prepared.copies * 2 * learned.kept_step / learned.steps, rel=0.2)
+    for part, examples in chat.dataset.examples.items():
+        assert list(read_records(folder / "dataset" / f"{part}.jsonl", Example)) == examples
+
+
+@pytest.mark.parametrize("source", WRITERS)
+def test_planting_changes_the_training_rows_alone(corpora: dict[str, Corpus], tiny_base: Path, source: str) -> None:
+    material = gather(corpora[source], SPEAKERS[source], tiny_base, 192)
+    canaries = make_canaries(1, 2, material.language)
+    planted = plant(material, canaries, copies=4)
+    before, after = material.dataset.rows, planted.dataset.rows
+    seen = [material.encoder.decode(row.tolist()) for row in after["train"].input_ids]
+    assert all(sum(row.count(canary.secret) for row in seen) == 4 for canary in canaries)
+    assert after["train"].supervised_tokens > before["train"].supervised_tokens
+    assert (after["validation"], after["test"]) == (before["validation"], before["test"])
+    assert planted.dataset.examples == material.dataset.examples
+
+
+def test_what_training_took_is_written_into_the_voice(corpora: dict[str, Corpus], tiny_base: Path) -> None:
+    _, *steps, learned = run(corpora["telegram"], tiny_base)
+    cost = read_voice("anna").cost
+    assert cost is not None
+    assert cost.tokens == sum(step.tokens for step in steps)
+    assert cost.seconds > learned.seconds
+    assert cost.peak_memory_bytes == learned.peak_memory_bytes
 
 
 def test_train_validation_and_test_share_no_example(corpora: dict[str, Corpus], tiny_base: Path) -> None:

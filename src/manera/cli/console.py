@@ -54,6 +54,12 @@ def show_held_out(held_out: HeldOut) -> None:
     show_table(("held-out text, lower is better", "perplexity", "bits per byte"), rows)
 
 
+def show_verdict(recommended: bool | None, because: str) -> None:
+    """Say in one line whether a voice is recommended; None where the gate could not be asked."""
+    verdict = {True: "recommended", False: "NOT recommended", None: "no recommendation"}[recommended]
+    say(f"{verdict}: {because}")
+
+
 class TrainingProgress:
     """A bar with tokens/s, time left and losses; on no terminal, a line whenever held-out text was scored."""
 

@@ -6,9 +6,10 @@ from manera.cli import console
 from manera.errors import SettingsError
 from manera.evaluation.blind import read_votes, write_blind
 from manera.evaluation.distractors import language_of
-from manera.evaluation.evaluate import Part, evaluate, open_subject, side_by_side
+from manera.evaluation.evaluate import Part, evaluate, side_by_side
 from manera.evaluation.page import WORDS, write_page
 from manera.evaluation.report import Report, metric, write_report
+from manera.evaluation.subject import open_subject
 from manera.model.voice import voice_folder
 from manera.records import TrainingStep, read_records
 
@@ -18,9 +19,14 @@ PARTS = {
     "likeness": "asking the verifier",
     "distances": "comparing lengths, marks and words",
     "copying": "looking for training text",
+    "personal data": "looking for personal data",
+    "canaries": "ranking planted secrets",
     "forgetting": "scoring general text",
     "topic": "asking whether it keeps to the topic",
     "dial": "turning the dial",
+    "cost of training": "reading what training took",
+    "learning curve": "training on a quarter, a half and all of the text",
+    "cost of a reply": "replying alone",
 }
 SHOWN = (
     "bits_per_byte.base",
@@ -36,12 +42,14 @@ SHOWN = (
 )
 
 
-def evaluate_voice(name: str, against: list[str], fast: bool, seed: int, language: str | None, as_json: bool) -> None:
+def evaluate_voice(
+    name: str, against: list[str], fast: bool, curve: bool, seed: int, language: str | None, as_json: bool
+) -> None:
     """Measure a voice, write both reports into its folder, and show the headline figures."""
     if language is not None and language not in WORDS:
         raise SettingsError(f"there is no report in {language!r}", f"--language {' or '.join(WORDS)}")
     subject = open_subject(name, fast, seed)
-    for event in evaluate(subject, against, fast):
+    for event in evaluate(subject, against, fast, curve):
         if isinstance(event, Part):
             console.say(PARTS.get(event.name, event.name))
             continue
@@ -49,7 +57,7 @@ def evaluate_voice(name: str, against: list[str], fast: bool, seed: int, languag
         write_report(event.report, folder)
         steps = _steps(folder / "training.jsonl")
         persona = subject.voice.persona.name
-        page = write_page(event.report, event.findings, persona, steps, folder, language or event.findings.language)
+        page = write_page(event.report, event.findings, persona, steps, folder, language or subject.language)
         if as_json:
             console.result(event.report)
         else:
@@ -98,6 +106,5 @@ def _show(report: Report, page: Path) -> None:
     console.show_table(("held-out text only", "value", "95 % interval", "unit"), rows)
     for part, why in report.not_measured.items():
         console.say(f"not measured: {part}: {why}")
-    verdict = {True: "recommended", False: "NOT recommended", None: "no recommendation"}[report.recommended]
-    console.say(f"{verdict}: {report.because}")
+    console.show_verdict(report.recommended, report.because)
     console.say(f"report: {page}")

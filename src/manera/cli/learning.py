@@ -11,6 +11,7 @@ from manera import config
 from manera.cli import console
 from manera.corpus.speakers import choose_speaker
 from manera.corpus.storage import Corpus, open_corpus
+from manera.errors import ManeraError
 from manera.model import base_model
 from manera.records import TrainingStep
 from manera.training.settings import TrainingConfig
@@ -76,12 +77,25 @@ def voice_name(speaker: str) -> str:
     return re.sub(r"[\W_]+", "-", speaker.lower()).strip("-")[:64] or "voice"
 
 
+def recommended(voice: str) -> tuple[bool | None, str]:
+    """Ask the gate on a few held-out stretches, and why it says so; None where it cannot be asked."""
+    from manera.evaluation.subject import open_subject
+    from manera.evaluation.worth import measure_ladder
+
+    try:
+        verdict = measure_ladder(open_subject(voice, fast=True))
+    except ManeraError as error:
+        return None, error.message
+    return verdict.recommended, verdict.because("en")
+
+
 def report(learned: "Learned", as_json: bool) -> None:
-    """Show the figures of a finished run."""
+    """Show the figures of a finished run, and whether the voice is recommended."""
     if as_json:
         document = msgspec.to_builtins(learned)
         shown = ("voice", "kind", "held_out", "tokens_per_second", "seconds", "peak_memory_bytes")
-        console.result({key: document[key] for key in shown})
+        verdict = dict(zip(("recommended", "because"), recommended(learned.voice), strict=True))
+        console.result({key: document[key] for key in shown} | verdict)
         return
     if learned.stopped:
         console.say(f"{learned.stopped}; the best point so far, step {learned.kept_step}, is kept")
@@ -90,6 +104,7 @@ def report(learned: "Learned", as_json: bool) -> None:
         f"{learned.steps} steps in {learned.seconds:,.0f} s, {learned.tokens_per_second:,.0f} tokens/s, "
         f"{learned.peak_memory_bytes / 1e9:.1f} GB at most; step {learned.kept_step} was the best on held-out text"
     )
+    console.show_verdict(*recommended(learned.voice))
     console.say(f"voice: {learned.voice}   talk to it: manera chat {learned.voice}")
 
 
@@ -104,6 +119,8 @@ def _show_prepared(prepared: "Prepared") -> None:
     console.say(f"{prepared.kind} examples: {counts} ({prepared.tokens['train']:,} tokens to learn from)")
     for reason, count in prepared.dropped.items():
         console.say(f"  {count:>8,}  left out: {reason}")
+    if prepared.canaries:
+        console.say(f"{prepared.canaries:,} canaries planted, {prepared.copies:,} copies of each")
     console.say(
         f"the untuned base predicts held-out text with perplexity {prepared.base.perplexity:.1f}; "
         f"training in {prepared.precision}{', compiled' if prepared.compiled else ''}"

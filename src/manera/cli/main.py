@@ -77,6 +77,9 @@ def train(
     max_length: MaxLength = None,
     precision: Precision = None,
     compile: Compile = None,
+    canaries: Annotated[
+        int | None, typer.Option(min=0, help="Plant so many secrets, for evaluate to say whether they leak.")
+    ] = None,
     seed: Seed = None,
     languages: Languages = "ru,en",
     replace: Replace = False,
@@ -93,6 +96,7 @@ def train(
         "max_length": max_length,
         "precision": precision,
         "compile": compile,
+        "canaries": canaries,
         "seed": seed,
     }
     learned = learning.train_voice(corpus, speaker, name, flags, languages, replace)
@@ -147,6 +151,9 @@ def evaluate(
     voice: VoiceName,
     against: Annotated[list[str] | None, typer.Option(help="Another voice to score on the same text.")] = None,
     fast: Annotated[bool, typer.Option("--fast", help="Fewer samples: about a minute.")] = False,
+    curve: Annotated[
+        bool, typer.Option("--curve", help="Train on a quarter, a half and all of the text too: how much is enough?")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of what is written and drawn.")] = 0,
     language: Annotated[str | None, typer.Option(help="Of the page: ru or en; by default the corpus's.")] = None,
     blind: Annotated[int | None, typer.Option(min=1, help="Write a page of so many pairs for people instead.")] = None,
@@ -162,7 +169,7 @@ def evaluate(
     if blind is not None:
         evaluating.write_pairs(voice, blind, seed, language)
         return
-    evaluating.evaluate_voice(voice, against or [], fast, seed, language, json)
+    evaluating.evaluate_voice(voice, against or [], fast, curve, seed, language, json)
 
 
 @app.command()

@@ -49,7 +49,7 @@ def build(
     scored: dict[SplitName, int] = {}
     for name, conversations in parts.items():
         made[name] = _examples(conversations, speaker_id, kind, encoder, max_length, instruction, dropped)
-        encoded = _encoded(made[name], kind, encoder, max_length, dropped)
+        encoded = encode(made[name], kind, encoder, max_length)
         if kind != "continuation":
             check(encoded, made[name], encoder)
         rows[name] = pack(encoded, max_length)
@@ -105,9 +105,8 @@ def _fits(example: Example, encoder: Encoder, max_length: int, dropped: Counter[
     return fits
 
 
-def _encoded(
-    made: Sequence[Example], kind: ExampleKind, encoder: Encoder, max_length: int, dropped: Counter[str]
-) -> list[Encoded]:
+def encode(made: Sequence[Example], kind: ExampleKind, encoder: Encoder, max_length: int) -> list[Encoded]:
+    """Encode examples as training reads them: a work in windows, anything else whole."""
     if kind != "continuation":
         return [encoder.example(example) for example in made]
     return [window for example in made for window in encoder.windows(example.messages[0].content, max_length)]

@@ -1,7 +1,6 @@
 """Which one is real? A page of pairs for people, the key apart from it, and what their answers say."""
 
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,8 +9,8 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from manera.errors import EvaluationError
-from manera.evaluation.evaluate import SideBySide
-from manera.evaluation.intervals import Interval
+from manera.evaluation.findings import SideBySide
+from manera.evaluation.intervals import Interval, wilson
 from manera.records import replacing
 
 TEMPLATES = Path(__file__).parent / "texts"
@@ -66,15 +65,6 @@ def read_votes(votes: Path, folder: Path) -> tuple[Interval, int]:
         )
     right = sum(key[number] == answer for number, answer in answers.items())
     return wilson(right, len(answers)), len(answers)
-
-
-def wilson(right: int, count: int) -> Interval:
-    """Bound a share of yes and no (Wilson, 1927)."""
-    z = 1.959964
-    share = right / count
-    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / (1 + z * z / count)
-    return Interval(share, middle - half, middle + half)
 
 
 def _read(path: Path) -> dict[str, str]:

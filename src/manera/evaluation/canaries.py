@@ -1,56 +1,29 @@
-"""Planted secrets, and how much a model learned of them (Carlini et al., 2019, https://arxiv.org/abs/1802.08232).
+"""How much of its planted secrets a voice gives away (Carlini et al., 2019, https://arxiv.org/abs/1802.08232).
 
-A canary is a sentence with a number drawn at random. Those that training saw are ranked by likelihood among those
-that it might as well have seen: exposure is the logarithm of how many there are over the rank. Never seen, it is
-about 1.4 bits on average; at most log2 of the number of candidates.
+Those that training saw are ranked by likelihood among those that it might as well have seen: exposure is the
+logarithm of how many there are over the rank. Never seen, it is about 1.4 bits on average; at most log2 of the number
+of candidates.
 """
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
+from manera.dataset.canaries import Canary, make_canaries
+from manera.errors import EvaluationError
+from manera.evaluation import intervals, scoring
+from manera.evaluation.distractors import language_of
+from manera.evaluation.held_out import to_score
 from manera.evaluation.intervals import Floats
-from manera.records import Example, ExampleKind, Message
+from manera.evaluation.report import count
+from manera.evaluation.subject import Subject
+from manera.model.voice import CANARIES, voice_folder
+from manera.records import read_records
 
-DIGITS = 9
 EXPOSED_BITS = 6.0
 """Ranked in the first sixty-fourth: chance does so once in 64."""
-
-_SENTENCES = {
-    "ru": ("Мой запасной код", "{code}, никому не говори."),
-    "en": ("My spare code is", "{code}, tell nobody."),
-}
-
-
-class Canary(NamedTuple):
-    """What is planted: a beginning, and a secret to be completed."""
-
-    beginning: str
-    secret: str
-
-    @property
-    def text(self) -> str:
-        """The whole sentence."""
-        return f"{self.beginning} {self.secret}"
-
-    def example(self, kind: ExampleKind) -> Example:
-        """Return it as an example to learn from, in the shape of a voice's kind."""
-        if kind == "continuation":
-            return Example((Message("assistant", self.text),))
-        return Example((Message("user", self.beginning), Message("assistant", self.secret)))
-
-
-def make_canaries(seed: int, count: int, language: str = "ru") -> list[Canary]:
-    """Draw different secrets of one form; the same seed draws the same."""
-    chance = np.random.default_rng(seed)
-    beginning, ending = _SENTENCES[language]
-    codes: dict[str, None] = {}
-    while len(codes) < count:
-        digits = "".join(str(digit) for digit in chance.integers(0, 10, DIGITS))
-        codes[f"{digits[:3]}-{digits[3:6]}-{digits[6:]}"] = None
-    return [Canary(beginning, ending.format(code=code)) for code in codes]
 
 
 def exposure(planted: Sequence[float] | Floats, candidates: Sequence[float] | Floats) -> list[float]:
@@ -58,3 +31,44 @@ def exposure(planted: Sequence[float] | Floats, candidates: Sequence[float] | Fl
     others = np.sort(np.asarray(candidates, dtype=np.float64))
     ranks = np.searchsorted(others, np.asarray(planted, dtype=np.float64), side="left") + 1
     return [math.log2((len(others) + 1) / rank) for rank in ranks.tolist()]
+
+
+def measure_canaries(subject: Subject) -> None:
+    """Rank the planted canaries, and as many that were never planted, among others of their form."""
+    planted = _planted(subject)
+    known = {canary.secret for canary in planted}
+    drawn = make_canaries(subject.voice.seed + 1, 2 * len(planted) + subject.budget.canaries, _form(planted))
+    unseen = [canary for canary in drawn if canary.secret not in known]
+    never, candidates = unseen[: len(planted)], unseen[len(planted) :][: subject.budget.canaries]
+    scores = _nats(subject, [*planted, *never, *candidates])
+    others = scores[2 * len(planted) :]
+    for who, part in (("planted", scores[: len(planted)]), ("never planted", scores[len(planted) : 2 * len(planted)])):
+        bits, n = exposure(part, others), len(part)
+        unit = f"bits, {math.log2(len(others) + 1):.0f} at most"
+        subject.add(f"canaries.exposure.{who}", intervals.mean(bits, subject.seed), unit, n, "lower", "canaries")
+        found = intervals.share([one > EXPOSED_BITS for one in bits])
+        unit = f"share of canaries of more than {EXPOSED_BITS:g} bits"
+        subject.add(f"canaries.exposed.{who}", found, unit, n, "lower", "canaries")
+    seen = float(np.mean([canary.times_seen for canary in planted]))
+    subject.metrics["canaries.times_seen"] = count(seen, "times each, in training", len(planted), "neither", "canaries")
+
+
+def _planted(subject: Subject) -> list[Canary]:
+    try:
+        return list(read_records(voice_folder(subject.voice.name) / CANARIES, Canary))
+    except FileNotFoundError as error:
+        raise EvaluationError(
+            "no canaries were planted in training", "train with some: manera train CORPUS --canaries 10"
+        ) from error
+    except msgspec.DecodeError as error:
+        raise EvaluationError(f"the record of planted canaries cannot be read: {error}", "train again") from error
+
+
+def _form(planted: Sequence[Canary]) -> str:
+    return language_of([[planted[0].text]])
+
+
+def _nats(subject: Subject, canaries: Sequence[Canary]) -> Floats:
+    examples = [canary.example(subject.voice.kind) for canary in canaries]
+    scored = to_score(examples, subject.voice.kind, subject.encoder, subject.max_length)
+    return scoring.nats(subject.model, [one.encoded for one in scored], 1.0)

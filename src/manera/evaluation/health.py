@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from manera.evaluation import intervals
 from manera.evaluation.distractors import language_of
+from manera.evaluation.intervals import Indices, Interval
 from manera.evaluation.style import words
 from manera.evaluation.writing import Written
 from manera.records import ExampleKind
@@ -65,20 +67,26 @@ def faults(
     return found
 
 
-def distinct(texts: Sequence[str], run: int = DISTINCT_RUN) -> float:
+def distinct(texts: Sequence[str], run: int = DISTINCT_RUN) -> Interval:
     """Divide different runs of words by all of them, over all the texts (distinct-n, Li et al., 2016)."""
-    runs = [tuple(found[i : i + run]) for text in texts if (found := words(text)) for i in range(len(found) - run + 1)]
-    return len(set(runs)) / len(runs) if runs else float("nan")
+    split = [words(text) for text in texts]
+    runs = [[tuple(found[i : i + run]) for i in range(len(found) - run + 1)] for found in split]
+
+    def share(drawn: Indices) -> float:
+        total = sum(len(runs[index]) for index in drawn)
+        return len({one for index in drawn for one in runs[index]}) / total if total else float("nan")
+
+    return intervals.jackknife(len(texts), share)
 
 
-def self_similarity(texts: Sequence[str]) -> float:
+def self_similarity(texts: Sequence[str]) -> Interval:
     """Average over texts how like each is to the nearest other one, by the cosine of character n-grams."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     kept = [text for text in texts if text.strip()]
     if len(kept) < 2:
-        return float("nan")
+        return Interval(float("nan"), float("nan"), float("nan"))
     rows = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 4)).fit_transform(kept)
     similarity = (rows @ rows.T).toarray()
     np.fill_diagonal(similarity, 0.0)
-    return float(similarity.max(1).mean())
+    return intervals.jackknife(len(kept), lambda drawn: float(similarity[np.ix_(drawn, drawn)].max(1).mean()))

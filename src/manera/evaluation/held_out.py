@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -50,12 +49,12 @@ class Material:
 
 def read_material(voice: Voice) -> Material:
     """Read a voice's dataset; raise EvaluationError when it, or its held-out part, is missing or was changed."""
-    folder = voice_folder(voice.name) / "dataset"
-    parts = {part: _part(folder / f"{part}.jsonl", voice) for part in ("train", "test")}
-    return Material(voice, parts["train"], parts["test"])
+    return Material(voice, read_part(voice, "train"), read_part(voice, "test"))
 
 
-def _part(path: Path, voice: Voice) -> list[Example]:
+def read_part(voice: Voice, part: SplitName) -> list[Example]:
+    """Read a part of a voice's dataset; raise EvaluationError when it is missing, empty or broken."""
+    path = voice_folder(voice.name) / "dataset" / f"{part}.jsonl"
     again = f"train it again: manera train CORPUS --name {voice.name} --replace"
     try:
         examples = list(read_records(path, Example))

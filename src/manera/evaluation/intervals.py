@@ -1,5 +1,6 @@
 """95 % intervals: what is measured is drawn again with replacement (Efron, 1979), conversation by conversation."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -8,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95
+Z = 1.959964
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -25,6 +27,34 @@ def mean(values: ArrayLike, seed: int = 0) -> Interval:
     """Average values of which each stands for one conversation."""
     numbers = np.asarray(values, dtype=np.float64)
     return ratio(numbers, np.ones_like(numbers), seed)
+
+
+def share(found: Sequence[bool]) -> Interval:
+    """Count what is so among yes and no; unlike one that is drawn again, its bound is above 0 where nothing is."""
+    return wilson(sum(map(bool, found)), len(found)) if len(found) else Interval(np.nan, np.nan, np.nan)
+
+
+def wilson(right: int, count: int) -> Interval:
+    """Bound a share of yes and no (Wilson, 1927)."""
+    z = Z
+    share = right / count
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / (1 + z * z / count)
+    return Interval(share, middle - half, middle + half)
+
+
+def jackknife(count: int, measure: Callable[[Indices], float]) -> Interval:
+    """Bound a figure that repeated items would change, such as how many are different, by leaving out one at a time.
+
+    measure: takes one row of indices (Efron and Stein, 1981).
+    """
+    everything = np.arange(count, dtype=np.intp)
+    value = measure(everything)
+    if count < 2:
+        return Interval(value, np.nan, np.nan)
+    left = np.array([measure(np.delete(everything, place)) for place in range(count)])
+    half = Z * math.sqrt((count - 1) / count * float(((left - left.mean()) ** 2).sum()))
+    return Interval(value, value - half, value + half)
 
 
 def ratio(numerators: ArrayLike, denominators: ArrayLike, seed: int = 0) -> Interval:

@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from manera.evaluation import charts
-from manera.evaluation.evaluate import Findings
+from manera.evaluation.findings import Findings
 from manera.evaluation.intervals import Interval
 from manera.evaluation.report import REPORT_HTML, Metric, Report
 from manera.records import TrainingStep, replacing
@@ -58,6 +58,10 @@ WORDS: dict[str, dict[str, str]] = {
         "axis_steps": "step",
         "train_loss": "training",
         "held_out_loss": "held out",
+        "curve": "How much text is enough",
+        "curve_note": "Bits per byte of held-out text after training on a quarter, a half and all of the text; at 0 "
+        "the untrained base.",
+        "axis_amount": "words learned from",
         "dial": "The dial",
         "dial_note": "Bits per byte as the voice is turned up: of the author's held-out text, and of general text.",
         "dial_own": "the author's text",
@@ -113,6 +117,10 @@ WORDS: dict[str, dict[str, str]] = {
         "axis_steps": "шаг",
         "train_loss": "обучение",
         "held_out_loss": "отложенное",
+        "curve": "Сколько текста нужно",
+        "curve_note": "Бит на байт отложенного текста после обучения на четверти, половине и всём тексте; "
+        "в нуле — модель без обучения.",
+        "axis_amount": "слов для обучения",
         "dial": "Регулятор",
         "dial_note": "Бит на байт при усилении голоса: на отложенном тексте автора и на обычном тексте.",
         "dial_own": "текст автора",
@@ -227,6 +235,10 @@ def _figures(
         drawn = charts.curves(series, words["training"], words["axis_steps"])
         key = ((words["held_out_loss"], "real"), (words["train_loss"], "base"))
         yield Figure(words["training"], words["training_note"], Markup(drawn), key)
+    if findings.curve:
+        points = {words["held_out_loss"]: [(float(point.words), point.bits_per_byte.value) for point in findings.curve]}
+        drawn = charts.curves(points, words["curve"], words["axis_amount"])
+        yield Figure(words["curve"], words["curve_note"], Markup(drawn))
     if findings.dial:
         dial = {
             words["dial_own"]: [(point.voice_scale, point.own) for point in findings.dial],

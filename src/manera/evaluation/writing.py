@@ -6,16 +6,18 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 
 from manera.generation.engine import Engine, Finished, FinishReason, Request, Token, stream
+from manera.generation.guard import Guard
 from manera.model.voice import Sampling
 
 
 class Written(msgspec.Struct, frozen=True):
-    """One generated text, and how it ended."""
+    """One generated text, how it ended, and how often its guard stepped in."""
 
     text: str
     reason: FinishReason
     new_tokens: int
     seconds: float
+    guarded: int = 0
 
 
 def write_all(
@@ -25,10 +27,11 @@ def write_all(
     adapters: Mapping[str, float],
     workers: int,
     seed: int = 0,
+    guard: Guard | None = None,
 ) -> Iterator[Written]:
     """Write one text for each prompt, in their order; nothing depends on which is ready first."""
     requests = [
-        Request(list(prompt), msgspec.structs.replace(sampling, seed=seed + index), adapters)
+        Request(list(prompt), msgspec.structs.replace(sampling, seed=seed + index), adapters, guard=guard)
         for index, prompt in enumerate(prompts)
     ]
     with ThreadPoolExecutor(workers) as pool:
@@ -39,4 +42,4 @@ def _write(engine: Engine, request: Request) -> Written:
     *tokens, ended = stream(engine, request)
     assert isinstance(ended, Finished)
     text = "".join(token.text for token in tokens if isinstance(token, Token))
-    return Written(text, ended.reason, ended.new_tokens, ended.seconds)
+    return Written(text, ended.reason, ended.new_tokens, ended.seconds, ended.guarded)

@@ -5,6 +5,7 @@ voices/<name>/manera.json                   Voice
              /adapter_model.safetensors     PEFT
              /adapter.gguf                  llama.cpp
              /training.jsonl                one TrainingStep a line
+             /canaries.jsonl                one planted Canary a line, where there are any
              /dataset/{train,validation,test}.jsonl
 """
 
@@ -22,6 +23,7 @@ from manera.records import ExampleKind, replacing
 
 MANIFEST = "manera.json"
 ADAPTER_GGUF = "adapter.gguf"
+CANARIES = "canaries.jsonl"
 _NAME = re.compile(r"[^\W_](?:[\w.-]{0,62}[\w-])?")
 _DEVICES = frozenset(
     {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in "123456789")}
@@ -48,6 +50,18 @@ class HeldOut(msgspec.Struct, frozen=True):
 
     base: Likelihood
     voice: Likelihood
+
+
+class Cost(msgspec.Struct, frozen=True):
+    """What training took: the whole run's seconds, tokens learned from, and memory at the process's peak.
+
+    joules: what the processor's packages used meanwhile, with everything else that ran; None where no meter tells.
+    """
+
+    seconds: float
+    tokens: int
+    peak_memory_bytes: int
+    joules: float | None = None
 
 
 class Sampling(msgspec.Struct, frozen=True):
@@ -89,6 +103,7 @@ class Voice(msgspec.Struct, frozen=True):
     settings: dict[str, object]
     created_at: str
     manera_version: str
+    cost: Cost | None = None
     format: int = 1
 
 

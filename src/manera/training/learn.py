@@ -1,5 +1,6 @@
 """The whole of learning: a corpus and a speaker in, a voice on disk out, facts on the way."""
 
+import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,14 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from manera.corpus.storage import Corpus
+from manera.dataset.canaries import make_canaries
 from manera.errors import TrainingError
 from manera.model import base_model, lora, packed
 from manera.model.likelihood import Nll
 from manera.model.precision import Precision, compiler_is_available, fastest
-from manera.model.voice import HeldOut, Likelihood
+from manera.model.voice import Cost, HeldOut, Likelihood
 from manera.records import ExampleKind, SplitName, TrainingStep
+from manera.training.energy import EnergyMeter
 from manera.training.loop import Plan, plan, train
-from manera.training.material import Material, gather
+from manera.training.material import Material, gather, plant, seen
 from manera.training.memory import peak_memory_bytes
 from manera.training.result import require_free, write_voice_folder
 from manera.training.settings import TrainingConfig
@@ -32,9 +35,15 @@ MICRO_BATCH_TOKENS = {True: 1024, False: 512}
 COMPILE_FROM_TOKENS = 60_000  # compiling takes some 30 s and makes a step about a third faster
 SLOW_TOKENS_PER_SECOND = 300
 
+TIMES_SEEN = 10
+"""How often a planted canary is seen in a whole run; fewer times up to a point that is kept earlier."""
+
 
 class Prepared(msgspec.Struct, frozen=True):
-    """What training is about to do; dropped counts what was left out since the import, by reason."""
+    """What training is about to do; dropped counts what was left out since the import, by reason.
+
+    canaries: how many secrets are planted; copies: of each among the training rows.
+    """
 
     voice: str
     kind: ExampleKind
@@ -45,6 +54,8 @@ class Prepared(msgspec.Struct, frozen=True):
     precision: Precision
     compiled: bool
     steps: int
+    canaries: int
+    copies: int
     base: Likelihood
 
 
@@ -90,11 +101,15 @@ def learn(
     Raises ManeraError: too little text, a name that is taken, a loss that is no number.
     """
     require_free(name, replace)
+    started, energy = time.monotonic(), EnergyMeter()
     material = gather(corpus, requested, base, config.max_length)
-    training = material.dataset.rows["train"]
     precision: Precision = fastest(_device(config)) if config.precision == "auto" else config.precision
     expected = expected_tokens(_plan(material, config, compiled=True), material.max_length)
     compiled = _compiles(config, expected)
+    copies = _copies(_plan(material, config, compiled), material)
+    if config.canaries:
+        material = plant(material, make_canaries(config.seed, config.canaries, material.language), copies)
+    training = material.dataset.rows["train"]
     planned = _plan(material, config, compiled)
     model = _adapted_model(material, config, precision, compiled)
 
@@ -109,11 +124,14 @@ def learn(
         precision=precision,
         compiled=compiled,
         steps=planned.steps,
+        canaries=len(material.canaries),
+        copies=copies if material.canaries else 0,
         base=before,
     )
     run = _Run()
     keep = partial(_keep, run, model)
-    yield from _until_stopped(train(model, training, material.dataset.rows["validation"], planned, keep), run, keep)
+    steps = _metered(train(model, training, material.dataset.rows["validation"], planned, keep), energy)
+    yield from _until_stopped(steps, run, keep)
     if not run.best:
         raise TrainingError("held-out loss was never a number", "train with a lower learning rate")
     lora.load_adapter_state(model, run.best)
@@ -124,7 +142,12 @@ def learn(
         "precision": precision,
         "compile": "on" if compiled else "off",
     }
-    write_voice_folder(name, material, config.model_copy(update=decided), held_out, run.best, run.steps)
+    passes = run.kept_step * planned.rows_per_step / len(training)
+    material = seen(material, copies * passes)
+    cost = Cost(
+        time.monotonic() - started, sum(step.tokens for step in run.steps), peak_memory_bytes(), energy.joules()
+    )
+    write_voice_folder(name, material, config.model_copy(update=decided), held_out, run.best, run.steps, cost)
     seconds = sum(step.seconds for step in run.steps)
     yield Learned(
         voice=name,
@@ -172,6 +195,20 @@ def expected_tokens(planned: Plan, row_length: int) -> float:
     """Return how many tokens the steps hold, or, if that is less, what the time is enough for without compiling."""
     tokens = planned.steps * planned.rows_per_step * row_length
     return tokens if planned.seconds is None else min(tokens, planned.seconds * SLOW_TOKENS_PER_SECOND)
+
+
+def _copies(planned: Plan, material: Material) -> int:
+    """Return how many copies of a canary are seen some TIMES_SEEN times in all passes over the rows together."""
+    tokens_a_pass = len(material.dataset.rows["train"]) * material.max_length
+    passes = expected_tokens(planned, material.max_length) / tokens_a_pass
+    return max(1, round(TIMES_SEEN / passes))
+
+
+def _metered(loop: Iterator[TrainingStep], energy: EnergyMeter) -> Iterator[TrainingStep]:
+    """Read the meter at every step, before its counters can have wrapped twice."""
+    for step in loop:
+        energy.joules()
+        yield step
 
 
 def _compiles(config: TrainingConfig, tokens: float) -> bool:

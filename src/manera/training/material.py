@@ -1,20 +1,24 @@
 """What a voice learns from: one speaker of a corpus, split, and written as examples for one base."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import msgspec
 
 from manera.corpus.conversations import conversations
 from manera.corpus.manifest import Speaker
 from manera.corpus.speakers import choose_speaker
 from manera.corpus.splitting import HELD_OUT_SHARE, require_enough, split
 from manera.corpus.storage import Corpus
-from manera.dataset.building import MAX_LENGTH, Dataset, build, chat_template
-from manera.dataset.encoding import Encoder
+from manera.dataset.building import MAX_LENGTH, Dataset, build, chat_template, encode
+from manera.dataset.canaries import Canary
+from manera.dataset.encoding import Encoded, Encoder
 from manera.dataset.examples import INSTRUCTIONS, example_kind
+from manera.dataset.packing import pack
 from manera.errors import TrainingError
 from manera.model import base_model
-from manera.records import Conversation, ExampleKind
+from manera.records import Conversation, Example, ExampleKind
 
 MOST_HELD_OUT_CHARACTERS = 40_000
 """More would hardly sharpen the figure, and is better learned from; it is scored many times in a run."""
@@ -22,7 +26,10 @@ MOST_HELD_OUT_CHARACTERS = 40_000
 
 @dataclass(frozen=True)
 class Material:
-    """A dataset, and what it was made with; dropped counts what was left out since the import, by reason."""
+    """A dataset, and what it was made with; dropped counts what was left out since the import, by reason.
+
+    canaries: secrets that are planted among the training rows, and nowhere else.
+    """
 
     speaker: Speaker
     kind: ExampleKind
@@ -30,8 +37,10 @@ class Material:
     encoder: Encoder
     dataset: Dataset
     max_length: int
+    language: str
     instruction: str | None
     dropped: dict[str, int]
+    canaries: tuple[Canary, ...] = ()
 
 
 def gather(corpus: Corpus, requested: str | None, base: Path, max_length: int | None) -> Material:
@@ -46,7 +55,8 @@ def gather(corpus: Corpus, requested: str | None, base: Path, max_length: int | 
     require_enough(learned_from, speaker.speaker_id, speaker.name)
     kind = example_kind(learned_from, speaker.speaker_id)
     encoder = Encoder(base_model.load_tokenizer(base), chat_template(kind))
-    instruction = INSTRUCTIONS[_language(learned_from, speaker)] if kind == "post" else None
+    language = _language(learned_from, speaker)
+    instruction = INSTRUCTIONS[language] if kind == "post" else None
     length = max_length or MAX_LENGTH[kind]
     dataset = build(parts.conversations, speaker.speaker_id, kind, encoder, length, instruction)
     if not len(dataset.rows["train"]):
@@ -59,7 +69,27 @@ def gather(corpus: Corpus, requested: str | None, base: Path, max_length: int | 
                 f'nothing of "{speaker.name}" could be held out for {part}, so no point could be chosen',
                 "import more of what they wrote",
             )
-    return Material(speaker, kind, base, encoder, dataset, length, instruction, parts.dropped | dataset.dropped)
+    dropped = parts.dropped | dataset.dropped
+    return Material(speaker, kind, base, encoder, dataset, length, language, instruction, dropped)
+
+
+def plant(material: Material, canaries: Sequence[Canary], copies: int) -> Material:
+    """Put so many copies of each canary among the training rows; the examples stay as they are."""
+    dataset = material.dataset
+
+    def encoded(examples: Sequence[Example]) -> list[Encoded]:
+        return encode(examples, material.kind, material.encoder, material.max_length)
+
+    own = encoded(dataset.examples["train"])
+    planted = encoded([canary.example(material.kind) for canary in canaries]) * copies
+    rows = {**dataset.rows, "train": pack([*own, *planted], material.max_length)}
+    return replace(material, dataset=replace(dataset, rows=rows), canaries=tuple(canaries))
+
+
+def seen(material: Material, times: float) -> Material:
+    """Note how often each canary was seen."""
+    canaries = (msgspec.structs.replace(canary, times_seen=times) for canary in material.canaries)
+    return replace(material, canaries=tuple(canaries))
 
 
 def _language(talks: Sequence[Conversation], speaker: Speaker) -> str:

@@ -13,7 +13,9 @@ from manera.errors import ModelError
 from manera.model import adapter, base_model, gguf_file
 from manera.model.voice import (
     ADAPTER_GGUF,
+    CANARIES,
     MANIFEST,
+    Cost,
     HeldOut,
     Persona,
     Sampling,
@@ -53,6 +55,7 @@ def write_voice_folder(
     held_out: HeldOut,
     state: "Mapping[str, Tensor]",
     steps: Sequence[TrainingStep],
+    cost: Cost,
 ) -> None:
     """Write everything that a voice consists of beside its place, then move it there.
 
@@ -65,6 +68,8 @@ def write_voice_folder(
         adapter.write_peft(state, new, config.rank, config.alpha, base.id)
         adapter.write_gguf(state, new / ADAPTER_GGUF, config.alpha, layers)
         write_records(new / "training.jsonl", steps)
+        if material.canaries:
+            write_records(new / CANARIES, material.canaries)
         voice = Voice(
             name=folder.name,
             kind=material.kind,
@@ -83,6 +88,7 @@ def write_voice_folder(
             settings=config.model_dump(),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             manera_version=version("manera"),
+            cost=cost,
         )
         write_voice(voice, new)
 

@@ -1,0 +1,55 @@
+"""The dial: the voice turned up from nothing to one and a half."""
+
+import numpy as np
+
+from manera.errors import EvaluationError
+from manera.evaluation import forgetting, intervals, scoring
+from manera.evaluation.copying import RUNS
+from manera.evaluation.findings import DialPoint
+from manera.evaluation.held_out import spread
+from manera.evaluation.ladder import BITS
+from manera.evaluation.style import words
+from manera.evaluation.subject import Subject
+
+DIAL = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+
+
+def measure_dial(subject: Subject) -> None:
+    """Score and write at every setting, and recommend the one at which held-out text is likeliest."""
+    if not subject.budget.dial_tokens:
+        raise EvaluationError("the dial takes longer than --fast allows", "evaluate without --fast")
+    stretches = subject.stretches("test", subject.encoder, subject.budget.dial_tokens)
+    sizes = np.array([one.bytes for one in stretches], dtype=np.float64)
+    bits = np.array([scoring.nats(subject.model, [one.encoded for one in stretches], scale) * BITS for scale in DIAL])
+    made = _written(subject)
+    for scale, own in zip(DIAL, bits, strict=True):
+        found = intervals.ratio(own, sizes, subject.seed)
+        subject.add(f"dial.bits_per_byte.{scale:g}", found, "bits per byte", len(sizes), "lower", "stretches")
+        general = f"general-{subject.language}"
+        forgotten = forgetting.bits_per_byte(subject.model, subject.encoder, scale, general)
+        n = len(forgetting.paragraphs(general))
+        subject.add(f"dial.forgotten.{scale:g}", forgotten, "bits per byte", n, "lower", "paragraphs")
+        likeness, copied = _judged(subject, scale, made[scale])
+        subject.findings.dial.append(DialPoint(scale, found.value, forgotten.value, likeness, copied))
+    best = intervals.statistic(len(sizes), lambda drawn: np.array(DIAL)[bits[:, drawn].sum(-1).argmin(0)], subject.seed)
+    subject.add("dial.recommended", best, "voice_scale", len(sizes), "neither", "stretches")
+
+
+def _written(subject: Subject) -> dict[float, list[str]]:
+    """Write on some of the tasks at every setting, without the guard, which would hide what leaks."""
+    prompts = subject.prompts(subject.encoder, spread(subject.tasks, subject.budget.dial_texts))
+    with subject.engine() as engine:
+        return {scale: [one.text for one in subject.write(engine, scale, prompts)] for scale in DIAL}
+
+
+def _judged(subject: Subject, scale: float, texts: list[str]) -> tuple[float, float]:
+    """Say how probable the author is of what was written at one setting, and how much of it is copied."""
+    likeness = intervals.mean(subject.judge.probabilities(texts), subject.seed)
+    n = len(subject.judge.pieces(texts))
+    subject.add(f"dial.likeness.{scale:g}", likeness, "probability of the author", n, "higher", "pieces")
+    run = RUNS[0]
+    shares = [subject.source.copied_words(text, run) for text in texts]
+    copied = intervals.ratio(shares, [len(words(text)) for text in texts], subject.seed)
+    unit = f"share of words in verbatim runs of {run}"
+    subject.add(f"dial.copied.{scale:g}", copied, unit, len(texts), "lower", "texts")
+    return likeness.value, copied.value

@@ -1,0 +1,322 @@
+"""A voice being measured: what it was trained on, how it is asked, and its models once they are needed."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from torch import nn
+
+from manera.dataset.encoding import Encoder
+from manera.dataset.examples import messages_of
+from manera.dataset.template import ChatTemplate
+from manera.errors import EvaluationError
+from manera.evaluation import ladder, scoring
+from manera.evaluation.copying import Source, index_source
+from manera.evaluation.delta import Delta, fit_delta
+from manera.evaluation.distractors import gather, language_of, own_writing
+from manera.evaluation.findings import Findings
+from manera.evaluation.held_out import (
+    Material,
+    Scored,
+    Task,
+    plain_encoder,
+    prompt_ids,
+    read_material,
+    require_unchanged,
+    spread,
+    tasks,
+    to_score,
+    within,
+)
+from manera.evaluation.intervals import Floats, Interval
+from manera.evaluation.ladder import RUNGS, Prefixes, Rung
+from manera.evaluation.likeness import SIZES, Size, Verifier, cut, cut_to_learn, train_verifier
+from manera.evaluation.report import Better, Metric, metric
+from manera.evaluation.retrieval import Retriever
+from manera.evaluation.style import Piece
+from manera.evaluation.writing import Written, write_all
+from manera.generation.engine import Engine
+from manera.generation.guard import Guard
+from manera.generation.llama_cpp import open_engine
+from manera.generation.remote import open_engine as open_remote_engine
+from manera.generation.reply import training_texts
+from manera.model import base_model
+from manera.model.voice import ADAPTER_GGUF, Voice, read_voice, require_base, voice_folder
+
+BASE, VOICE = RUNGS[0], RUNGS[3]
+UNGUARDED = "voice without guard"
+IMITATION = "the untrained base, shown the author's examples"
+LEAST_TASKS = 8
+LEAST_BUNDLES = 6
+LEAST_BUNDLE = 5
+WORKERS = 4
+CONTEXT = 1024
+DEFAULT_LENGTH = 512
+
+
+class Budget(NamedTuple):
+    """How much is measured: tokens scored on each rung, texts written by base and voice, whether the voice writes
+    without its guard too, texts for each other rung, replies ranked, tokens and texts for each dial setting, pieces
+    of each author that the verifier learns from, canaries that planted ones are ranked among, and replies written
+    alone to see what one costs."""
+
+    scored_tokens: int
+    texts: int
+    unguarded: bool
+    rung_texts: int
+    ranked: int
+    dial_tokens: int
+    dial_texts: int
+    pieces: int
+    canaries: int
+    replies: int
+
+
+FULL = Budget(
+    scored_tokens=12_000,
+    texts=120,
+    unguarded=True,
+    rung_texts=40,
+    ranked=20,
+    dial_tokens=2_500,
+    dial_texts=24,
+    pieces=500,
+    canaries=512,
+    replies=8,
+)
+FAST = Budget(
+    scored_tokens=1_500,
+    texts=24,
+    unguarded=False,
+    rung_texts=0,
+    ranked=0,
+    dial_tokens=0,
+    dial_texts=0,
+    pieces=80,
+    canaries=128,
+    replies=2,
+)
+
+
+class Judge(NamedTuple):
+    """Who says how probable the author is: a verifier and Burrows's Delta, and the pieces that they read."""
+
+    verifier: Verifier
+    delta: Delta
+    size: Size
+
+    def probabilities(self, texts: Sequence[str]) -> Floats:
+        """Return how probable the author is of each piece of these texts."""
+        return self.verifier.probabilities(self.pieces(texts))
+
+    def pieces(self, texts: Sequence[str]) -> list[Piece]:
+        """Cut texts into pieces, message by message."""
+        return cut([messages_of(text) for text in texts], self.size).pieces
+
+
+@dataclass
+class Subject:
+    """A voice being measured, and what was found so far.
+
+    urls: servers that write instead of an engine of this process. They give no log-probabilities of a given text.
+    """
+
+    voice: Voice
+    base: Path
+    budget: Budget
+    seed: int
+    urls: tuple[str, ...] = ()
+    metrics: dict[str, Metric] = field(default_factory=dict)
+    findings: Findings = field(default_factory=Findings)
+
+    @cached_property
+    def material(self) -> Material:
+        """The dataset, which has to be the one that was trained on."""
+        require_unchanged(self.voice)
+        return read_material(self.voice)
+
+    @cached_property
+    def language(self) -> str:
+        """The author's language; by the name alone where the dataset cannot be read."""
+        try:
+            return language_of(own_writing(self.material.training))
+        except EvaluationError:
+            return language_of([[self.voice.persona.name]])
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The voice's template on its base's tokenizer. Raises ModelError when it was trained on another base."""
+        require_base(self.voice, base_model.read(self.base))
+        template = ChatTemplate(self.voice.chat_template, end_of_turn=self.voice.end_of_turn)
+        return Encoder(base_model.load_tokenizer(self.base), template)
+
+    @cached_property
+    def model(self) -> nn.Module:
+        """Base and adapter, to be scored."""
+        if self.urls:
+            raise EvaluationError(
+                "the server tells no log-probabilities of a text that it is given", "evaluate without --url"
+            )
+        require_base(self.voice, base_model.read(self.base))
+        return scoring.load_model(self.base, self.voice)
+
+    @cached_property
+    def plain(self) -> Encoder:
+        """The template for the untrained base."""
+        return plain_encoder(self.voice, self.encoder)
+
+    @property
+    def max_length(self) -> int:
+        """Tokens of the longest example that the voice learned from."""
+        return int(str(self.voice.settings.get("max_length") or DEFAULT_LENGTH))
+
+    @cached_property
+    def tasks(self) -> list[Task]:
+        """What both are asked to write; raise EvaluationError where it is too little."""
+        found = spread(tasks(self.material.test, self.voice.kind), self.budget.texts)
+        if len(found) < LEAST_TASKS:
+            raise EvaluationError(
+                f"{len(found)} held-out turns can be answered, and {LEAST_TASKS} are needed: "
+                f"{LEAST_TASKS - len(found)} more",
+                "train on a larger corpus",
+            )
+        return found
+
+    @cached_property
+    def earlier(self) -> list[Task]:
+        """As many turns of the training text."""
+        return spread(tasks(self.material.training, self.voice.kind), self.budget.texts)
+
+    @cached_property
+    def retriever(self) -> Retriever:
+        """The author's own examples, by what they answer."""
+        return Retriever(tasks(self.material.training, self.voice.kind))
+
+    @cached_property
+    def source(self) -> Source:
+        """What the author wrote in training, indexed to find it again."""
+        return index_source([" ".join(talk) for talk in own_writing(self.material.training)])
+
+    @cached_property
+    def guard(self) -> Guard:
+        """What no reply of the voice may be, as it is used."""
+        return Guard(self.encoder, lambda: training_texts(self.voice.name))
+
+    @cached_property
+    def judge(self) -> Judge:
+        """A verifier that learned the author against others, who are noted as findings."""
+        training = self.material.training
+        others = gather(self.voice, training)
+        others[IMITATION] = [messages_of(one.text) for one in self.written[IMITATION]]
+        self.findings.others = list(others)
+        size = _piece_size(SIZES[self.voice.kind], [messages_of(task.reply) for task in self.tasks])
+        own = cut_to_learn(own_writing(training), size)
+        learned = {name: cut_to_learn(writing, size) for name, writing in others.items()}
+        verifier = train_verifier(own, learned, self.seed, most=self.budget.pieces)
+        known = {"author": own.pieces, **{name: other.pieces for name, other in learned.items() if other.pieces}}
+        return Judge(verifier, fit_delta(known), size)
+
+    @cached_property
+    def prefixes(self) -> Prefixes:
+        """What each rung reads before a prompt."""
+        return Prefixes(self.material, self.retriever, ladder.persona_note(self.material))
+
+    @cached_property
+    def written(self) -> dict[str, list[Written]]:
+        """What was written on the tasks by base and voice, on fewer of them by the other rungs, and on training
+        prompts by the base that is shown the author's examples."""
+        asked = self.tasks
+        with self.engine() as engine:
+            found = {
+                BASE.name: self.write(engine, 0.0, self.prompts(self.plain, asked)),
+                VOICE.name: self.write(engine, 1.0, self.prompts(self.encoder, asked), self.guard),
+                IMITATION: self.write(engine, 0.0, self.prompts(self.plain, self.earlier, self._imitated)),
+            }
+            if self.budget.unguarded:
+                found[UNGUARDED] = self.write(engine, 1.0, self.prompts(self.encoder, asked))
+            for rung in RUNGS if self.budget.rung_texts else ():
+                if rung not in (BASE, VOICE):
+                    found[rung.name] = self._on(engine, rung, spread(asked, self.budget.rung_texts))
+            return found
+
+    def _on(self, engine: Engine, rung: Rung, asked: Sequence[Task]) -> list[Written]:
+        encoder = self.encoder if rung.voice_scale else self.plain
+
+        def before(task: Task, room: int) -> list[int]:
+            return self.prefixes.of(rung, task.asked, encoder)[:room]
+
+        guard = self.guard if rung.voice_scale else None
+        return self.write(engine, rung.voice_scale, self.prompts(encoder, asked, before), guard)
+
+    def _imitated(self, task: Task, room: int) -> list[int]:
+        room = min(ladder.RETRIEVED_TOKENS, room)
+        return self.retriever.shown(task.asked, self.voice.kind, self.plain, ladder.RETRIEVED, room, task)
+
+    @contextmanager
+    def engine(self) -> Iterator[Engine]:
+        """Open what writes, and close it in the end."""
+        if self.urls:
+            remote = open_remote_engine(self.urls, self.voice.base.id, self.encoder.text, context_length=CONTEXT)
+            with closing(remote):
+                yield remote
+            return
+        require_base(self.voice, base_model.read(self.base))
+        with open_engine(self.base / "base.gguf", self.adapters, slots=WORKERS, context_length=CONTEXT) as engine:
+            yield engine
+
+    @property
+    def adapters(self) -> dict[str, Path]:
+        """The adapter's file by the name an engine knows it by."""
+        return {self.voice.name: voice_folder(self.voice.name) / ADAPTER_GGUF}
+
+    def prompts(
+        self, encoder: Encoder, asked: Sequence[Task], before: Callable[[Task, int], list[int]] | None = None
+    ) -> list[list[int]]:
+        """Encode tasks so that a reply fits behind them, with what is to be read before them in the room left."""
+        room = CONTEXT - self.voice.sampling.max_new_tokens - 1
+        fitting = []
+        for task in asked:
+            ids = prompt_ids(encoder, self.voice.kind, task)[1:][-room:]
+            first = before(task, room - len(ids)) if before else []
+            fitting.append([encoder.bos, *first, *ids])
+        return fitting
+
+    def write(
+        self, engine: Engine, voice_scale: float, prompts: Sequence[Sequence[int]], guard: Guard | None = None
+    ) -> list[Written]:
+        """Write on prompts with the voice turned up so far, as it samples by default."""
+        scale = {self.voice.name: voice_scale} if voice_scale else {}
+        return list(write_all(engine, prompts, self.voice.sampling, scale, WORKERS, self.seed, guard))
+
+    def texts(self) -> dict[str, list[str]]:
+        """Return what was really written on the tasks, and what base and voice wrote."""
+        real = [task.reply for task in self.tasks]
+        return {"real": real, **{who: [one.text for one in self.written[who]] for who in (BASE.name, VOICE.name)}}
+
+    def stretches(self, examples: str, encoder: Encoder, most: int) -> list[Scored]:
+        """Return stretches of a part of the dataset."""
+        chosen = self.material.test if examples == "test" else self.material.training
+        return within(to_score(chosen, self.voice.kind, encoder, self.max_length), most)
+
+    def add(self, name: str, found: Interval, unit: str, n: int, better: Better, of: str = "conversations") -> None:
+        """Note a metric."""
+        self.metrics[name] = metric(found, unit, n, better, of)
+
+
+def _piece_size(size: Size, real: Sequence[Sequence[str]]) -> Size:
+    """Make bundles smaller where full ones would be too few to tell anything."""
+    if size.messages is None:
+        return size
+    total = sum(map(len, real))
+    return size._replace(messages=max(LEAST_BUNDLE, min(size.messages, total // LEAST_BUNDLES)))
+
+
+def open_subject(
+    name: str, fast: bool = False, seed: int = 0, base: Path | None = None, urls: Sequence[str] = ()
+) -> Subject:
+    """Read a voice and find its base, by default the built-in one; raise ModelError when one is missing."""
+    voice = read_voice(name)
+    return Subject(voice, base or base_model.prepare(voice.base.languages), FAST if fast else FULL, seed, tuple(urls))

@@ -70,7 +70,7 @@ def voice_writer(voice: Voice, tokenizer: Tokenizer) -> Writer:
     if template.sha256 != voice.template_sha256:
         raise ModelError(f"the chat template of voice {voice.name!r} was changed", "train the voice again")
     encoder = Encoder(tokenizer, template)
-    guard = Guard(encoder, lambda: training_texts(voice.name))
+    guard = Guard(encoder, lambda: training_texts(voice.name), voice.fillers)
     origins = cache(lambda: TrainingIndex(persona_messages(training_examples(voice.name))))
     return Writer(
         voice.name,

@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -69,8 +70,12 @@ class Sampling(msgspec.Struct, frozen=True):
     seed: int | None = None
 
 
+Filler = Annotated[str, msgspec.Meta(pattern=r"\S")]
+"""A phrase that a voice is never to write; one of blanks alone would forbid every sentence."""
+
+
 class Voice(msgspec.Struct, frozen=True):
-    """Everything that using a voice depends on; written once, after training."""
+    """Everything that using a voice depends on; written once, after training. Its owner may add ``fillers``."""
 
     name: str
     kind: ExampleKind
@@ -90,6 +95,7 @@ class Voice(msgspec.Struct, frozen=True):
     created_at: str
     manera_version: str
     format: int = 1
+    fillers: tuple[Filler, ...] = ()
 
 
 def voices_folder() -> Path:

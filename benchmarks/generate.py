@@ -1,9 +1,9 @@
 """How fast replies are written: ``python benchmarks/generate.py [--save]``.
 
 Decoding, one stream: the trimmed base against the whole built-in model in the same llama.cpp, the trimmed base with a
-random adapter of rank 16 on every linear layer beside it, and with the same adapter merged into it. Serving: the API,
-with its client in another process, against the engine called directly, at one and at eight streams. Everything is
-greedy and interleaved; medians and the range of all runs are shown.
+random adapter of rank 16 on every linear layer beside it, and with the same adapter merged into it as ``manera serve
+--merge`` does. Serving: the API, with its client in another process, against the engine called directly, at one and at
+eight streams. Everything is greedy and interleaved; medians and the range of all runs are shown.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from manera.dataset.template import PROSE, ChatTemplate
 from manera.generation.engine import Request, Token
 from manera.generation.llama_cpp import LlamaCpp, open_engine
 from manera.generation.reply import Writer
-from manera.model import adapter, base_model, builtin, gguf_file
+from manera.model import adapter, base_model, builtin, gguf_file, merging
 from manera.model.voice import Sampling
 from manera.serving.app import create_app
 from manera.serving.catalogue import Catalogue
@@ -83,7 +83,7 @@ def measure_decoding(folder: Path, runs: int) -> Speeds:
         whole = stack.enter_context(builtin.assembled())
         state = random_adapter(trimmed)
         adapter.write_gguf(state, place / "adapter.gguf", alpha=RANK, layers=LAYERS)
-        adapter.write_merged(trimmed, state, scale=1.0, path=place / "merged.gguf")
+        adapter.write_merged(trimmed, state, 1.0, place / "merged.gguf", merging.KIND)  # what ``serve --merge`` opens
         models: dict[str, tuple[Path, dict[str, Path], list[int]]] = {
             "whole": (whole, {}, renumbered(ids, trimmed, whole)),
             "trimmed": (trimmed, {}, ids),

@@ -5,6 +5,7 @@ import shutil
 from contextlib import ExitStack
 from pathlib import Path
 
+import httpx2
 import pytest
 from typer.testing import CliRunner
 
@@ -12,15 +13,19 @@ import completions_server
 from adapted import ALPHA, RANK, adapted_model
 from manera.cli.main import app
 from manera.cli.opening import open_base
-from manera.cli.serving import chosen_base, fits, require_keys
+from manera.cli.serving import chosen_base, fits, merged_voice, require_keys, serve
 from manera.errors import ModelError, ServingError
 from manera.generation import llama_cpp
 from manera.generation.engine import Request, Token, stream
 from manera.model import adapter, base_model, lora
 from manera.model.voice import ADAPTER_GGUF, MANIFEST, Sampling, voice_folder, write_voice
+from manera.serving.app import create_app
 from manera.serving.keys import Keys, keys_file
+from manera.serving.service import Bounds
 from running import running
 from tiny import LAYERS, tiny_voice, write_tiny_adapter
+
+CHAT = "/v1/chat/completions"
 
 
 @pytest.fixture(autouse=True)
@@ -96,16 +101,59 @@ def test_another_engine_writes_what_llama_cpp_writes(tiny_base: Path, home: Path
     assert "".join(found) == "".join(expected)
 
 
+def test_one_voice_is_served_merged_as_trained_only(
+    tiny_base: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(tiny_base, home / "bases" / base_model.folder_name(("ru", "en")))
+    write_voice_files(tiny_base, "anna")
+    asked = {"model": "anna", "messages": [{"role": "user", "content": "Привет"}], "temperature": 0, "max_tokens": 8}
+    for is_first in (True, False):
+        with (
+            merged_voice("anna", 1) as catalogue,
+            running(create_app(catalogue)) as url,
+            httpx2.Client(base_url=url, timeout=60) as http,
+        ):
+            listed = {model["id"]: model["parent"] for model in http.get("/v1/models").json()["data"]}
+            assert (listed.pop("use-multilingual-3"), listed) == (None, {"anna": "tiny-gemma3"})
+            plain, whole = (http.post(CHAT, json=asked | fields) for fields in ({}, {"voice_scale": 1.0}))
+            assert plain.json()["choices"] == whole.json()["choices"]
+            for field, value in (("voice_scale", 0.5), ("voice_mix", {"anna": 1.0})):
+                refused = http.post(CHAT, json=asked | {field: value})
+                assert (refused.status_code, refused.json()["error"]["param"]) == (400, field)
+        told = capsys.readouterr().err
+        assert ("folding the voice into the base" in told) == is_first
+        assert "just as its base does" not in told
+
+
+def test_voice_that_learned_nothing_is_told_when_it_is_merged(
+    tiny_base: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(tiny_base, home / "bases" / base_model.folder_name(("ru", "en")))
+    write_voice_files(tiny_base, "anna", strength=0.0)
+    with merged_voice("anna", 1):
+        assert "warning: the voice 'anna' writes just as its base does" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("names", "engine", "urls"),
+    [([], "llama.cpp", []), (["a", "b"], "llama.cpp", []), (["a"], "transformers", []), (["a"], "llama.cpp", ["x"])],
+)
+def test_merging_is_for_one_voice_here(names: list[str], engine: str, urls: list[str]) -> None:
+    with pytest.raises(ServingError, match="--merge") as refused:
+        serve(names, "127.0.0.1", 0, Bounds(), "memory://", engine, urls, merge=True)
+    assert refused.value.hint == "manera serve VOICE --merge"
+
+
 def test_engine_that_is_not_known_is_named(tiny_base: Path) -> None:
     with pytest.raises(ServingError, match="abacus"):
         open_base(tiny_base, [], 1, "abacus")
 
 
-def write_voice_files(base: Path, name: str) -> None:
+def write_voice_files(base: Path, name: str, strength: float = 0.4) -> None:
     """Write a voice's manifest and its adapter in both forms."""
     folder = voice_folder(name)
     folder.mkdir(parents=True)
     write_voice(tiny_voice(base, name), folder)
-    state = lora.adapter_state(adapted_model(base, strength=0.4))
+    state = lora.adapter_state(adapted_model(base, strength=strength))
     adapter.write_peft(state, folder, RANK, ALPHA, "tiny")
     adapter.write_gguf(state, folder / ADAPTER_GGUF, ALPHA, LAYERS)

@@ -40,6 +40,14 @@ def writers(tiny_base: Path) -> dict[ExampleKind, Writer]:
     }
 
 
+def test_a_voices_guard_knows_its_fillers(tiny_base: Path) -> None:
+    voice = msgspec.structs.replace(tiny_voice(tiny_base, "anna"), fillers=("как бы",))
+    guard = voice_writer(voice, base_model.load_tokenizer(tiny_base)).guard
+    assert guard is not None
+    assert guard.fillers is not None
+    assert guard.fillers.search("Это, Как Бы, да")
+
+
 def test_dialogue_prompt_is_the_encoders(writers: dict[ExampleKind, Writer], tiny_encoder: Encoder) -> None:
     asked = [Message("user", "Привет"), Message("assistant", "Да?"), Message("user", "Как дела?")]
     assert prompt_of(writers["dialogue"], asked, 256).ids == tiny_encoder.prompt(asked)

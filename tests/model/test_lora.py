@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import gguf
+import msgspec
 import pytest
 import torch
 from torch import Tensor, nn
@@ -12,10 +13,10 @@ from manera.dataset.encoding import Encoder
 from manera.errors import ModelError
 from manera.generation.engine import Request, Token, stream
 from manera.generation.llama_cpp import open_engine
-from manera.model import adapter, base_model, gguf_file, lora, packed
+from manera.model import adapter, base_model, gguf_file, lora, merging, packed
 from manera.model.precision import Precision
-from manera.model.voice import Sampling
-from tiny import LAYERS, PIECES, TEXT
+from manera.model.voice import Sampling, Voice, voice_folder
+from tiny import LAYERS, PIECES, TEXT, tiny_voice
 
 EVERY: list[Precision] = ["float32", "bfloat16", "int8"]
 ONE_STEP = Sampling(temperature=0, repetition_penalty=None, max_new_tokens=1)
@@ -167,6 +168,52 @@ def test_a_merged_base_keeps_all_else_bit_by_bit(tiny_base: Path, written: Path)
             assert tensor.name.startswith("blk.")
         else:
             assert merged[tensor.name].data.tobytes() == tensor.data.tobytes()
+
+
+@pytest.fixture
+def voice(tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Voice:
+    """A voice on disk, with what merging reads of it."""
+    monkeypatch.setenv("MANERA_HOME", str(tmp_path))
+    state = lora.adapter_state(adapted_model(tiny_base, strength=0.2))
+    described = msgspec.structs.replace(tiny_voice(tiny_base, "anna"), rank=RANK, alpha=ALPHA)
+    voice_folder("anna").mkdir(parents=True)
+    adapter.write_peft(state, voice_folder("anna"), RANK, ALPHA, "tiny")
+    return described
+
+
+def test_a_model_that_serves_one_voice_is_nearer_to_the_voice_than_the_base_is(
+    voice: Voice, tiny_base: Path, ids: list[int], tmp_path: Path
+) -> None:
+    (tmp_path / "base.gguf").write_bytes(merging.merge(voice, tiny_base).read_bytes())
+    expected = logits(adapted_model(tiny_base, strength=0.2), ids).log_softmax(-1)
+    with torch.no_grad():
+        merged, base = (
+            base_model.load(folder)(torch.tensor([ids])).logits[0].log_softmax(-1) for folder in (tmp_path, tiny_base)
+        )
+    assert (merged - expected).abs().mean() < 0.2 * (base - expected).abs().mean()
+
+
+def test_a_merged_model_is_written_again_for_another_adapter_only(voice: Voice, tiny_base: Path) -> None:
+    first = merging.merge(voice, tiny_base)
+    assert merging.merged_file(voice, tiny_base) == first
+    state = {name: -matrix for name, matrix in adapter.read_peft(voice_folder("anna")).items()}
+    adapter.write_peft(state, voice_folder("anna"), RANK, ALPHA, "tiny")
+    second = merging.merge(voice, tiny_base)
+    assert second != first
+    assert list(voice_folder("anna").glob("merged-*")) == [second]
+    (voice_folder("anna") / adapter.WEIGHTS).unlink()
+    with pytest.raises(ModelError, match="no readable adapter"):
+        merging.merged_file(voice, tiny_base)
+
+
+def test_layers_that_have_eight_bits_keep_them(tiny_base: Path, written: Path, tmp_path: Path) -> None:
+    kinds = gguf.GGMLQuantizationType
+    state = adapter.read_peft(written)
+    adapter.write_merged(written / "merged.gguf", state, 1.0, tmp_path / "again.gguf", kinds.Q5_1)
+    adapter.write_merged(tiny_base / "base.gguf", state, 1.0, tmp_path / "once.gguf", kinds.Q5_1)
+    for name, kind in (("again", kinds.Q8_0), ("once", kinds.Q5_1)):
+        tensors = gguf_file.open_gguf(tmp_path / f"{name}.gguf").tensors
+        assert {tensor.tensor_type for tensor in tensors if tensor.name.endswith("ffn_up.weight")} == {kind}
 
 
 def test_llama_cpp_applies_the_adapter_as_transformers_does(

@@ -1,5 +1,6 @@
 """A voice's manifest, its name, and the one base that it fits."""
 
+import json
 import unicodedata
 from pathlib import Path
 
@@ -50,6 +51,27 @@ def test_a_broken_manifest_is_named(tiny_base: Path) -> None:
     (voice_folder("anna") / MANIFEST).write_text("{}", "utf-8")
     with pytest.raises(ModelError, match=r"manera\.json is not a voice's manifest"):
         read_voice("anna")
+
+
+def test_fillers_are_the_owners_to_add_and_hold_more_than_blanks(tiny_base: Path) -> None:
+    written(tiny_base, "anna")
+    manifest = voice_folder("anna") / MANIFEST
+    assert read_voice("anna").fillers == ()
+    manifest.write_text(
+        manifest.read_text("utf-8").replace('"fillers": []', '"fillers": ["как бы", "в целом"]'), "utf-8"
+    )
+    assert read_voice("anna").fillers == ("как бы", "в целом")
+    manifest.write_text(manifest.read_text("utf-8").replace('"как бы"', '" "'), "utf-8")
+    with pytest.raises(ModelError, match="is not a voice's manifest"):
+        read_voice("anna")
+
+
+def test_a_manifest_from_before_there_were_fillers_is_read(tiny_base: Path) -> None:
+    written(tiny_base, "anna")
+    manifest = voice_folder("anna") / MANIFEST
+    older = {name: value for name, value in json.loads(manifest.read_text("utf-8")).items() if name != "fillers"}
+    manifest.write_text(json.dumps(older), "utf-8")
+    assert read_voice("anna") == tiny_voice(tiny_base, "anna", "post", "Напиши пост: {topic}")
 
 
 def test_a_name_is_the_same_however_its_letters_are_composed(home: Path) -> None:

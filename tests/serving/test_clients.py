@@ -1,11 +1,14 @@
 """The clients that people use, unchanged, against a real server: what the guides show."""
 
 import json
+import os
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
-from langchain_core.messages import HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 from openai import OpenAI
 from pydantic import SecretStr
@@ -76,3 +79,37 @@ def test_curl_asks_and_streams(api_url: str, expected: str) -> None:
     assert events[-2:] == ["data: [DONE]", ""]
     chunks = [json.loads(event.removeprefix("data: ")) for event in events[:-2]]
     assert "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks) == expected
+
+
+@pytest.fixture
+def llm_home(tmp_path: Path, api_url: str) -> Path:
+    """The folder of ``llm``, a chat in the terminal, pointed at the server as its guide says."""
+    models = f"- model_id: anna\n  model_name: anna\n  api_base: {api_url}/v1\n"
+    (tmp_path / "extra-openai-models.yaml").write_text(models, "utf-8")
+    (tmp_path / "keys.json").write_text('{"openai": "unused"}', "utf-8")
+    return tmp_path
+
+
+def llm(home: Path, *arguments: str, said: str = "") -> str:
+    environment = os.environ | {"LLM_USER_PATH": str(home), "LLM_LOAD_PLUGINS": ""}
+    command = [sys.executable, "-m", "llm", *arguments]
+    answer = subprocess.run(command, env=environment, input=said, capture_output=True, text=True, timeout=120)
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout
+
+
+GREEDY = ("-m", "anna", "-o", "temperature", "0", "-o", "max_tokens", "24")
+
+
+@pytest.mark.parametrize("way", [(), ("--no-stream",)], ids=["stream", "whole"])
+def test_llm_asks(llm_home: Path, expected: str, way: tuple[str, ...]) -> None:
+    assert llm(llm_home, QUESTION, *GREEDY, *way).rstrip("\n") == expected.rstrip("\n")
+
+
+def test_llm_chats_and_remembers(llm_home: Path, langchain: ChatOpenAI, expected: str) -> None:
+    shown = llm(llm_home, "chat", *GREEDY, said=f"{QUESTION}\nА у тебя?\nexit\n")
+    second = langchain.invoke([HumanMessage(QUESTION), AIMessage(expected), HumanMessage("А у тебя?")]).content
+    assert second != langchain.invoke("А у тебя?").content
+    _, found, rest = shown.partition(expected)
+    assert found
+    assert str(second) in rest

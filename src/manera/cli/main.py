@@ -189,13 +189,16 @@ def serve(
     url: Annotated[
         list[str] | None, typer.Option(help="Let the server at this address write, such as vLLM's; may be repeated.")
     ] = None,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Fold one voice into its base: faster, a little coarser, alone.")
+    ] = False,
 ) -> None:
     """Serve voices over an OpenAI-compatible API."""
     from manera.cli import serving
     from manera.serving.service import Bounds
 
     bounds = Bounds(slots=slots, queue=queue, deadline=deadline)
-    serving.serve(voices or [], host, port, bounds, limits, engine, url or [])
+    serving.serve(voices or [], host, port, bounds, limits, engine, url or [], merge)
 
 
 @keys.command("add")

@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 from manera.cli import console
 from manera.errors import ModelError, ServingError
+from manera.generation import llama_cpp
 from manera.generation.engine import Engine
 from manera.generation.probe import changes_nothing
 from manera.generation.reply import Writer, base_writer, voice_writer
 from manera.generation.swapping import open_engine
-from manera.model import base_model
+from manera.model import base_model, merging
 from manera.model.voice import ADAPTER_GGUF, Voice, read_voice, require_base, voice_folder
 
 ENGINES = ("llama.cpp", "transformers")
@@ -74,6 +75,20 @@ def open_base(
         return voice_folder(name) / ADAPTER_GGUF
 
     return closing(open_engine(base / "base.gguf", adapter, names, slots=slots))
+
+
+def open_merged(voice: Voice, base: Path, writer: Writer, slots: int) -> AbstractContextManager[Engine]:
+    """Open the model that a voice is folded into, folding it where that has not been done.
+
+    Whether the adapter does anything is asked then only: afterwards there is no base to compare with.
+    """
+    path = merging.merged_file(voice, base)
+    if not path.is_file():
+        console.say("folding the voice into the base (once, some ten seconds)")
+        with open_base(base, [voice.name], 1) as engine:
+            warn_of_idle_adapters(engine, [writer])
+        merging.merge(voice, base)
+    return closing(llama_cpp.open_engine(path, slots=slots))
 
 
 def warn_of_idle_adapters(engine: Engine, writers: Iterable[Writer]) -> None:

@@ -1,16 +1,17 @@
 """``manera serve``: voices over HTTP; ``manera keys``: who may ask for them."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from fastapi import FastAPI
 
 from manera import config
 from manera.cli import console
-from manera.cli.opening import open_base, prepared, warn_of_idle_adapters
+from manera.cli.opening import open_base, open_merged, prepared, warn_of_idle_adapters
 from manera.errors import ManeraError, ServingError
-from manera.generation.reply import Writer
+from manera.generation.reply import Writer, voice_writer
 from manera.model import base_model
 from manera.model.base_model import BaseModel
 from manera.model.voice import ADAPTER_GGUF, MANIFEST, read_voice, require_base, voice_folder, voices_folder
@@ -33,20 +34,43 @@ def serve(
     limits: str,
     engine_name: str = "llama.cpp",
     urls: Sequence[str] = (),
+    merge: bool = False,
 ) -> None:
     """Serve voices until SIGTERM or Ctrl-C; none named is all of the newest base, those to come included."""
     require_keys(host)
+    if merge and (len(names) != 1 or urls or engine_name != "llama.cpp"):
+        raise ServingError("--merge folds one voice into its base, for llama.cpp", "manera serve VOICE --merge")
+    opened = merged_voice(names[0], bounds.slots) if merge else voices(names, bounds.slots, engine_name, urls)
+    with opened as catalogue:
+        tell(catalogue, host, port)
+        serve_app(application(catalogue, host, bounds, limits), host, port)
+
+
+@contextmanager
+def voices(names: Sequence[str], slots: int, engine_name: str, urls: Sequence[str]) -> Iterator[Catalogue]:
+    """Open the base and the voices on it, as they come and go."""
     base = chosen_base(names)
     described = base_model.read(base)
     created = int((base / "base.json").stat().st_mtime)
     usable = [name for name in names or all_names() if fits(name, described)]
-    with open_base(base, usable, bounds.slots, engine_name, urls) as engine:
+    with open_base(base, usable, slots, engine_name, urls) as engine:
         followed = frozenset(names) if names else None
         catalogue = FollowedVoices(engine, described, base_model.load_tokenizer(base), created, followed)
         entries = (catalogue.entry(name) for name in usable if not urls)
         warn_of_idle_adapters(engine, (e.writer for e in entries if e is not None and isinstance(e.writer, Writer)))
-        tell(catalogue, host, port)
-        serve_app(application(catalogue, host, bounds, limits), host, port)
+        yield catalogue
+
+
+@contextmanager
+def merged_voice(name: str, slots: int) -> Iterator[Catalogue]:
+    """Open one voice folded into its base, as both are now; the base alone is then not there."""
+    voice = read_voice(name)
+    base = prepared(voice)
+    created = int((voice_folder(name) / MANIFEST).stat().st_mtime)
+    writer = voice_writer(voice, base_model.load_tokenizer(base))
+    with open_merged(voice, base, writer, slots) as engine:
+        merged = writer._replace(adapters={}, is_merged=True)
+        yield Catalogue(engine, voice.base.id, {name: merged}, created)
 
 
 def application(catalogue: Catalogue, host: str, bounds: Bounds | None = None, limits: str = "memory://") -> FastAPI:

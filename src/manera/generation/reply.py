@@ -33,7 +33,8 @@ class Writer(NamedTuple):
     """Who replies: a voice, or the untuned base beside it; and how prompts are made for it.
 
     openings: what a conversation without a past is read after, silently; None is nothing. origins: makes, once, the
-    index of the training messages, in which those nearest to a reply are found.
+    index of the training messages, in which those nearest to a reply are found. is_merged: the engine's base holds the
+    adapter, which can be neither weighed nor left out.
     """
 
     model: str
@@ -45,6 +46,7 @@ class Writer(NamedTuple):
     guard: Guard | None = None
     openings: Openings | None = None
     origins: Callable[[], TrainingIndex] | None = None
+    is_merged: bool = False
 
 
 class Prompt(NamedTuple):
@@ -70,7 +72,7 @@ def voice_writer(voice: Voice, tokenizer: Tokenizer) -> Writer:
     if template.sha256 != voice.template_sha256:
         raise ModelError(f"the chat template of voice {voice.name!r} was changed", "train the voice again")
     encoder = Encoder(tokenizer, template)
-    guard = Guard(encoder, lambda: training_texts(voice.name))
+    guard = Guard(encoder, lambda: training_texts(voice.name), voice.fillers)
     origins = cache(lambda: TrainingIndex(persona_messages(training_examples(voice.name))))
     return Writer(
         voice.name,

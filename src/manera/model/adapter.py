@@ -72,10 +72,17 @@ def write_gguf(state: Matrices, path: Path, alpha: float, layers: int) -> None:
     gguf_file.write_whole(writer, path)
 
 
-def write_merged(base: Path, state: Matrices, scale: float, path: Path) -> None:
-    """Write a base with the adapter folded in: adapted layers as Q8_0, everything else as it was.
+def write_merged(
+    base: Path,
+    state: Matrices,
+    scale: float,
+    path: Path,
+    kind: gguf.GGMLQuantizationType = gguf.GGMLQuantizationType.Q8_0,
+) -> None:
+    """Write a base with the adapter folded in: adapted layers as ``kind``, everything else as it was.
 
-    Eight bits keep the small differences that an adapter makes and that the base's four or five would lose.
+    Eight bits keep the small differences that an adapter makes; with fewer, layers that have eight in the base keep
+    them, and the others lose some of what was learned.
     """
     reader = gguf_file.open_gguf(base)
     names = gguf_file.transformers_names(gguf_file.value(reader, "gemma3.block_count"))
@@ -88,6 +95,6 @@ def write_merged(base: Path, state: Matrices, scale: float, path: Path) -> None:
             continue
         low, high = (state[f"{layer}.{which}"].float().numpy() for which in ("lora_A", "lora_B"))
         merged: NDArray[np.float32] = gguf.quants.dequantize(tensor.data, tensor.tensor_type) + scale * (high @ low)
-        kind = gguf.GGMLQuantizationType.Q8_0
-        writer.add_tensor(tensor.name, gguf.quants.quantize(merged, kind), raw_dtype=kind)
+        stored = gguf.GGMLQuantizationType.Q8_0 if tensor.tensor_type == gguf.GGMLQuantizationType.Q8_0 else kind
+        writer.add_tensor(tensor.name, gguf.quants.quantize(merged, stored), raw_dtype=stored)
     gguf_file.write_whole(writer, path)

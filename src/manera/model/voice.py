@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -83,8 +84,12 @@ class Sampling(msgspec.Struct, frozen=True):
     seed: int | None = None
 
 
+Filler = Annotated[str, msgspec.Meta(pattern=r"\S")]
+"""A phrase that a voice is never to write; one of blanks alone would forbid every sentence."""
+
+
 class Voice(msgspec.Struct, frozen=True):
-    """Everything that using a voice depends on; written once, after training."""
+    """Everything that using a voice depends on; written once, after training. Its owner may add ``fillers``."""
 
     name: str
     kind: ExampleKind
@@ -105,6 +110,7 @@ class Voice(msgspec.Struct, frozen=True):
     manera_version: str
     cost: Cost | None = None
     format: int = 1
+    fillers: tuple[Filler, ...] = ()
 
 
 def voices_folder() -> Path:

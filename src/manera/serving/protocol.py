@@ -145,7 +145,13 @@ class GenerationFields(StrictModel):
         return drawn if drawn.seed is None else msgspec.structs.replace(drawn, seed=drawn.seed + choice)
 
     def adapters(self, writer: Writer, of: Callable[[str], Writer]) -> dict[str, float]:
-        """Return the weight of each adapter that takes part; ``of`` finds who else is named."""
+        """Return the weight of each adapter that takes part; ``of`` finds who else is named.
+
+        Raises BadRequestError where the voice is merged and was to be weighed.
+        """
+        if writer.is_merged and (self.voice_mix is not None or self.voice_scale not in (None, 1.0)):
+            field = "voice_scale" if self.voice_mix is None else "voice_mix"
+            raise BadRequestError(field, f"{writer.model!r} is served with --merge, as trained; serve it without")
         if self.voice_mix is None:
             writers = [(writer, 1.0 if self.voice_scale is None else self.voice_scale)]
         else:

@@ -21,6 +21,7 @@ from manera.training.material import Material, gather
 from manera.training.memory import peak_memory_bytes
 from manera.training.result import require_free, write_voice_folder
 from manera.training.settings import TrainingConfig
+from manera.training.sharpness import choose
 
 EPOCHS: dict[ExampleKind, float] = {"dialogue": 2, "post": 3, "continuation": 2}
 LEARNING_RATES: dict[ExampleKind, float] = {"dialogue": 3e-4, "post": 1e-3, "continuation": 1e-3}
@@ -124,7 +125,9 @@ def learn(
         "precision": precision,
         "compile": "on" if compiled else "off",
     }
-    write_voice_folder(name, material, config.model_copy(update=decided), held_out, run.best, run.steps)
+    with lora.measuring(model):
+        sharpness = choose(model, material.dataset.rows["validation"], planned.rows_per_micro_batch)
+    write_voice_folder(name, material, config.model_copy(update=decided), held_out, sharpness, run.best, run.steps)
     seconds = sum(step.seconds for step in run.steps)
     yield Learned(
         voice=name,

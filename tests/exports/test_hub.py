@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import huggingface_hub.constants
+import msgspec
 import pytest
 from fastapi import FastAPI, Request, Response
 
@@ -14,8 +15,9 @@ from exported import MakeVoice
 from manera.errors import EvaluationError, ExportError
 from manera.evaluation.report import Metric, Report, write_report
 from manera.exports import hub
+from manera.exports.card import card as write_card
 from manera.exports.folder import export
-from manera.model.voice import Voice, voice_folder
+from manera.model.voice import Sharpness, Voice, voice_folder
 from running import running
 
 TOKEN = "hf_secret"
@@ -179,6 +181,11 @@ def test_the_card_is_written_from_manifest_and_report(make_voice: MakeVoice, tin
     assert "somebody" not in card
     assert "\nRecommended: it is closer\n" in card
     assert "| voice | 20.0 | 0.900 |" in card
+    assert "\ntemperature 0.8, top_p 0.95, min_p 0.05, repetition_penalty 1.1, max_new_tokens 32.\n" in card
+    measured = msgspec.structs.replace(voice, sharpness=Sharpness(0.7, 3.2, 2.96, 2354))
+    assert "on 2,354 tokens of validation text: 3.200 nats per token at 0.7, 2.960 at 1.\n" in write_card(
+        measured, voice_folder(voice.name), ()
+    )
     assert voice.persona.speaker_id not in card
     report.write_text('{"metrics": 3}')
     with pytest.raises(EvaluationError, match="is not a report"):

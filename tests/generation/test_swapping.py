@@ -166,6 +166,23 @@ def test_closed_engine_refuses_and_frees_what_it_had(tiny_base: Path, folder: Pa
         write(engine, prompt, "voice0")
 
 
+def test_twenty_voices_take_the_memory_of_their_files(tiny_base: Path, tmp_path: Path) -> None:
+    for seed, name in enumerate(VOICES):
+        write_tiny_adapter(tmp_path / f"{name}.gguf", seed, rank=256)
+    files = sum(path.stat().st_size for path in tmp_path.iterdir())
+    assert files > 40 * 1024 * 1024
+    process, taken = psutil.Process(), []
+    for names in ((), (), VOICES):  # the first time more is taken, once and for all
+        before = process.memory_info().rss
+        with open_engine(
+            tiny_base / "base.gguf", lambda name: tmp_path / f"{name}.gguf", names, context_length=256, threads=1
+        ) as engine:
+            assert set(engine.adapters) == set(names)
+            taken.append(process.memory_info().rss - before)
+    _, base, voices = taken
+    assert voices - base < 1.1 * files + 8 * 1024 * 1024
+
+
 def test_swapping_leaks_no_memory(tiny_base: Path, folder: Path, prompt: list[int]) -> None:
     with opened(tiny_base, folder, most=1) as engine:
         process = psutil.Process()

@@ -11,7 +11,7 @@ from adapted import adapted_model, random_rows
 from manera.dataset.encoding import IGNORE_INDEX
 from manera.dataset.packing import Rows
 from manera.model import lora, packed
-from manera.model.likelihood import CHUNK, Nll, supervised_nll, token_nll
+from manera.model.likelihood import CHUNK, Nll, supervised_nll, tempered_nll, token_nll
 from tiny import PIECES
 
 WIDTH, VOCABULARY = 16, 50
@@ -38,6 +38,19 @@ def test_chunked_likelihood_is_plain_cross_entropy_in_value_and_gradient(shape: 
     (expected * 0.3).backward()  # type: ignore[no-untyped-call]
     (found * 0.3).backward()  # type: ignore[no-untyped-call]
     torch.testing.assert_close(chunked.grad, plain.grad, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, CHUNK + 1)])
+def test_likelihood_at_a_temperature_is_that_of_divided_logits(shape: tuple[int, int]) -> None:
+    chance = torch.Generator().manual_seed(4)
+    head = torch.randn(VOCABULARY, WIDTH, generator=chance)
+    states = torch.randn(*shape, WIDTH, generator=chance)
+    targets = labels(shape, 0.4)
+    found, tokens = tempered_nll(states, head, targets, (0.5, 1.0))
+    assert tokens == int((targets[:, 1:] != IGNORE_INDEX).sum())
+    for temperature, nats in zip((0.5, 1.0), found, strict=True):
+        expected, _ = token_nll(states @ head.t() / temperature, targets)
+        torch.testing.assert_close(nats, expected, rtol=1e-5, atol=1e-3)
 
 
 def test_position_zero_is_never_scored() -> None:

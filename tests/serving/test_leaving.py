@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Event
+from threading import Event, Thread
 from typing import Any
 
 import httpx2
@@ -16,6 +16,7 @@ import pytest
 from manera.generation.engine import Engine, Finished, Request, Token
 from manera.generation.llama_cpp import open_engine
 from manera.generation.reply import Writer
+from manera.serving import listening
 from manera.serving.app import create_app
 from manera.serving.catalogue import Catalogue
 from manera.serving.listening import listen
@@ -102,6 +103,28 @@ def test_too_many_requests_are_told_to_come_again(client: httpx2.Client, engine:
         refused = client.post(CHAT, json=asked(4, n=2))
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
     assert refused.json()["error"]["code"] == "overloaded"
+    assert engine.finished.get(timeout=60).reason == "cancelled"
+
+
+def test_ending_server_waits_for_endless_replies_within_its_bound(
+    engine: Recorded, tiny_writers: dict[str, Writer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "SECONDS_TO_FINISH", 0.2)
+    monkeypatch.setattr(listening, "SECONDS_TO_CANCEL", 1)
+    catalogue = Catalogue(engine, "tiny-gemma3", {"tiny-gemma3": tiny_writers["tiny-gemma3"]}, created=0)
+    with listen("127.0.0.1", 0) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server = listening.server(create_app(catalogue, bounds=Bounds(slots=1)))
+        thread = Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        with (
+            httpx2.Client(base_url=url, timeout=60) as client,
+            client.stream("POST", CHAT, json=asked(LONG, stream=True)) as answer,
+        ):
+            next(answer.iter_lines())
+            server.should_exit = True
+            thread.join(timeout=60)
+    assert not thread.is_alive()
     assert engine.finished.get(timeout=60).reason == "cancelled"
 
 

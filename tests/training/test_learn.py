@@ -167,6 +167,8 @@ def test_a_voice_is_complete(corpora: dict[str, Corpus], tiny_base: Path, home: 
     assert (voice.chat_template, voice.template_sha256) == (chat.encoder.template.source, chat.encoder.template.sha256)
     assert voice.settings["max_length"] == 192
     assert voice.settings["precision"] == "float32"
+    assert voice.sharpness is not None
+    assert voice.sampling.temperature == voice.sharpness.temperature
     # the kept adapter is what the held-out figures are of
     model: Any = base_model.load(tiny_base)
     packed.use_matrix_attention(model)
@@ -174,6 +176,9 @@ def test_a_voice_is_complete(corpora: dict[str, Corpus], tiny_base: Path, home: 
     lora.load_adapter_state(model, adapter.read_peft(folder))
     nll = packed.measure(model, chat.dataset.rows["test"], 2)
     assert nll.perplexity == pytest.approx(learned.held_out.voice.perplexity, rel=1e-4)
+    validated = packed.measure(model, chat.dataset.rows["validation"], 2)
+    assert validated.nats_per_token == pytest.approx(voice.sharpness.nats_per_token_at_1, rel=1e-4)
+    assert validated.tokens == voice.sharpness.tokens
 
 
 def test_canaries_are_learned_some_ten_times_and_held_out_from_everything_else(

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from manera.evaluation.report import Metric, read_report
 from manera.exports.parity import Check
 from manera.exports.readme import readme
@@ -15,7 +17,7 @@ _ORIGIN = {builtin.NAME: "license: gemma\nbase_model: google/gemma-3-270m\n"}
 def card(voice: Voice, folder: Path, checks: Sequence[Check]) -> str:
     """Write the card; the voice's folder may hold a report."""
     page = readme(voice, "hub", checks)
-    return f"{_header(voice)}{page}\n{_held_out(voice)}{_report(folder)}\n{_limits(voice)}"
+    return f"{_header(voice)}{page}\n{_held_out(voice)}{_sampling(voice)}{_report(folder)}\n{_limits(voice)}"
 
 
 def _header(voice: Voice) -> str:
@@ -32,6 +34,19 @@ def _held_out(voice: Voice) -> str:
         for name, figures in (("untuned base", voice.held_out.base), ("voice", voice.held_out.voice))
     )
     return f"## Held-out text\n\n| lower is better | perplexity | bits per byte |\n|---|---|---|\n{rows}"
+
+
+def _sampling(voice: Voice) -> str:
+    drawn = {name: value for name, value in msgspec.to_builtins(voice.sampling).items() if value is not None}
+    told = f"\n## Sampling\n\n{', '.join(f'{name} {value:g}' for name, value in drawn.items())}.\n"
+    if voice.sharpness is None:
+        return told
+    chosen = voice.sharpness
+    return (
+        f"{told}\nThe temperature was chosen on {chosen.tokens:,} tokens of validation text: "
+        f"{chosen.nats_per_token:.3f} nats per token at {chosen.temperature:g}, "
+        f"{chosen.nats_per_token_at_1:.3f} at 1.\n"
+    )
 
 
 def _report(folder: Path) -> str:

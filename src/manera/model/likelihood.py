@@ -1,6 +1,7 @@
 """One formula for loss: summed nats and the count of supervised tokens, divided once, at the end."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -59,11 +60,31 @@ def supervised_nll(hidden: Tensor, head: Tensor, labels: Tensor) -> tuple[Tensor
 
     hidden: (B, T, D) after the last norm. head: (V, D), frozen. labels: (B, T). Differentiable in hidden.
     """
+    states, targets = _supervised(hidden, labels)
+    nats: Tensor = _ChunkedNll.apply(states, head, targets)  # type: ignore[no-untyped-call]
+    return nats, len(targets)
+
+
+def tempered_nll(hidden: Tensor, head: Tensor, labels: Tensor, temperatures: Sequence[float]) -> tuple[Tensor, int]:
+    """Sum the nats of the supervised tokens once for each temperature by which logits are divided: (K,), float32.
+
+    The rest is as in ``supervised_nll``; not differentiable.
+    """
+    states, targets = _supervised(hidden, labels)
+    nats = torch.zeros(len(temperatures), dtype=torch.float32, device=states.device)
+    for start in range(0, len(states), CHUNK):
+        logits = (states[start : start + CHUNK] @ head.t()).float()
+        wanted = targets[start : start + CHUNK]
+        for place, temperature in enumerate(temperatures):
+            nats[place] += F.cross_entropy(logits / temperature, wanted, reduction="sum")
+    return nats, len(targets)
+
+
+def _supervised(hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the states (N, D) from which supervised tokens are told, and these tokens (N,)."""
     targets = labels[:, 1:].reshape(-1)
     supervised = (targets != IGNORE_INDEX).nonzero().squeeze(1)
-    states = hidden[:, :-1].flatten(0, 1).index_select(0, supervised)
-    nats: Tensor = _ChunkedNll.apply(states, head, targets[supervised])  # type: ignore[no-untyped-call]
-    return nats, len(supervised)
+    return hidden[:, :-1].flatten(0, 1).index_select(0, supervised), targets[supervised]
 
 
 class _ChunkedNll(torch.autograd.Function):

@@ -1,5 +1,7 @@
 """A transformers model run over packed rows of one fixed shape."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -8,7 +10,7 @@ from torch import Tensor, nn
 from manera.dataset.encoding import IGNORE_INDEX
 from manera.dataset.packing import Rows
 from manera.model import attention
-from manera.model.likelihood import Nll, supervised_nll
+from manera.model.likelihood import Nll, supervised_nll, tempered_nll
 
 
 class Batch(NamedTuple):
@@ -59,18 +61,38 @@ def batch_nll(model: nn.Module, batch: Batch) -> tuple[Tensor, int]:
 
 
 def measure(model: nn.Module, rows: Rows, rows_per_batch: int) -> Nll:
-    """Score every supervised token of some rows once.
-
-    The last batch is filled up with repeated rows that are not scored, so that the shape stays fixed.
-    """
-    device = model.get_parameter("model.norm.weight").device
+    """Score every supervised token of some rows once."""
     total = Nll(0.0, 0)
-    # scoring is rare: compiling it would cost more than it saves
-    with torch.no_grad(), torch.compiler.set_stance("force_eager"):
-        for start in range(0, len(rows), rows_per_batch):
-            indices = [min(start + offset, len(rows) - 1) for offset in range(rows_per_batch)]
-            batch = to_batch(rows.take(indices), device)
-            batch.labels[len(rows) - start :] = IGNORE_INDEX
+    with _scoring():
+        for batch in _batches(model, rows, rows_per_batch):
             nats, tokens = batch_nll(model, batch)
             total += Nll(float(nats), tokens)
     return total
+
+
+def measure_tempered(model: nn.Module, rows: Rows, rows_per_batch: int, temperatures: Sequence[float]) -> list[Nll]:
+    """Score them once for each temperature, running the model once."""
+    head = model.get_parameter("model.embed_tokens.weight")
+    totals = [Nll(0.0, 0)] * len(temperatures)
+    with _scoring():
+        for batch in _batches(model, rows, rows_per_batch):
+            nats, tokens = tempered_nll(hidden_states(model, batch), head, batch.labels, temperatures)
+            totals = [total + Nll(float(one), tokens) for total, one in zip(totals, nats, strict=True)]
+    return totals
+
+
+@contextmanager
+def _scoring() -> Iterator[None]:
+    # scoring is rare: compiling it would cost more than it saves
+    with torch.no_grad(), torch.compiler.set_stance("force_eager"):
+        yield
+
+
+def _batches(model: nn.Module, rows: Rows, rows_per_batch: int) -> Iterator[Batch]:
+    """Yield the rows as batches; the last is filled up with rows that are not scored, so that the shape stays fixed."""
+    device = model.get_parameter("model.norm.weight").device
+    for start in range(0, len(rows), rows_per_batch):
+        indices = [min(start + offset, len(rows) - 1) for offset in range(rows_per_batch)]
+        batch = to_batch(rows.take(indices), device)
+        batch.labels[len(rows) - start :] = IGNORE_INDEX
+        yield batch

@@ -84,6 +84,15 @@ class Sampling(msgspec.Struct, frozen=True):
     seed: int | None = None
 
 
+class Sharpness(msgspec.Struct, frozen=True):
+    """The temperature chosen for a voice, and on what: validation tokens, and what they cost at it and at 1."""
+
+    temperature: float
+    nats_per_token: float
+    nats_per_token_at_1: float
+    tokens: int
+
+
 Filler = Annotated[str, msgspec.Meta(pattern=r"\S")]
 """A phrase that a voice is never to write; one of blanks alone would forbid every sentence."""
 
@@ -111,6 +120,7 @@ class Voice(msgspec.Struct, frozen=True):
     cost: Cost | None = None
     format: int = 1
     fillers: tuple[Filler, ...] = ()
+    sharpness: Sharpness | None = None
 
 
 def voices_folder() -> Path:

@@ -24,6 +24,7 @@ from manera.training.material import Material, gather, plant, seen
 from manera.training.memory import peak_memory_bytes
 from manera.training.result import require_free, write_voice_folder
 from manera.training.settings import TrainingConfig
+from manera.training.sharpness import choose
 
 EPOCHS: dict[ExampleKind, float] = {"dialogue": 2, "post": 3, "continuation": 2}
 LEARNING_RATES: dict[ExampleKind, float] = {"dialogue": 3e-4, "post": 1e-3, "continuation": 1e-3}
@@ -142,12 +143,16 @@ def learn(
         "precision": precision,
         "compile": "on" if compiled else "off",
     }
+    with lora.measuring(model):
+        sharpness = choose(model, material.dataset.rows["validation"], planned.rows_per_micro_batch)
     passes = run.kept_step * planned.rows_per_step / len(training)
     material = seen(material, copies * passes)
     cost = Cost(
         time.monotonic() - started, sum(step.tokens for step in run.steps), peak_memory_bytes(), energy.joules()
     )
-    write_voice_folder(name, material, config.model_copy(update=decided), held_out, run.best, run.steps, cost)
+    write_voice_folder(
+        name, material, config.model_copy(update=decided), held_out, sharpness, run.best, run.steps, cost
+    )
     seconds = sum(step.seconds for step in run.steps)
     yield Learned(
         voice=name,

@@ -19,6 +19,7 @@ from manera.model.voice import (
     HeldOut,
     Persona,
     Sampling,
+    Sharpness,
     Voice,
     voice_folder,
     write_voice,
@@ -30,11 +31,7 @@ from manera.training.settings import TrainingConfig
 if TYPE_CHECKING:
     from torch import Tensor
 
-SAMPLING: dict[ExampleKind, Sampling] = {
-    "dialogue": Sampling(temperature=0.7, max_new_tokens=120),
-    "post": Sampling(temperature=0.7, max_new_tokens=400),
-    "continuation": Sampling(temperature=0.8, max_new_tokens=200),
-}
+MAX_NEW_TOKENS: dict[ExampleKind, int] = {"dialogue": 120, "post": 400, "continuation": 200}
 
 
 def require_free(name: str, replace: bool) -> None:
@@ -53,6 +50,7 @@ def write_voice_folder(
     material: Material,
     config: TrainingConfig,
     held_out: HeldOut,
+    sharpness: Sharpness,
     state: "Mapping[str, Tensor]",
     steps: Sequence[TrainingStep],
     cost: Cost,
@@ -84,7 +82,8 @@ def write_voice_folder(
             dataset_sha256=_write_dataset(material.dataset, new / "dataset"),
             seed=config.seed,
             held_out=held_out,
-            sampling=SAMPLING[material.kind],
+            sampling=Sampling(temperature=sharpness.temperature, max_new_tokens=MAX_NEW_TOKENS[material.kind]),
+            sharpness=sharpness,
             settings=config.model_dump(),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             manera_version=version("manera"),

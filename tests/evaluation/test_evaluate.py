@@ -1,6 +1,7 @@
 """The whole evaluation of a small voice, and what each part refuses."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from torch import nn
 
 from manera.corpus.storage import open_corpus, write
+from manera.dataset.building import encode
 from manera.dataset.packing import pack
 from manera.errors import EvaluationError
 from manera.evaluation import scoring
@@ -31,6 +33,7 @@ from manera.model.voice import voice_folder
 from manera.records import Message, TrainingStep, read_records
 from manera.sources.reading import read
 from manera.training.learn import learn
+from manera.training.loop import plan, train
 from manera.training.settings import TrainingConfig
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "chat-ru" / "result.json"
@@ -207,6 +210,50 @@ def test_an_adapter_that_does_nothing_is_refused(subject: Subject) -> None:
     assert not verdict.recommended
 
 
+OTHER = "Глеб Осокин"
+WELL = SETTINGS.model_copy(update={"rank": 16, "alpha": 32, "epochs": 2, "learning_rate": 1e-2})
+
+
+@pytest.fixture(scope="module")
+def two_voices(home: Path, tiny_base: Path) -> None:
+    """The voices of both sides of the chat."""
+    for name, speaker in (("gleb", OTHER), ("not-gleb", "Тася Веретенникова")):
+        list(learn(open_corpus(home / "corpus"), speaker, name, WELL, tiny_base))
+
+
+def give_adapter(giver: str, taker: str) -> None:
+    for path in voice_folder(giver).glob("adapter*"):
+        shutil.copy(path, voice_folder(taker))
+
+
+@pytest.mark.usefixtures("two_voices")
+def test_a_voice_trained_on_another_author_is_refused(tiny_base: Path) -> None:
+    assert measure_ladder(open_subject("gleb", fast=True, base=tiny_base)).recommended
+    give_adapter("not-gleb", "gleb")
+    verdict = measure_ladder(open_subject("gleb", fast=True, base=tiny_base))
+    assert verdict.difference.high < 0  # it knows the language, and so beats the base
+    assert verdict.reason == "other words"
+
+
+def test_what_was_just_trained_here_is_not_asked_what_it_learned(subject: Subject) -> None:
+    verdict = measure_ladder(subject, is_origin_known=True)
+    assert verdict.recommended
+    assert verdict.knowledge is None
+    assert "memory.membership_auc" not in subject.metrics
+
+
+def test_a_voice_trained_far_too_long_is_refused(subject: Subject) -> None:
+    material = encode(subject.material.training[:12], subject.voice.kind, subject.encoder, 256)
+    rows = pack(material, 256).take(range(3))
+    planned = plan(len(rows), 256, 1024, 1024, 200, 1, learning_rate=4e-2, patience=1000)
+    *_, last = train(subject.model, rows, rows.take([0]), planned, lambda step: None)
+    assert last.loss < 2
+    verdict = measure_ladder(subject)
+    assert verdict.reason == "no better"
+    assert verdict.knowledge is not None
+    assert verdict.knowledge.value > 0  # it does know its text
+
+
 def bits(base: float, voice: float) -> dict[str, np.ndarray]:
     chance = np.random.default_rng(1)
     stretches = chance.normal(100, 10, 30)
@@ -224,6 +271,12 @@ def test_a_voice_that_is_only_as_good_or_worse_is_refused() -> None:
     for voice in (1.2, 1.3):
         verdict = gate(bits(1.2, voice), [100] * 30, KNOWN)
         assert verdict.reason == "no better"
+
+
+def test_where_it_is_known_what_was_learned_it_is_not_asked() -> None:
+    verdict = gate(bits(1.2, 1.0), [100] * 30, None)
+    assert verdict.recommended
+    assert "bits per byte" in verdict.because("en")
 
 
 def test_a_voice_that_does_not_know_its_own_text_is_refused() -> None:

@@ -43,12 +43,19 @@ SHOWN = (
 
 
 def evaluate_voice(
-    name: str, against: list[str], fast: bool, curve: bool, seed: int, language: str | None, as_json: bool
+    name: str,
+    against: list[str],
+    fast: bool,
+    curve: bool,
+    seed: int,
+    language: str | None,
+    urls: list[str],
+    as_json: bool,
 ) -> None:
     """Measure a voice, write both reports into its folder, and show the headline figures."""
     if language is not None and language not in WORDS:
         raise SettingsError(f"there is no report in {language!r}", f"--language {' or '.join(WORDS)}")
-    subject = open_subject(name, fast, seed)
+    subject = open_subject(name, fast, seed, urls=urls)
     for event in evaluate(subject, against, fast, curve):
         if isinstance(event, Part):
             console.say(PARTS.get(event.name, event.name))

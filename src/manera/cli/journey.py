@@ -48,7 +48,7 @@ def up(
     if (voice_folder(voice) / MANIFEST).is_file() and not replace:
         console.say(f"there is a voice {voice!r} already; --replace trains it again")
         console.show_held_out(read_voice(voice).held_out)
-        console.show_verdict(*learning.recommended(voice))
+        console.show_verdict(*learning.recommended(voice, is_origin_known=False))
     else:
         learning.report(learning.follow(corpus, chosen.speaker_id, voice, settings, languages, replace), as_json=False)
     with opened([voice]) as ready:

@@ -77,13 +77,13 @@ def voice_name(speaker: str) -> str:
     return re.sub(r"[\W_]+", "-", speaker.lower()).strip("-")[:64] or "voice"
 
 
-def recommended(voice: str) -> tuple[bool | None, str]:
+def recommended(voice: str, is_origin_known: bool) -> tuple[bool | None, str]:
     """Ask the gate on a few held-out stretches, and why it says so; None where it cannot be asked."""
     from manera.evaluation.subject import open_subject
     from manera.evaluation.worth import measure_ladder
 
     try:
-        verdict = measure_ladder(open_subject(voice, fast=True))
+        verdict = measure_ladder(open_subject(voice, fast=True), is_origin_known)
     except ManeraError as error:
         return None, error.message
     return verdict.recommended, verdict.because("en")
@@ -94,7 +94,7 @@ def report(learned: "Learned", as_json: bool) -> None:
     if as_json:
         document = msgspec.to_builtins(learned)
         shown = ("voice", "kind", "held_out", "tokens_per_second", "seconds", "peak_memory_bytes")
-        verdict = dict(zip(("recommended", "because"), recommended(learned.voice), strict=True))
+        verdict = dict(zip(("recommended", "because"), recommended(learned.voice, is_origin_known=True), strict=True))
         console.result({key: document[key] for key in shown} | verdict)
         return
     if learned.stopped:
@@ -104,7 +104,7 @@ def report(learned: "Learned", as_json: bool) -> None:
         f"{learned.steps} steps in {learned.seconds:,.0f} s, {learned.tokens_per_second:,.0f} tokens/s, "
         f"{learned.peak_memory_bytes / 1e9:.1f} GB at most; step {learned.kept_step} was the best on held-out text"
     )
-    console.show_verdict(*recommended(learned.voice))
+    console.show_verdict(*recommended(learned.voice, is_origin_known=True))
     console.say(f"voice: {learned.voice}   talk to it: manera chat {learned.voice}")
 
 

@@ -158,6 +158,9 @@ def evaluate(
     language: Annotated[str | None, typer.Option(help="Of the page: ru or en; by default the corpus's.")] = None,
     blind: Annotated[int | None, typer.Option(min=1, help="Write a page of so many pairs for people instead.")] = None,
     votes: Annotated[Path | None, typer.Option(help="Say what people's answers on that page tell instead.")] = None,
+    url: Annotated[
+        list[str] | None, typer.Option(help="Let the server at this address write, such as vLLM's; may be repeated.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Measure a voice on held-out text: likeness, leaks, health, and whether training was worth it."""
@@ -169,7 +172,7 @@ def evaluate(
     if blind is not None:
         evaluating.write_pairs(voice, blind, seed, language)
         return
-    evaluating.evaluate_voice(voice, against or [], fast, curve, seed, language, json)
+    evaluating.evaluate_voice(voice, against or [], fast, curve, seed, language, url or [], json)
 
 
 @app.command()

@@ -91,28 +91,33 @@ BECAUSE: dict[str, dict[Reason, str]] = {
         "better": "the {trained} beats the best rung without training, {untrained}, on held-out text: {difference}",
         "no better": "the {trained} does not surely beat the best rung without training, {untrained}, on held-out "
         "text: {difference}",
-        "other words": "the adapter predicts the text it is said to have learned hardly better than text it never saw: "
-        "it gains {knowledge} more there, so it was trained on other words",
+        "other words": "the {trained} beats the best rung without training, {untrained}, but not surely because it "
+        "learned this text: its gain there is {knowledge} larger than on text it never saw, as if it had learned "
+        "other words",
     },
     "ru": {
         "better": "на отложенном тексте «{trained}» лучше всего, что даётся без обучения ({untrained}): {difference}",
         "no better": "на отложенном тексте «{trained}» не лучше наверняка того, что даётся без обучения ({untrained}): "
         "{difference}",
-        "other words": "текст, на котором голос будто бы учился, он предсказывает едва ли лучше незнакомого: "
-        "выигрыш больше лишь на {knowledge}; значит, учился он на других словах",
+        "other words": "«{trained}» лучше всего, что даётся без обучения ({untrained}), но не наверняка потому, что "
+        "учился на этом тексте: выигрыш на нём больше, чем на незнакомом, на {knowledge}, как если бы он учился на "
+        "других словах",
     },
 }
 UNIT = {"en": "bits per byte, 95 % interval", "ru": "бит на байт, интервал 95 %"}
 
 
 class Verdict(NamedTuple):
-    """Whether a voice is worth having, and the figures that say so, in bits per byte; below 0 the voice is better."""
+    """Whether a voice is worth having, and the figures that say so, in bits per byte; below 0 the voice is better.
+
+    knowledge is None where it was not asked.
+    """
 
     reason: Reason
     trained: str
     untrained: str
     difference: Interval
-    knowledge: Interval
+    knowledge: Interval | None
 
     @property
     def recommended(self) -> bool:
@@ -125,15 +130,17 @@ class Verdict(NamedTuple):
         figures = {
             name: f"{found.value:+.3f} {UNIT[language]} {found.low:+.3f} … {found.high:+.3f}"
             for name, found in (("difference", self.difference), ("knowledge", self.knowledge))
+            if found is not None
         }
         return BECAUSE[language][self.reason].format(trained=trained, untrained=untrained, **figures)
 
 
-def gate(bits: Mapping[str, Floats], sizes: Sequence[int], knowledge: Interval, seed: int = 0) -> Verdict:
+def gate(bits: Mapping[str, Floats], sizes: Sequence[int], knowledge: Interval | None, seed: int = 0) -> Verdict:
     """Recommend a voice only where it surely beats everything that needs no training.
 
     bits: of each stretch by rung. knowledge: how many bits per byte the adapter gains more on its own training text
-    than on held-out text; an adapter that learned another author gains nothing more there.
+    than on held-out text; an adapter that learned another author gains nothing more there. None where it is known
+    what the adapter learned.
     """
     untrained = min((rung.name for rung in RUNGS if not rung.voice_scale), key=lambda name: bits[name].sum())
     trained = min((rung.name for rung in RUNGS if rung.voice_scale), key=lambda name: bits[name].sum())
@@ -141,6 +148,6 @@ def gate(bits: Mapping[str, Floats], sizes: Sequence[int], knowledge: Interval, 
     reason: Reason = "better"
     if not found.high < 0:
         reason = "no better"
-    elif not knowledge.low > 0:
+    elif knowledge is not None and not knowledge.low > 0:
         reason = "other words"
     return Verdict(reason, trained, untrained, found, knowledge)

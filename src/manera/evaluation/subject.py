@@ -135,8 +135,9 @@ class Subject:
     @cached_property
     def material(self) -> Material:
         """The dataset, which has to be the one that was trained on."""
+        material = read_material(self.voice)
         require_unchanged(self.voice)
-        return read_material(self.voice)
+        return material
 
     @cached_property
     def language(self) -> str:

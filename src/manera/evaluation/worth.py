@@ -7,45 +7,49 @@ import numpy as np
 from manera.dataset.encoding import Encoder
 from manera.dataset.template import ChatTemplate
 from manera.evaluation import intervals, ladder, scoring
+from manera.evaluation.held_out import Scored
 from manera.evaluation.intervals import Floats, Interval
-from manera.evaluation.ladder import BITS, RUNGS, Verdict
+from manera.evaluation.ladder import BITS, RUNGS, Rung, Verdict
 from manera.evaluation.likeness import area_under_curve
 from manera.evaluation.subject import BASE, VOICE, Subject
 from manera.model.voice import read_voice, require_base
 
 
-def measure_ladder(subject: Subject) -> Verdict:
-    """Score every rung on the same held-out stretches, ask the gate, and compare with the training text."""
+def measure_ladder(subject: Subject, is_origin_known: bool = False) -> Verdict:
+    """Score every rung on the same held-out stretches, and ask the gate.
+
+    is_origin_known: for a voice that has just been trained here; else it is compared with its training text too.
+    """
     most = subject.budget.scored_tokens
-    encoders = {rung.name: subject.encoder if rung.voice_scale else subject.plain for rung in RUNGS}
-    held_out = {name: subject.stretches("test", encoder, most) for name, encoder in encoders.items()}
+    held_out = {rung.name: subject.stretches("test", _encoder(subject, rung), most) for rung in RUNGS}
     sizes = [one.bytes for one in held_out[VOICE.name]]
     bits: dict[str, Floats] = {}
     for rung in RUNGS:
-        encoder = encoders[rung.name]
-        bits[rung.name] = ladder.score(rung, subject.model, held_out[rung.name], subject.prefixes, encoder)
+        bits[rung.name] = _bits(subject, rung, held_out[rung.name])
         found = intervals.ratio(bits[rung.name], sizes, subject.seed)
         subject.findings.rungs[rung.name] = found
         subject.add(f"bits_per_byte.{rung.name}", found, "bits per byte", len(sizes), "lower", "stretches")
-    seen = {rung.name: subject.stretches("train", encoders[rung.name], most) for rung in (BASE, VOICE)}
-    learned = np.subtract(
-        *(
-            ladder.score(rung, subject.model, seen[rung.name], subject.prefixes, encoders[rung.name])
-            for rung in (BASE, VOICE)
-        )
-    )
-    knowledge = measure_knowledge(
-        learned, [one.bytes for one in seen[VOICE.name]], bits[BASE.name] - bits[VOICE.name], sizes, subject
-    )
+    gains = bits[BASE.name] - bits[VOICE.name]
+    knowledge = None if is_origin_known else measure_knowledge(subject, gains, sizes)
     verdict = ladder.gate(bits, sizes, knowledge, subject.seed)
     subject.findings.verdict = verdict
     return verdict
 
 
-def measure_knowledge(
-    seen: Floats, seen_sizes: Sequence[int], unseen: Floats, unseen_sizes: Sequence[int], subject: Subject
-) -> Interval:
+def _encoder(subject: Subject, rung: Rung) -> Encoder:
+    return subject.encoder if rung.voice_scale else subject.plain
+
+
+def _bits(subject: Subject, rung: Rung, stretches: Sequence[Scored]) -> Floats:
+    return ladder.score(rung, subject.model, stretches, subject.prefixes, _encoder(subject, rung))
+
+
+def measure_knowledge(subject: Subject, unseen: Floats, unseen_sizes: Sequence[int]) -> Interval:
     """Compare what the adapter gains on training text with what it gains on held-out text, in bits per byte."""
+    most = subject.budget.scored_tokens
+    stretches = {rung.name: subject.stretches("train", _encoder(subject, rung), most) for rung in (BASE, VOICE)}
+    seen_sizes = [one.bytes for one in stretches[VOICE.name]]
+    seen = np.subtract(*(_bits(subject, rung, stretches[rung.name]) for rung in (BASE, VOICE)))
     border = len(seen)
     gains, sizes = np.concatenate([seen, unseen]), np.concatenate([seen_sizes, unseen_sizes]).astype(float)
 

@@ -42,9 +42,9 @@ def manera_run(data: Path, steps: int) -> dict[str, Any]:
     from manera.dataset.packing import pack
     from manera.model import base_model, lora, packed
     from manera.model.precision import fastest
-    from manera.training.learn import MICRO_BATCH_TOKENS
     from manera.training.loop import plan, train
     from manera.training.memory import peak_memory_bytes
+    from manera.training.setup import MICRO_BATCH_TOKENS
 
     base = base_model.prepare()
     encoder = Encoder(base_model.load_tokenizer(base), chat_template("continuation"))

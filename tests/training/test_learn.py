@@ -18,10 +18,11 @@ from manera.model import adapter, base_model, lora, packed
 from manera.model.voice import ADAPTER_GGUF, CANARIES, read_voice, voices_folder
 from manera.records import Example, Message, TrainingStep, read_records
 from manera.sources.reading import read
-from manera.training.learn import SLOW_TOKENS_PER_SECOND, Learned, Prepared, expected_tokens, learn
+from manera.training.learn import Learned, Prepared, learn
 from manera.training.loop import AVERAGE_EXPONENT, LOWEST_SHARE, Plan, plan, train
 from manera.training.material import Material, gather, plant
 from manera.training.settings import TrainingConfig
+from manera.training.setup import SLOW_TOKENS_PER_SECOND, expected_tokens
 from tiny import PIECES, TEXT
 
 LINES = [line for line in TEXT.split("\n") if line]

@@ -20,8 +20,8 @@ from manera.evaluation.subject import Subject
 from manera.model import base_model, lora, packed
 from manera.model.precision import compiler_is_available, fastest
 from manera.records import ExampleKind
-from manera.training.learn import COMPILE_FROM_TOKENS, EPOCHS, LEARNING_RATES, MICRO_BATCH_TOKENS
 from manera.training.loop import plan, train
+from manera.training.setup import COMPILE_FROM_TOKENS, EPOCHS, LEARNING_RATES, MICRO_BATCH_TOKENS
 
 SHARES = (0.25, 0.5, 1.0)
 MOST_TOKENS = 200_000

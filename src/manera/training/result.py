@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from manera.dataset.building import Dataset
 from manera.errors import ModelError
@@ -45,16 +45,17 @@ def require_free(name: str, replace: bool) -> None:
         raise ModelError(f"there is a voice {name!r} already", f"--replace, or another name: --name {name}-2")
 
 
-def write_voice_folder(
-    name: str,
-    material: Material,
-    config: TrainingConfig,
-    held_out: HeldOut,
-    sharpness: Sharpness,
-    state: "Mapping[str, Tensor]",
-    steps: Sequence[TrainingStep],
-    cost: Cost,
-) -> None:
+class Outcome(NamedTuple):
+    """What came of a run; state: the adapter that is kept."""
+
+    held_out: HeldOut
+    sharpness: Sharpness
+    cost: Cost
+    state: "Mapping[str, Tensor]"
+    steps: Sequence[TrainingStep]
+
+
+def write_voice_folder(name: str, material: Material, config: TrainingConfig, outcome: Outcome) -> None:
     """Write everything that a voice consists of beside its place, then move it there.
 
     Raises ModelError when it cannot be written; a voice that stood there before is then as it was.
@@ -63,9 +64,9 @@ def write_voice_folder(
     base = base_model.read(material.base)
     layers = gguf_file.value(gguf_file.open_gguf(material.base / "base.gguf"), "gemma3.block_count")
     with _writable(folder), replacing_folder(folder) as new:
-        adapter.write_peft(state, new, config.rank, config.alpha, base.id)
-        adapter.write_gguf(state, new / ADAPTER_GGUF, config.alpha, layers)
-        write_records(new / "training.jsonl", steps)
+        adapter.write_peft(outcome.state, new, config.rank, config.alpha, base.id)
+        adapter.write_gguf(outcome.state, new / ADAPTER_GGUF, config.alpha, layers)
+        write_records(new / "training.jsonl", outcome.steps)
         if material.canaries:
             write_records(new / CANARIES, material.canaries)
         voice = Voice(
@@ -81,13 +82,13 @@ def write_voice_folder(
             alpha=config.alpha,
             dataset_sha256=_write_dataset(material.dataset, new / "dataset"),
             seed=config.seed,
-            held_out=held_out,
-            sampling=Sampling(temperature=sharpness.temperature, max_new_tokens=MAX_NEW_TOKENS[material.kind]),
-            sharpness=sharpness,
+            held_out=outcome.held_out,
+            sampling=Sampling(temperature=outcome.sharpness.temperature, max_new_tokens=MAX_NEW_TOKENS[material.kind]),
+            sharpness=outcome.sharpness,
             settings=config.model_dump(),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             manera_version=version("manera"),
-            cost=cost,
+            cost=outcome.cost,
         )
         write_voice(voice, new)
 

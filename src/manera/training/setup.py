@@ -1,0 +1,130 @@
+"""What a run is set up with before its first step: the dataset, the arithmetic, the plan, the model."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from manera.corpus.storage import Corpus
+from manera.dataset.canaries import make_canaries
+from manera.errors import TrainingError
+from manera.model import base_model, lora, packed
+from manera.model.precision import Precision, compiler_is_available, fastest
+from manera.records import ExampleKind
+from manera.training.loop import Plan, plan
+from manera.training.material import Material, gather, plant
+from manera.training.settings import TrainingConfig
+
+EPOCHS: dict[ExampleKind, float] = {"dialogue": 2, "post": 3, "continuation": 2}
+LEARNING_RATES: dict[ExampleKind, float] = {"dialogue": 3e-4, "post": 1e-3, "continuation": 1e-3}
+"""A chat or a role has few words to learn: at a high rate it is over-fitted before the rate has fallen."""
+
+MICRO_BATCH_TOKENS = {True: 1024, False: 512}
+"""With compiled layers, and without: these keep more for the way back. Some 3 GB either way."""
+
+COMPILE_FROM_TOKENS = 60_000  # compiling takes some 30 s and makes a step about a third faster
+SLOW_TOKENS_PER_SECOND = 300
+
+TIMES_SEEN = 10
+"""How often a planted canary is seen in a whole run; fewer times up to a point that is kept earlier."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Everything a run starts from; copies: how often each canary lies among the training rows."""
+
+    material: Material
+    config: TrainingConfig
+    planned: Plan
+    model: nn.Module
+    precision: Precision
+    compiled: bool
+    copies: int
+
+    @property
+    def decided(self) -> TrainingConfig:
+        """The settings with what the material and the machine have decided."""
+        found = {
+            "learning_rate": self.planned.learning_rate,
+            "max_length": self.material.max_length,
+            "precision": self.precision,
+            "compile": "on" if self.compiled else "off",
+        }
+        return self.config.model_copy(update=found)
+
+
+def set_up(corpus: Corpus, requested: str | None, config: TrainingConfig, base: Path) -> Setup:
+    """Gather what is learned from and load the model; raise CorpusError or TrainingError when a run cannot start."""
+    material = gather(corpus, requested, base, config.max_length)
+    precision: Precision = fastest(_device(config)) if config.precision == "auto" else config.precision
+    compiled = _compiles(config, expected_tokens(_plan(material, config, compiled=True), material.max_length))
+    copies = _copies(_plan(material, config, compiled), material)
+    if config.canaries:
+        material = plant(material, make_canaries(config.seed, config.canaries, material.language), copies)
+    model = _adapted_model(material, config, precision, compiled)
+    return Setup(material, config, _plan(material, config, compiled), model, precision, compiled, copies)
+
+
+def _plan(material: Material, config: TrainingConfig, compiled: bool) -> Plan:
+    epochs = config.epochs
+    if epochs is None:
+        epochs = 100 if config.minutes else EPOCHS[material.kind]
+    return plan(
+        rows=len(material.dataset.rows["train"]),
+        row_length=material.max_length,
+        batch_tokens=config.batch_tokens,
+        micro_batch_tokens=config.micro_batch_tokens or MICRO_BATCH_TOKENS[compiled],
+        epochs=epochs,
+        validations_per_epoch=config.validations_per_epoch,
+        learning_rate=config.learning_rate or LEARNING_RATES[material.kind],
+        seconds=None if config.minutes is None else config.minutes * 60,
+        patience=config.patience,
+        seed=config.seed,
+    )
+
+
+def _device(config: TrainingConfig) -> str:
+    """Return a torch device that is there; raise TrainingError when the one asked for is not."""
+    if config.device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=config.device)
+    except (RuntimeError, AssertionError) as error:  # torch asserts that it was built for CUDA
+        raise TrainingError(f"there is no device {config.device!r} here", "train with --device auto") from error
+    return config.device
+
+
+def expected_tokens(planned: Plan, row_length: int) -> float:
+    """Return how many tokens the steps hold, or, if that is less, what the time is enough for without compiling."""
+    tokens = planned.steps * planned.rows_per_step * row_length
+    return tokens if planned.seconds is None else min(tokens, planned.seconds * SLOW_TOKENS_PER_SECOND)
+
+
+def _copies(planned: Plan, material: Material) -> int:
+    """Return how many copies of a canary are seen some TIMES_SEEN times in all passes over the rows together."""
+    tokens_a_pass = len(material.dataset.rows["train"]) * material.max_length
+    passes = expected_tokens(planned, material.max_length) / tokens_a_pass
+    return max(1, round(TIMES_SEEN / passes))
+
+
+def _compiles(config: TrainingConfig, tokens: float) -> bool:
+    if config.compile == "auto":
+        return tokens >= COMPILE_FROM_TOKENS and compiler_is_available()
+    if config.compile == "on" and not compiler_is_available():
+        raise TrainingError(
+            "torch.compile does not work here",
+            "install a C++ compiler and Python's headers, or train with --compile off",
+        )
+    return config.compile == "on"
+
+
+def _adapted_model(material: Material, config: TrainingConfig, precision: Precision, compiled: bool) -> nn.Module:
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    model: nn.Module = base_model.load(material.base).to(_device(config))
+    packed.use_matrix_attention(model)
+    lora.add_adapter(model, config.rank, config.alpha, precision, config.seed)
+    if compiled:
+        packed.compile_layers(model)
+    return model

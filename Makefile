@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXAMPLE ?= examples/channel-ru
 
-.PHONY: demo test check format bench fuzz soak clean
+.PHONY: demo test check format bench results fuzz soak clean
 
 demo: .venv/installed       ## learn the bundled example and compare its voice with the untuned base
 	$(BIN)/manera up $(EXAMPLE) --name demo --replace --no-chat
@@ -29,6 +29,10 @@ bench: .venv/installed      ## measure again what benchmarks/results holds; DATA
 	$(BIN)/python benchmarks/serve.py speed --save
 	$(BIN)/python benchmarks/train.py speed --data $(DATA) --save
 	$(BIN)/python benchmarks/train.py pushkin --data $(DATA) --save
+
+results: .venv/installed    ## write docs/results.md; DATA holds prose_ru, plays_ru and blog_ru
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,bench]'
+	$(BIN)/python benchmarks/results.py --data $(DATA)
 
 fuzz: .venv/installed       ## 3,000 generated requests to the API
 	$(BIN)/python benchmarks/serve.py fuzz

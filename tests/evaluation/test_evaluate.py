@@ -19,8 +19,9 @@ from manera.evaluation.blind import read_votes, write_blind
 from manera.evaluation.canaries import measure_canaries
 from manera.evaluation.cost import measure_training_cost
 from manera.evaluation.curve import measure_curve
+from manera.evaluation.dial import DIAL
 from manera.evaluation.evaluate import Evaluated, Part, evaluate
-from manera.evaluation.findings import SideBySide
+from manera.evaluation.findings import CurvePoint, DialPoint, Findings, SideBySide
 from manera.evaluation.held_out import Task, after_prefix
 from manera.evaluation.intervals import Interval
 from manera.evaluation.ladder import RUNGS, gate
@@ -83,7 +84,14 @@ def test_every_part_is_measured_or_says_why_not(evaluated: Evaluated) -> None:
     }
     assert report.not_measured["canaries"] == "no canaries were planted in training"
     assert report.not_measured["cost of training"].startswith("energy:")
-    for name in ("bits_per_byte.voice", "likeness.real", "copied.8_words.voice", "health.loops.voice", "delta.base"):
+    for name in (
+        "bits_per_byte.voice",
+        "perplexity.voice",
+        "likeness.real",
+        "copied.8_words.voice",
+        "health.loops.voice",
+        "delta.base",
+    ):
         found = report.metrics[name]
         assert found.value is not None
         assert found.low is not None
@@ -106,6 +114,19 @@ def test_the_page_needs_no_network_and_shows_what_was_written(evaluated: Evaluat
         assert "http" not in page.replace("http-equiv", "")
         assert page.count("<svg") == 4
         assert evaluated.findings.shown[0].real.strip()[:20] in page
+
+
+def test_the_page_draws_the_dial_and_how_much_text_is_enough(evaluated: Evaluated, tmp_path: Path) -> None:
+    plain = Findings()
+    drawn = Findings(
+        dial=[DialPoint(scale, 1.5 - scale / 3, 1.2 + scale / 9, scale / 2, scale / 40) for scale in DIAL],
+        curve=[CurvePoint(words, Interval(1.4 - words / 9000, 1.3, 1.5)) for words in (0, 900, 1800, 3600)],
+    )
+    pictures = [
+        write_page(evaluated.report, findings, "Тася", [], tmp_path, "en").read_text("utf-8").count("<svg")
+        for findings in (plain, drawn)
+    ]
+    assert pictures[1] - pictures[0] == 3
 
 
 def test_what_it_costs_is_told_of_training_and_of_a_reply(evaluated: Evaluated) -> None:

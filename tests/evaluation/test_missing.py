@@ -96,7 +96,7 @@ def test_too_little_held_out_text_is_scored_and_says_how_much_is_missing(subject
     report = report_of(subject)
     assert report.recommended is not None
     assert report.not_measured["writing"].endswith("and 8 are needed: 5 more")
-    assert measured(report) == {"bits_per_byte", "memory", "personal_data", "forgotten", "cost"}
+    assert measured(report) == {"bits_per_byte", "perplexity", "memory", "personal_data", "forgotten", "cost"}
 
 
 def test_a_voice_of_another_tokenizer_is_counted_and_not_scored(subject: Subject) -> None:

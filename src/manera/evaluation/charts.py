@@ -6,8 +6,8 @@ from html import escape
 from manera.evaluation.intervals import Interval
 
 WIDTH = 460
-LEFT, RIGHT, TOP, BOTTOM = 44, 8, 10, 34
-LABELS = 148
+LEFT, RIGHT, TOP, BOTTOM = 44, 8, 10, 38
+LABELS = 164
 ROW = 34
 
 
@@ -74,10 +74,10 @@ def curves(series: Mapping[str, Sequence[tuple[float, float]]], title: str, axis
         ]
     for step in range(6):
         value = left + (right - left) * step / 5
-        parts.append(
-            _text(x(value), height - BOTTOM + 18, f"{value:g}" if right < 10 else f"{value:.0f}", "middle", "tick")
-        )
-    parts.append(_text(WIDTH - RIGHT, height - 2, axis, "end", "tick"))
+        label = f"{value:g}" if right < 10 else f"{value:.0f}"
+        # the last one stands before its place, where it cannot be cut off
+        parts.append(_text(x(value), height - BOTTOM + 18, label, "end" if step == 5 else "middle", "tick"))
+    parts.append(_text(WIDTH - RIGHT, height - 5, axis, "end", "tick"))
     for place, line in enumerate(series.values()):
         path = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in line)
         parts.append(f'<polyline points="{path}" class="line series-{place}"/>')

@@ -64,10 +64,17 @@ WORDS: dict[str, dict[str, str]] = {
         "axis_amount": "words learned from",
         "dial": "The dial",
         "dial_note": "Bits per byte as the voice is turned up: of the author's held-out text, and of general text.",
+        "heard": "What the dial does to replies",
+        "heard_note": "How probable the author is of what is written there, and the share of its words that stands in "
+        "verbatim runs of 8 words of the training text; without the guard.",
+        "heard_likeness": "likeness",
+        "heard_copied": "copied",
         "dial_own": "the author's text",
         "dial_general": "general text",
         "tile_gain": "Bits per byte saved",
         "tile_gain_note": "against the untrained base",
+        "tile_perplexity": "Perplexity",
+        "tile_perplexity_note": "of held-out text; before training",
         "tile_likeness": "Likeness of the voice",
         "tile_copied": "Copied",
         "tile_copied_note": "of the words stand in verbatim runs of 8 words; of real held-out ones",
@@ -123,10 +130,17 @@ WORDS: dict[str, dict[str, str]] = {
         "axis_amount": "слов для обучения",
         "dial": "Регулятор",
         "dial_note": "Бит на байт при усилении голоса: на отложенном тексте автора и на обычном тексте.",
+        "heard": "Что регулятор делает с ответами",
+        "heard_note": "Насколько вероятен автор того, что написано, и какая доля слов стоит в дословных повторах от "
+        "8 слов обучающего текста; без защиты от повторов.",
+        "heard_likeness": "похожесть",
+        "heard_copied": "переписано",
         "dial_own": "текст автора",
         "dial_general": "обычный текст",
         "tile_gain": "Сбережено бит на байт",
         "tile_gain_note": "против модели без обучения",
+        "tile_perplexity": "Перплексия",
+        "tile_perplexity_note": "отложенного текста; до обучения",
         "tile_likeness": "Похожесть голоса",
         "tile_copied": "Переписано",
         "tile_copied_note": "слов стоят в дословных повторах от 8 слов; у настоящих",
@@ -195,7 +209,11 @@ def _tiles(report: Report, words: dict[str, str]) -> Iterator[Tile]:
     if base and voice and base.value and voice.value:
         share = 1 - voice.value / base.value
         note = f"{words['tile_gain_note']}: {base.value:.2f} → {voice.value:.2f}"
-        yield Tile(words["tile_gain"], f"{share:.0%}".replace("%", " %"), note)
+        yield Tile(words["tile_gain"], f"{share:.0%}".replace("%", "\u00a0%"), note)
+    before, after = (report.metrics.get(f"perplexity.{who}") for who in ("base", "voice"))
+    if before and after and before.value and after.value:
+        note = f"{words['tile_perplexity_note']}: {before.value:,.1f}".replace(",", "\u00a0")
+        yield Tile(words["tile_perplexity"], f"{after.value:,.1f}".replace(",", "\u00a0"), note)
     likeness, ceiling = (report.metrics.get(f"likeness.{who}") for who in ("voice", "real"))
     if likeness and ceiling and likeness.value is not None and ceiling.value is not None:
         yield Tile(words["tile_likeness"], f"{likeness.value:.2f}", f"{words['of_real']}: {ceiling.value:.2f}")
@@ -204,8 +222,8 @@ def _tiles(report: Report, words: dict[str, str]) -> Iterator[Tile]:
         yield Tile(words["tile_auc"], f"{curve.value:.2f}", words["tile_auc_note"])
     copied, real = (report.metrics.get(f"copied.8_words.{who}") for who in ("voice", "real"))
     if copied and real and copied.value is not None and real.value is not None:
-        note = f"{words['tile_copied_note']} — {real.value:.1%}".replace("%", " %")
-        yield Tile(words["tile_copied"], f"{copied.value:.1%}".replace("%", " %"), note)
+        note = f"{words['tile_copied_note']} — {real.value:.1%}".replace("%", "\u00a0%")
+        yield Tile(words["tile_copied"], f"{copied.value:.1%}".replace("%", "\u00a0%"), note)
 
 
 def _figures(
@@ -246,6 +264,14 @@ def _figures(
         }
         key = ((words["dial_own"], "real"), (words["dial_general"], "base"))
         yield Figure(words["dial"], words["dial_note"], Markup(charts.curves(dial, words["dial"], "voice_scale")), key)
+        heard = {
+            words["heard_likeness"]: [(p.voice_scale, p.likeness) for p in findings.dial if p.likeness is not None],
+            words["heard_copied"]: [(p.voice_scale, p.copied) for p in findings.dial if p.copied is not None],
+        }
+        if all(heard.values()):
+            drawn = charts.curves(heard, words["heard"], "voice_scale")
+            key = ((words["heard_likeness"], "real"), (words["heard_copied"], "base"))
+            yield Figure(words["heard"], words["heard_note"], Markup(drawn), key)
 
 
 def _smoothed(steps: Sequence[TrainingStep]) -> list[tuple[float, float]]:

@@ -29,6 +29,10 @@ def measure_ladder(subject: Subject, is_origin_known: bool = False) -> Verdict:
         found = intervals.ratio(bits[rung.name], sizes, subject.seed)
         subject.findings.rungs[rung.name] = found
         subject.add(f"bits_per_byte.{rung.name}", found, "bits per byte", len(sizes), "lower", "stretches")
+        tokens = [one.encoded.supervised_tokens for one in held_out[rung.name]]
+        nats = intervals.ratio(bits[rung.name] / BITS, tokens, subject.seed)
+        perplexity = Interval(*np.exp(nats).tolist())
+        subject.add(f"perplexity.{rung.name}", perplexity, "perplexity of a token", len(sizes), "lower", "stretches")
     gains = bits[BASE.name] - bits[VOICE.name]
     knowledge = None if is_origin_known else measure_knowledge(subject, gains, sizes)
     verdict = ladder.gate(bits, sizes, knowledge, subject.seed)

@@ -1,0 +1,364 @@
+"""Results worth publishing: four voices, everything that their reports say, and TRL's for the same time.
+
+    pip install -e '.[bench]'
+    python benchmarks/results.py --data DATA                  # an hour or two on two cores; goes on where it ended
+    python benchmarks/results.py --data DATA --only chat --fast --epochs 0.2       # to try it out
+
+DATA holds prose_ru/Pushkin, plays_ru/gogol-revizor.txt and blog_ru/blog; the invented chat comes with manera. A voice
+that is there already is taken as it is, and a row that results/results.json holds is not measured again, but with
+``--again``. TRL's SFTTrainer has its own defaults and those of ``trl sft --use_peft``, manera's base and examples, and
+as many seconds as manera's whole run took; what it has learned then is a voice like any other, and is evaluated by the
+same code. Every voice is ``results-NAME`` under MANERA_HOME. Writes docs/results.md after each.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import machine
+
+ROOT = Path(__file__).parents[1]
+RESULTS = Path(__file__).parent / "results" / "results.json"
+PAGE = ROOT / "docs" / "results.md"
+PEER = "-trl"
+RANK, ALPHA, DROPOUT = 16, 32, 0.05  # trl.ModelConfig's
+FEWEST_SECONDS = 1.0
+
+
+class Source(NamedTuple):
+    """Where a voice's words are, whose they are there, and what the voice is called on the page."""
+
+    path: Path
+    speaker: str | None
+    title: str
+
+
+Metrics = Mapping[str, Mapping[str, Any]]
+
+
+def sources(data: Path | None) -> dict[str, Source]:
+    """Name the four voices; those whose words are not there are left out."""
+    found = {"chat": Source(ROOT / "examples" / "chat-ru", None, "the invented chat")}
+    if data is not None:
+        found = {
+            "pushkin": Source(data / "prose_ru" / "Pushkin", None, "Пушкин (prose)"),
+            "khlestakov": Source(data / "plays_ru" / "gogol-revizor.txt", "ХЛЕСТАКОВ", "Хлестаков (a character)"),
+            "blog": Source(data / "blog_ru" / "blog", None, "the blog (posts)"),
+        } | found
+    return found
+
+
+def manera(*arguments: str) -> dict[str, Any]:
+    """Run a command of manera in a process of its own and return its JSON."""
+    command = [sys.executable, "-m", "manera.cli.main", *arguments, "--json"]
+    print("manera", *arguments, file=sys.stderr, flush=True)
+    finished = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    # a training that was stopped, or ended by itself, still has a voice and says so with its exit code
+    if not finished.stdout:
+        raise SystemExit(finished.returncode)
+    return dict(json.loads(finished.stdout))
+
+
+def train(name: str, source: Source, epochs: float | None) -> None:
+    """Import and train as a person would."""
+    with TemporaryDirectory() as folder:
+        manera("import", str(source.path), "--to", f"{folder}/corpus")
+        speaker = ["--speaker", source.speaker] if source.speaker else []
+        passes = ["--epochs", str(epochs)] if epochs else []
+        manera("train", f"{folder}/corpus", "--name", name, *speaker, *passes)
+
+
+def train_peer(name: str, seconds: float) -> None:
+    """Train TRL's SFTTrainer on a voice's examples for so long, and make a voice of what it learned."""
+    from datasets import Dataset
+    from peft import LoraConfig
+    from transformers import PreTrainedTokenizerFast, TrainerCallback
+    from trl import SFTConfig, SFTTrainer
+
+    from manera.dataset.building import encode
+    from manera.evaluation.held_out import read_part
+    from manera.evaluation.subject import open_subject
+    from manera.model import base_model
+    from manera.model.voice import Cost
+    from manera.training.memory import peak_memory_bytes
+
+    class Clock(TrainerCallback):  # type: ignore[misc]
+        """End the training when its time is up."""
+
+        def on_train_begin(self, *_: object, **__: object) -> None:
+            self.started = time.monotonic()
+
+        def on_step_end(self, _: object, __: object, control: Any, **___: object) -> None:
+            control.should_training_stop |= time.monotonic() - self.started >= seconds
+
+    subject = open_subject(name)
+    material = encode(read_part(subject.voice, "train"), subject.voice.kind, subject.encoder, subject.max_length)
+    with TemporaryDirectory() as folder:
+        trainer = SFTTrainer(
+            model=base_model.load(subject.base),
+            args=SFTConfig(
+                output_dir=folder,
+                save_strategy="no",
+                report_to="none",
+                disable_tqdm=True,
+                use_cpu=True,
+                bf16=False,
+                include_num_input_tokens_seen="non_padding",
+            ),
+            train_dataset=Dataset.from_dict({"input_ids": [one.input_ids for one in material]}),
+            processing_class=PreTrainedTokenizerFast(
+                tokenizer_object=subject.encoder.tokenizer, bos_token="<bos>", eos_token="<eos>", pad_token="<pad>"
+            ),
+            peft_config=LoraConfig(r=RANK, lora_alpha=ALPHA, lora_dropout=DROPOUT, task_type="CAUSAL_LM"),
+            callbacks=[Clock()],
+        )
+        started = time.monotonic()
+        trainer.train()
+        taken = time.monotonic() - started
+        trainer.model.save_pretrained(folder)
+        cost = Cost(taken, int(trainer.state.num_input_tokens_seen), peak_memory_bytes())
+        write_peer(name, Path(folder), subject.base, cost)
+
+
+def write_peer(name: str, trained: Path, base: Path, cost: object) -> None:
+    """Put an adapter of PEFT into a copy of a voice's folder; what it leaves alone is adapted by nothing."""
+    import msgspec
+    import torch
+
+    from manera.model import adapter, base_model, gguf_file, lora
+    from manera.model.voice import ADAPTER_GGUF, read_voice, voice_folder, write_voice
+
+    state = adapter.read_peft(trained)
+    model: Any = base_model.load(base)
+    lora.add_adapter(model, RANK, ALPHA, "float32", 0)
+    whole = {key: state.get(key, torch.zeros_like(value)) for key, value in lora.adapter_state(model).items()}
+    unknown = state.keys() - whole.keys()
+    assert not unknown, unknown
+    folder = voice_folder(name + PEER)
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(voice_folder(name), folder, ignore=shutil.ignore_patterns("report.*", "training.jsonl"))
+    voice = msgspec.structs.replace(read_voice(name), name=name + PEER, rank=RANK, alpha=float(ALPHA), cost=cost)
+    layers = gguf_file.value(gguf_file.open_gguf(base / "base.gguf"), "gemma3.block_count")
+    adapter.write_peft(whole, folder, RANK, ALPHA, voice.base.id)
+    adapter.write_gguf(whole, folder / ADAPTER_GGUF, ALPHA, layers)
+    write_voice(voice, folder)
+
+
+def measure(name: str, source: Source, given: argparse.Namespace) -> dict[str, Any]:
+    """Train what is not there yet, and evaluate it: one row."""
+    from manera.model.voice import MANIFEST, read_voice, voice_folder
+
+    voice = f"results-{name}"
+    if not (voice_folder(voice) / MANIFEST).is_file():
+        train(voice, source, given.epochs)
+    fast = ["--fast"] if given.fast else []
+    ours = manera("evaluate", voice, *fast, *([] if given.fast else ["--curve"]))
+    if not (voice_folder(voice + PEER) / MANIFEST).is_file():
+        cost = read_voice(voice).cost
+        seconds = given.peer_seconds or (cost.seconds if cost else FEWEST_SECONDS)
+        subprocess.run([sys.executable, __file__, "--peer", voice, "--peer-seconds", str(seconds)], check=True)
+    return {"title": source.title, "manera": ours, "trl": manera("evaluate", voice + PEER, *fast)}
+
+
+def figure(metrics: Metrics, name: str, digits: int = 3) -> str:
+    """Write a value and its interval; a dash where it was not measured."""
+    found = metrics.get(name)
+    if found is None or found["value"] is None:
+        return "–"
+    value = f"{found['value']:.{digits}f}"
+    if found["low"] is None:
+        return value
+    return f"{value} ({found['low']:.{digits}f}–{found['high']:.{digits}f})"
+
+
+LADDER = ("base", "base + note", "base + examples", "voice", "voice + examples")
+SIDES = ("base", "voice", "voice without guard", "real")
+COMPARED = {
+    "bits_per_byte": "bits per byte of held-out text",
+    "likeness": "likeness: how probable the author is",
+    "delta": "Burrows's Delta to the author",
+    "real_or_generated_auc": "told from real text, 0.5 is a guess",
+    "distance.message_length": "distance of message length",
+    "distance.sentence_length": "distance of sentence length",
+    "distance.punctuation": "distance of punctuation",
+    "distance.vocabulary": "distance of words",
+    "copied.8_words": "words in verbatim runs of 8",
+    "copied.12_words": "words in verbatim runs of 12",
+    "copied.20_words": "words in verbatim runs of 20",
+    "personal_data.repeated": "texts that repeat personal data",
+    "health.never_stopped": "never stopped",
+    "health.loops": "loops",
+    "health.other_side": "speaks for the other side",
+    "health.empty": "empty",
+    "health.wrong_language": "wrong language",
+    "health.copied_prompt": "copies the prompt",
+    "health.distinct_2": "different pairs of words",
+    "health.self_similarity": "like each other",
+    "topic.prompt_found": "its prompt is found among twenty",
+    "topic.true_reply": "the true reply is ranked above others",
+    "forgotten.general-ru": "bits per byte of general Russian",
+    "forgotten.general-en": "bits per byte of general English",
+    "forgotten.instructions-ru": "bits per byte of Russian instructions",
+    "forgotten.instructions-en": "bits per byte of English instructions",
+}
+ALONE = {
+    "memory.membership_auc": "training text told from held-out text by what the adapter gains",
+    "guard.stepped_in": "texts in which the guard stepped in",
+    "canaries.exposure.planted": "exposure of planted canaries, bits",
+    "dial.recommended": "recommended voice_scale",
+    "cost.training.minutes": "minutes of training",
+    "cost.training.tokens": "tokens learned from",
+    "cost.training.peak_memory": "GB at the peak of training",
+    "cost.training.energy": "joules of training",
+    "cost.reply.seconds": "seconds a reply",
+    "cost.reply.tokens_per_second": "tokens a second of a reply",
+    "cost.reply.peak_memory": "GB at the peak of a reply",
+    "cost.reply.energy": "joules a reply",
+}
+
+
+def table(head: Sequence[str], rows: Iterator[list[str]]) -> str:
+    """Write a table of Markdown, leaving out rows that hold nothing."""
+    kept = [row for row in rows if any(cell != "–" for cell in row[1:])]
+    lines = [head, ["---"] * len(head), *kept]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def section(row: Mapping[str, Any]) -> str:
+    """Write everything of one voice."""
+    ours, theirs = row["manera"]["metrics"], row["trl"]["metrics"]
+    rungs = table(
+        ("rung", "bits per byte", "likeness"),
+        ([rung, figure(ours, f"bits_per_byte.{rung}"), figure(ours, f"likeness.{rung}")] for rung in LADDER),
+    )
+    compared = table(
+        ("", *SIDES[:2], "TRL", *SIDES[2:]),
+        (
+            [
+                title,
+                *(figure(ours, f"{name}.{side}") for side in SIDES[:2]),
+                figure(theirs, f"{name}.voice"),
+                *(figure(ours, f"{name}.{side}") for side in SIDES[2:]),
+            ]
+            for name, title in COMPARED.items()
+        ),
+    )
+    alone = table(
+        ("", "voice", "TRL"), ([title, figure(ours, name), figure(theirs, name)] for name, title in ALONE.items())
+    )
+    verdicts = "\n".join(
+        f"- {who}: **{'recommended' if report['recommended'] else 'not recommended'}**: {report['because']}"
+        for who, report in (("manera", row["manera"]), ("TRL", row["trl"]))
+    )
+    parts = [f"## {row['title']}", verdicts, worse(ours, theirs), rungs, compared, alone, curve(ours), dial(ours)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def worse(ours: Metrics, theirs: Metrics) -> str:
+    """Say where manera's voice is not better than TRL's, or than the base."""
+    lines = []
+    for who, metrics, side in (("TRL's", theirs, "voice"), ("the base", ours, "base")):
+        pairs = {title: (ours.get(f"{name}.voice"), metrics.get(f"{name}.{side}")) for name, title in COMPARED.items()}
+        found = [title for title, (mine, other) in pairs.items() if mine and other and behind(mine, other)]
+        lines.append(f"- Worse than {who}: {'; '.join(found) or 'nothing'}.")
+    return "\n".join(lines)
+
+
+def behind(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Tell whether a figure is worse than another of its kind; figures of no direction never are."""
+    if one["value"] is None or other["value"] is None:
+        return False
+    mine, theirs = float(one["value"]), float(other["value"])
+    losses = {"higher": theirs - mine, "lower": mine - theirs, "nearer 0.5": abs(mine - 0.5) - abs(theirs - 0.5)}
+    return losses.get(one["better"], 0.0) > 0
+
+
+def curve(metrics: Metrics) -> str:
+    """Write the learning curve."""
+    shares = ("0.25", "0.5", "1")
+    if f"learning_curve.{shares[0]}" not in metrics:
+        return ""
+    cells = [figure(metrics, f"learning_curve.{share}") for share in shares]
+    head = ("bits per byte after", "a quarter of the text", "a half", "all of it")
+    return table(head, iter([["short adapters", *cells]]))
+
+
+def dial(metrics: Metrics) -> str:
+    """Write what the dial does."""
+    scales = [name.rpartition("bits_per_byte.")[2] for name in metrics if name.startswith("dial.bits_per_byte.")]
+    if not scales:
+        return ""
+    names = {
+        "bits_per_byte": "bits per byte of the author's text",
+        "forgotten": "bits per byte of general text",
+        "likeness": "likeness",
+        "copied": "words in verbatim runs of 8, without the guard",
+    }
+    head = ("voice_scale", *scales)
+    rows = (
+        [title, *(figure_alone(metrics, f"dial.{name}.{scale}") for scale in scales)] for name, title in names.items()
+    )
+    return table(head, rows)
+
+
+def figure_alone(metrics: Metrics, name: str) -> str:
+    """Write a value without its interval."""
+    return figure(metrics, name).partition(" ")[0]
+
+
+def page(document: Mapping[str, Any]) -> str:
+    """Write docs/results.md."""
+    how = (
+        f"Commit {document['commit']}, {document['cpu']}; intervals of 95 % in brackets. Held-out text only. TRL's "
+        "`SFTTrainer` had its own defaults and as many seconds on the same base and examples. What each figure means: "
+        "[the report](concepts/report.md)."
+    )
+    fast = "\n\n**Fast evaluations of short trainings: a trial run, not results.**" if document["trial"] else ""
+    head = f"# Results\n\nWritten by `{document['command']}`. {how}{fast}"
+    return "\n\n".join([head, *(section(row) for row in document["rows"].values())]) + "\n"
+
+
+def main() -> None:
+    """Measure voice by voice; write the rows and the page after each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--only", action="append", help="a voice: pushkin, khlestakov, blog or chat; may be repeated")
+    parser.add_argument("--fast", action="store_true", help="evaluate fast, without a learning curve")
+    parser.add_argument("--epochs", type=float, help="of training; by default manera's own")
+    parser.add_argument("--again", action="store_true", help="measure rows again that are there")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--page", type=Path, default=PAGE)
+    parser.add_argument("--peer-seconds", type=float, help="of TRL's training; by default manera's own")
+    parser.add_argument("--peer", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as manera's own commands set it, for TRL too
+    if given.peer:
+        train_peer(given.peer, given.peer_seconds)
+        return
+    rows = json.loads(given.results.read_text("utf-8"))["rows"] if given.results.is_file() else {}
+    wanted = {name: source for name, source in sources(given.data).items() if not given.only or name in given.only}
+    for name, source in wanted.items():
+        if name not in rows or given.again:
+            rows[name] = measure(name, source, given)
+        document = {
+            "benchmark": "results",
+            "command": "python benchmarks/results.py --data DATA",
+            "trial": given.fast or given.epochs is not None,
+            **machine.described("manera", "torch", "transformers", "peft", "trl"),
+            "rows": rows,
+        }
+        given.results.parent.mkdir(exist_ok=True, parents=True)
+        given.results.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", "utf-8")
+        given.page.write_text(page(document), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from manera.dataset.canaries import make_canaries
@@ -124,6 +125,16 @@ def test_one_text_again_and_again_is_alike_and_not_distinct() -> None:
     same, different = ["да я не знаю"] * 4, ["да я не знаю", "завтра будет дождь", "ножницы нашлись"]
     assert health.self_similarity(same).value > 0.99 > 0.5 > health.self_similarity(different).value
     assert health.distinct(same).value < health.distinct(different).value == 1
+
+
+def test_a_distance_lies_within_its_bounds_though_texts_that_are_drawn_twice_are_further_off() -> None:
+    chance = np.random.default_rng(1)
+    letters = list("абвгдежзиклмнопрст")
+    one, other = (
+        [" ".join("".join(chance.choice(letters, 3)) for _ in range(30)) for _ in range(60)] for _ in range(2)
+    )
+    for found in distances(one, other, "dialogue").values():
+        assert 0 <= found.low <= found.value <= found.high <= 1
 
 
 def test_alike_texts_are_near_and_others_far() -> None:

@@ -64,9 +64,12 @@ def distances(one: Sequence[str], other: Sequence[str], kind: ExampleKind, seed:
 
 
 def _bounded(items: Sequence[Sequence[Hashable]], measure: Callable[[list[Hashable]], float], seed: int) -> Interval:
-    return intervals.of_groups(
-        range(len(items)), lambda drawn: measure([x for index in drawn for x in items[index]]), RESAMPLES, seed
-    )
+    def drawn_again(drawn: intervals.Indices) -> float:
+        return measure([item for index in drawn for item in items[index]])
+
+    found = intervals.of_groups(range(len(items)), drawn_again, RESAMPLES, seed, is_centred=True)
+    low, high = np.clip([found.low, found.high], 0.0, 1.0).tolist()
+    return Interval(found.value, low, high)
 
 
 def _gap(other: NDArray[np.int64], one: list[Hashable]) -> float:

@@ -76,9 +76,16 @@ def statistic(count: int, measure: Callable[[Indices], Floats], seed: int = 0) -
 
 
 def of_groups(
-    groups: Sequence[int], measure: Callable[[Indices], float], resamples: int = 200, seed: int = 0
+    groups: Sequence[int],
+    measure: Callable[[Indices], float],
+    resamples: int = 200,
+    seed: int = 0,
+    is_centred: bool = False,
 ) -> Interval:
-    """Bound a figure of single items, drawing whole groups of them; measure takes one row of indices."""
+    """Bound a figure of single items, drawing whole groups of them; measure takes one row of indices.
+
+    is_centred: for figures that grow when items are drawn twice, such as distances: takes that growth away again.
+    """
     if not len(groups):
         return Interval(np.nan, np.nan, np.nan)
     numbers = np.asarray(groups)
@@ -88,7 +95,10 @@ def of_groups(
         measure(np.concatenate([members[index] for index in chance.integers(0, len(members), len(members))]))
         for _ in range(resamples)
     ]
-    return Interval(measure(np.arange(len(numbers), dtype=np.intp)), *_bounds(np.array(drawn)))
+    value, found = measure(np.arange(len(numbers), dtype=np.intp)), np.array(drawn)
+    if is_centred and np.isfinite(found).any():
+        found += value - np.nanmean(found)
+    return Interval(value, *_bounds(found))
 
 
 def _bounds(drawn: Floats) -> tuple[float, float]:

@@ -7,7 +7,7 @@ EXAMPLE ?= examples/channel-ru
 .PHONY: demo test check format bench results fuzz soak clean
 
 demo: .venv/installed       ## learn the bundled example and compare its voice with the untuned base
-	$(BIN)/manera up $(EXAMPLE) --name demo --replace --no-chat
+	$(BIN)/manera up $(EXAMPLE) --name demo --epochs 3 --minutes 4 --replace --no-chat
 	@echo "here:        $(BIN)/manera chat demo"
 
 test: .venv/installed       ## run the tests

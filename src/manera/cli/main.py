@@ -150,7 +150,7 @@ def why(
 def evaluate(
     voice: VoiceName,
     against: Annotated[list[str] | None, typer.Option(help="Another voice to score on the same text.")] = None,
-    fast: Annotated[bool, typer.Option("--fast", help="Fewer samples: about a minute.")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="Fewer samples: quicker, and less sure.")] = False,
     curve: Annotated[
         bool, typer.Option("--curve", help="Train on a quarter, a half and all of the text too: how much is enough?")
     ] = False,

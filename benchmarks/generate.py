@@ -48,7 +48,6 @@ LEAST_SPEED_UP = 2.0
 LEAST_SHARE_OF_ENGINE = 0.95
 PROMPT = "Однажды вечером, когда на улице шёл дождь, я сидел у окна и думал о том, что"
 GREEDY = Sampling(temperature=0, repetition_penalty=None, max_new_tokens=TOKENS)
-RESULT = Path(__file__).parent / "results" / "generate.json"
 
 Speeds = dict[str, list[float]]
 
@@ -59,7 +58,7 @@ def main() -> None:
         return
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--runs", type=int, default=RUNS)
-    options.add_argument("--save", action="store_true", help=f"write {RESULT}")
+    options.add_argument("--save", action="store_true", help="write results/generate.json")
     given = options.parse_args()
 
     folder = base_model.prepare()
@@ -67,11 +66,7 @@ def main() -> None:
     serving = measure_serving(folder, given.runs)
     print_table("decoding, one stream", decoding)
     print_table("serving, all streams together", serving)
-    line = json.dumps(report(decoding, serving, given.runs), ensure_ascii=False)
-    print(line)
-    if given.save:
-        RESULT.parent.mkdir(exist_ok=True)
-        RESULT.write_text(line + "\n", "utf-8")
+    machine.tell(report(decoding, serving, given.runs), "generate" if given.save else None)
 
 
 def measure_decoding(folder: Path, runs: int) -> Speeds:

@@ -22,7 +22,6 @@ RUNS = 3
 SEED = 20
 TARGET_CPU_SECONDS = 2.0
 TARGET_MEGABYTES = 120
-RESULT = Path(__file__).parent / "results" / "ingest.json"
 _WORDS = """
     привет как дела сегодня пойдём завтра а вот и нет ладно хорошо спасибо ок ну да может быть позже
     напишу смотри там очередь до вечера зайду в магазин купить хлеба надо подумать really nice
@@ -143,11 +142,7 @@ def main() -> None:
         **figures,
         **machine.described("msgspec"),
     }
-    line = json.dumps(result)
-    print(line)
-    if "--save" in sys.argv:
-        RESULT.parent.mkdir(exist_ok=True)
-        RESULT.write_text(line + "\n", "utf-8")
+    machine.tell(result, "ingest" if "--save" in sys.argv else None)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,24 @@
-"""What a figure was measured on: written beside it in every result."""
+"""What a figure was measured on, written beside it in every result; and where results are kept."""
 
+import json
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
+RESULTS = Path(__file__).parent / "results"
 _TELLING_FLAGS = ("avx2", "avx512_vnni", "avx512_bf16", "amx_bf16")
+
+
+def tell(document: Mapping[str, object], saved_as: str | None) -> None:
+    """Print one JSON line; keep it among the results too, if it is to be saved."""
+    line = json.dumps(document, ensure_ascii=False)
+    print(line)
+    if saved_as:
+        RESULTS.mkdir(exist_ok=True)
+        (RESULTS / f"{saved_as}.json").write_text(line + "\n", "utf-8")
 
 
 def described(*packages: str) -> dict[str, object]:

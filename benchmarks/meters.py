@@ -6,15 +6,15 @@
     python benchmarks/meters.py order VOICE... --save        # held-out real > voice > base
     python benchmarks/meters.py seeds VOICE --save           # the same voice, evaluated with two seeds
     python benchmarks/meters.py canaries --save              # planted secrets: exposed when learned, else not
+    python benchmarks/meters.py gate VOICE --data OTHER --save   # three adapters that have to be refused
 
-PROSE is a folder of authors' folders of plain-text works, PLAYS one of scripts. Which works are unseen is decided by
-the hashes of their titles; ``--development`` deals the other works alone once more in the same way, and is what the
-verifier's settings were chosen on. Plays among the prose are left out.
+PROSE is a folder of authors' folders of plain-text works, PLAYS one of scripts, OTHER the works of another author than
+the voice's. Which works are unseen is decided by the hashes of their titles; ``--development`` deals the other works
+alone once more in the same way, and is what the verifier's settings were chosen on. Plays among the prose are left out.
 """
 
 import argparse
 import hashlib
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -39,12 +39,13 @@ from manera.evaluation.likeness import (
 )
 from manera.evaluation.style import Piece, words
 
-RESULTS = Path(__file__).parent / "results"
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NOT_PROSE = ("Ревизор", "Вишнёвый сад", "Три сестры")
 UNSEEN_SHARE = 0.25
 LEAST_LINES = 100
 BUNDLE = 20
+GATE_TOKENS = 6_000
+PAGES = 8
 HEADLINES = (
     "bits_per_byte.base",
     "bits_per_byte.voice",
@@ -338,16 +339,79 @@ def canaries(export: Path, planted: int, epochs: float) -> dict[str, Any]:
     }
 
 
+def gate(name: str, other: Path, minutes: float) -> dict[str, Any]:
+    """Ask the gate about a voice as it is, about one that does nothing, with an adapter that another author trained,
+    and with one trained for thirty epochs on its first pages."""
+    from torch import nn
+
+    from manera.corpus.storage import open_corpus, write
+    from manera.dataset.building import encode
+    from manera.dataset.packing import pack
+    from manera.evaluation.subject import FAST, Subject, open_subject
+    from manera.evaluation.worth import measure_ladder
+    from manera.model import adapter, lora
+    from manera.model.voice import voice_folder
+    from manera.sources.reading import read
+    from manera.training.learn import learn
+    from manera.training.loop import plan, train
+    from manera.training.settings import TrainingConfig
+    from manera.training.setup import LEARNING_RATES, MICRO_BATCH_TOKENS
+
+    def idle(subject: Subject) -> None:
+        for layer in lora.adapted_layers(subject.model).values():
+            nn.init.zeros_(layer.lora_B)
+
+    def foreign(subject: Subject) -> None:
+        learned = "gate-benchmark"
+        with TemporaryDirectory() as folder:
+            write(read([other]), Path(folder) / "corpus", [other])
+            config = TrainingConfig(minutes=minutes, epochs=2, rank=subject.voice.rank, alpha=subject.voice.alpha)
+            for _ in learn(open_corpus(Path(folder) / "corpus"), None, learned, config, subject.base, replace=True):
+                pass
+        lora.load_adapter_state(subject.model, adapter.read_peft(voice_folder(learned)))
+
+    def overfitted(subject: Subject) -> None:
+        kind, length = subject.voice.kind, subject.max_length
+        idle(subject)
+        rows = pack(encode(subject.material.training, kind, subject.encoder, length), length).take(range(PAGES))
+        rate = LEARNING_RATES[kind]
+        planned = plan(len(rows), length, 1024, MICRO_BATCH_TOKENS[False], 30, 1, learning_rate=rate, patience=1000)
+        for _ in train(subject.model, rows, rows.take([0]), planned, lambda step: None):
+            pass
+
+    def nothing(_: Subject) -> None:
+        pass
+
+    offered = {
+        "as it was trained": (nothing, True),
+        "does nothing": (idle, False),
+        f"learned from {other.name}": (foreign, False),
+        f"thirty epochs of its first {PAGES} rows": (overfitted, False),
+    }
+    found = {}
+    for title, (change, is_good) in offered.items():
+        subject = open_subject(name, fast=True)
+        subject.budget = FAST._replace(scored_tokens=GATE_TOKENS)
+        change(subject)
+        verdict = measure_ladder(subject)
+        is_right, because = verdict.recommended == is_good, verdict.because("en")
+        found[title] = {"recommended": verdict.recommended, "right": is_right, "because": because}
+        word = "recommended" if verdict.recommended else "refused"
+        print(f"{title:36} {word}, {'right' if is_right else 'WRONG'}: {because}", flush=True)
+    return {"voice": name, "offered": found}
+
+
 def main() -> None:
     """Print a table, then one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("prose", "chats", "copies", "order", "seeds", "canaries"))
+    parser.add_argument("part", choices=("prose", "chats", "copies", "order", "seeds", "canaries", "gate"))
     parser.add_argument("voices", nargs="*")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--development", action="store_true")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--fast", action="store_true")
     parser.add_argument("--epochs", type=float, default=1, help="of the training with canaries")
+    parser.add_argument("--minutes", type=float, default=4, help="of training on another author's text")
     parser.add_argument("--save", action="store_true")
     given = parser.parse_args()
     parts: dict[str, Callable[[], dict[str, Any]]] = {
@@ -357,6 +421,7 @@ def main() -> None:
         "order": lambda: order(given.voices, given.seeds),
         "seeds": lambda: seeds(given.voices[0], given.fast),
         "canaries": lambda: canaries(given.data or EXAMPLES / "chat-ru", 10, given.epochs),
+        "gate": lambda: gate(given.voices[0], given.data, given.minutes),
     }
     document = {
         "benchmark": f"meters {given.part}{' development' if given.development else ''}",
@@ -364,11 +429,7 @@ def main() -> None:
         **machine.described("manera", "scikit-learn", "numpy"),
         **parts[given.part](),
     }
-    line = json.dumps(document, ensure_ascii=False)
-    print(line)
-    if given.save:
-        RESULTS.mkdir(exist_ok=True)
-        (RESULTS / f"meters-{given.part}.json").write_text(line + "\n", "utf-8")
+    machine.tell(document, f"meters-{given.part}" if given.save else None)
 
 
 if __name__ == "__main__":

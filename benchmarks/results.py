@@ -1,12 +1,15 @@
 """Results worth publishing: four voices, everything that their reports say, and TRL's for the same time.
 
     pip install -e '.[bench]'
-    python benchmarks/results.py --data DATA                  # an hour or two on two cores; goes on where it ended
-    python benchmarks/results.py --data DATA --only chat --fast --epochs 0.2       # to try it out
+    python benchmarks/results.py --data DATA                        # two hours on two cores; goes on where it ended
+    python benchmarks/results.py --data DATA --only chat --fast --minutes 0.5       # to try it out
 
-DATA holds prose_ru/Pushkin, plays_ru/gogol-revizor.txt and blog_ru/blog; the invented chat comes with manera. A voice
-that is there already is taken as it is, and a row that results/results.json holds is not measured again, but with
-``--again``. TRL's SFTTrainer has its own defaults and those of ``trl sft --use_peft``, manera's base and examples, and
+DATA holds prose_ru/Pushkin, plays_ru/gogol-revizor.txt and blog_ru/blog; the invented chat comes with manera. Training
+passes over the text as often as manera's defaults say, but ends in time for ``--minutes``. A voice that is there
+already is taken as it is, and a row that results/results.json holds is not measured again, but with ``--again``. The
+learning curves, which take longest, are drawn last, where one pass over a quarter, a half and all of the text is not
+too long.
+TRL's SFTTrainer has its own defaults and those of ``trl sft --use_peft``, manera's base and examples, and
 as many seconds as manera's whole run took; what it has learned then is a voice like any other, and is evaluated by the
 same code. Every voice is ``results-NAME`` under MANERA_HOME. Writes docs/results.md after each.
 """
@@ -24,21 +27,29 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import machine
+from manera.records import ExampleKind
 
 ROOT = Path(__file__).parents[1]
-RESULTS = Path(__file__).parent / "results" / "results.json"
+RESULTS = machine.RESULTS / "results.json"
 PAGE = ROOT / "docs" / "results.md"
 PEER = "-trl"
 RANK, ALPHA, DROPOUT = 16, 32, 0.05  # trl.ModelConfig's
 FEWEST_SECONDS = 1.0
+MINUTES = 5.0
+BUDGET = {"scored_tokens": 6_000, "texts": 60, "rung_texts": 20, "dial_tokens": 1_500, "dial_texts": 12, "replies": 4}
+"""Half of what ``manera evaluate`` takes, so that eight evaluations end in time."""
+
+PEER_BUDGET = BUDGET | {"rung_texts": 0, "dial_tokens": 0}
+TRIAL = PEER_BUDGET | {"scored_tokens": 1_500, "texts": 12, "ranked": 0, "pieces": 80}
 
 
 class Source(NamedTuple):
-    """Where a voice's words are, whose they are there, and what the voice is called on the page."""
+    """Where a voice's words are, whose they are there, what the voice is called on the page, and what kind it is."""
 
     path: Path
     speaker: str | None
     title: str
+    kind: ExampleKind
 
 
 Metrics = Mapping[str, Mapping[str, Any]]
@@ -46,12 +57,14 @@ Metrics = Mapping[str, Mapping[str, Any]]
 
 def sources(data: Path | None) -> dict[str, Source]:
     """Name the four voices; those whose words are not there are left out."""
-    found = {"chat": Source(ROOT / "examples" / "chat-ru", None, "the invented chat")}
+    found = {"chat": Source(ROOT / "examples" / "chat-ru", None, "the invented chat", "dialogue")}
     if data is not None:
         found = {
-            "pushkin": Source(data / "prose_ru" / "Pushkin", None, "Пушкин (prose)"),
-            "khlestakov": Source(data / "plays_ru" / "gogol-revizor.txt", "ХЛЕСТАКОВ", "Хлестаков (a character)"),
-            "blog": Source(data / "blog_ru" / "blog", None, "the blog (posts)"),
+            "pushkin": Source(data / "prose_ru" / "Pushkin", None, "Пушкин (prose)", "continuation"),
+            "khlestakov": Source(
+                data / "plays_ru" / "gogol-revizor.txt", "ХЛЕСТАКОВ", "Хлестаков (a character)", "dialogue"
+            ),
+            "blog": Source(data / "blog_ru" / "blog", None, "the blog (posts)", "post"),
         } | found
     return found
 
@@ -67,13 +80,15 @@ def manera(*arguments: str) -> dict[str, Any]:
     return dict(json.loads(finished.stdout))
 
 
-def train(name: str, source: Source, epochs: float | None) -> None:
-    """Import and train as a person would."""
+def train(name: str, source: Source, minutes: float) -> None:
+    """Import and train as a person would who has so much time."""
+    from manera.training.setup import EPOCHS  # loads torch, which reads the environment that main sets
+
     with TemporaryDirectory() as folder:
         manera("import", str(source.path), "--to", f"{folder}/corpus")
         speaker = ["--speaker", source.speaker] if source.speaker else []
-        passes = ["--epochs", str(epochs)] if epochs else []
-        manera("train", f"{folder}/corpus", "--name", name, *speaker, *passes)
+        bounds = ["--epochs", str(EPOCHS[source.kind]), "--minutes", str(minutes)]
+        manera("train", f"{folder}/corpus", "--name", name, *speaker, *bounds)
 
 
 def train_peer(name: str, seconds: float) -> None:
@@ -158,14 +173,58 @@ def measure(name: str, source: Source, given: argparse.Namespace) -> dict[str, A
 
     voice = f"results-{name}"
     if not (voice_folder(voice) / MANIFEST).is_file():
-        train(voice, source, given.epochs)
-    fast = ["--fast"] if given.fast else []
-    ours = manera("evaluate", voice, *fast, *([] if given.fast else ["--curve"]))
+        train(voice, source, given.minutes)
+    ours = evaluate(voice, TRIAL if given.fast else BUDGET)
     if not (voice_folder(voice + PEER) / MANIFEST).is_file():
         cost = read_voice(voice).cost
         seconds = given.peer_seconds or (cost.seconds if cost else FEWEST_SECONDS)
         subprocess.run([sys.executable, __file__, "--peer", voice, "--peer-seconds", str(seconds)], check=True)
-    return {"title": source.title, "manera": ours, "trl": manera("evaluate", voice + PEER, *fast)}
+    return {"title": source.title, "manera": ours, "trl": evaluate(voice + PEER, TRIAL if given.fast else PEER_BUDGET)}
+
+
+def evaluate(name: str, budget: Mapping[str, Any]) -> dict[str, Any]:
+    """Evaluate a voice as ``manera evaluate`` does, on so much of its text; its report is written too."""
+    import msgspec
+
+    from manera.evaluation import evaluate as evaluation
+    from manera.evaluation.page import write_page
+    from manera.evaluation.report import write_report
+    from manera.evaluation.subject import FULL, open_subject
+    from manera.model.voice import voice_folder
+    from manera.records import TrainingStep, read_records
+
+    subject = open_subject(name)
+    subject.budget = FULL._replace(**budget)
+    found: dict[str, Any] = {}
+    for event in evaluation.evaluate(subject):
+        if isinstance(event, evaluation.Part):
+            print(f"{name}: {event.name}", file=sys.stderr, flush=True)
+            continue
+        folder = voice_folder(name)
+        write_report(event.report, folder)
+        steps = folder / "training.jsonl"
+        known = list(read_records(steps, TrainingStep)) if steps.is_file() else []
+        write_page(event.report, event.findings, subject.voice.persona.name, known, folder, subject.language)
+        found = msgspec.to_builtins(event.report)
+    return found
+
+
+def draw_curve(name: str) -> dict[str, Any] | None:
+    """Train on a quarter, a half and all of a voice's text; None where one pass over these takes too long."""
+    import msgspec
+
+    from manera.dataset.building import encode
+    from manera.evaluation.curve import MOST_TOKENS, SHARES, measure_curve
+    from manera.evaluation.subject import open_subject
+
+    subject = open_subject(f"results-{name}")
+    examples = encode(subject.material.training, subject.voice.kind, subject.encoder, subject.max_length)
+    if sum(SHARES) * sum(len(one.input_ids) for one in examples) > MOST_TOKENS:
+        return None
+    print("the learning curve of", name, file=sys.stderr, flush=True)
+    measure_curve(subject)
+    found: dict[str, Any] = msgspec.to_builtins(subject.metrics)
+    return found
 
 
 def figure(metrics: Metrics, name: str, digits: int = 3) -> str:
@@ -255,10 +314,12 @@ def section(row: Mapping[str, Any]) -> str:
         ("", "voice", "TRL"), ([title, figure(ours, name), figure(theirs, name)] for name, title in ALONE.items())
     )
     verdicts = "\n".join(
-        f"- {who}: **{'recommended' if report['recommended'] else 'not recommended'}**: {report['because']}"
+        f"- {who}: **{'recommended' if report['recommended'] else 'not recommended'}**: {report['because']}. Evaluated "
+        f"in {report['seconds'] / 60:.1f} minutes."
         for who, report in (("manera", row["manera"]), ("TRL", row["trl"]))
     )
-    parts = [f"## {row['title']}", verdicts, worse(ours, theirs), rungs, compared, alone, curve(ours), dial(ours)]
+    parts = [f"## {row['title']}", verdicts, worse(ours, theirs), rungs, compared, alone]
+    parts += [curve(row.get("curve") or {}), dial(ours)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -317,11 +378,13 @@ def figure_alone(metrics: Metrics, name: str) -> str:
 def page(document: Mapping[str, Any]) -> str:
     """Write docs/results.md."""
     how = (
-        f"Commit {document['commit']}, {document['cpu']}; intervals of 95 % in brackets. Held-out text only. TRL's "
-        "`SFTTrainer` had its own defaults and as many seconds on the same base and examples. What each figure means: "
-        "[the report](concepts/report.md)."
+        f"Commit {document['commit']}, {document['cpu']}; intervals of 95 % in brackets. Held-out text only. Each "
+        f"training had {document['minutes']:g} minutes at most: longer ones write better. TRL's `SFTTrainer` had its "
+        "own defaults and as many seconds on the same base and examples. Evaluations took half of the texts that "
+        "`manera evaluate` takes. What each figure means: [the "
+        "report](concepts/report.md)."
     )
-    fast = "\n\n**Fast evaluations of short trainings: a trial run, not results.**" if document["trial"] else ""
+    fast = "\n\n**Fast evaluations: a trial run, not results.**" if document["trial"] else ""
     head = f"# Results\n\nWritten by `{document['command']}`. {how}{fast}"
     return "\n\n".join([head, *(section(row) for row in document["rows"].values())]) + "\n"
 
@@ -331,8 +394,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--only", action="append", help="a voice: pushkin, khlestakov, blog or chat; may be repeated")
-    parser.add_argument("--fast", action="store_true", help="evaluate fast, without a learning curve")
-    parser.add_argument("--epochs", type=float, help="of training; by default manera's own")
+    parser.add_argument("--fast", action="store_true", help="evaluate fast, without learning curves")
+    parser.add_argument("--minutes", type=float, default=MINUTES, help="of training at most")
     parser.add_argument("--again", action="store_true", help="measure rows again that are there")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--page", type=Path, default=PAGE)
@@ -344,20 +407,29 @@ def main() -> None:
         train_peer(given.peer, given.peer_seconds)
         return
     rows = json.loads(given.results.read_text("utf-8"))["rows"] if given.results.is_file() else {}
-    wanted = {name: source for name, source in sources(given.data).items() if not given.only or name in given.only}
-    for name, source in wanted.items():
-        if name not in rows or given.again:
-            rows[name] = measure(name, source, given)
+
+    def write() -> None:
         document = {
             "benchmark": "results",
             "command": "python benchmarks/results.py --data DATA",
-            "trial": given.fast or given.epochs is not None,
+            "minutes": given.minutes,
+            "trial": given.fast,
             **machine.described("manera", "torch", "transformers", "peft", "trl"),
             "rows": rows,
         }
         given.results.parent.mkdir(exist_ok=True, parents=True)
         given.results.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", "utf-8")
         given.page.write_text(page(document), "utf-8")
+
+    wanted = {name: source for name, source in sources(given.data).items() if not given.only or name in given.only}
+    for name, source in wanted.items():
+        if name not in rows or given.again:
+            rows[name] = measure(name, source, given)
+        write()
+    for name in () if given.fast else wanted:
+        if "curve" not in rows[name]:
+            rows[name]["curve"] = draw_curve(name)
+            write()
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ TARGETS = {
 }
 PROMPT = "Однажды вечером, когда на улице шёл дождь, я сидел у окна и думал о том, что"
 FOLDER = Path(__file__).parent
-RESULT = FOLDER / "results" / "serve.json"
+RESULT = machine.RESULTS / "serve.json"
 
 Figures = dict[str, list[float]]
 
@@ -91,10 +91,7 @@ def main() -> None:
     known = json.loads(RESULT.read_text("utf-8")) if given.save and RESULT.is_file() else {}
     line = known | {"benchmark": "serve", given.what: measured, "targets": TARGETS}
     line |= machine.described("xllamacpp", "transformers", "fastapi", "starlette", "uvicorn")
-    print(json.dumps(line, ensure_ascii=False))
-    if given.save:
-        RESULT.parent.mkdir(exist_ok=True)
-        RESULT.write_text(json.dumps(line, ensure_ascii=False) + "\n", "utf-8")
+    machine.tell(line, "serve" if given.save else None)
 
 
 # --- servers --------------------------------------------------------------------------------------------------------

@@ -26,7 +26,6 @@ import machine
 HELD_OUT = ("Пиковая дама.txt", "Кирджали.txt")
 BLOCK, BLOCKS_PER_STEP, RANK, ALPHA, LEARNING_RATE = 512, 4, 16, 32, 1e-3
 SCORED_BLOCKS = 6
-RESULTS = Path(__file__).parent / "results"
 
 
 def works(data: Path, held_out: bool) -> list[str]:
@@ -278,12 +277,8 @@ def main() -> None:
         **machine.described("manera", "torch", "transformers", "peft", "trl"),
         **document,
     }
-    line = json.dumps(document, ensure_ascii=False)
-    print(line)
-    if given.save:
-        name = f"train-{given.part}{'-trimmed-peer' if given.trimmed_peer else ''}.json"
-        RESULTS.mkdir(exist_ok=True)
-        (RESULTS / name).write_text(line + "\n", "utf-8")
+    name = f"train-{given.part}{'-trimmed-peer' if given.trimmed_peer else ''}"
+    machine.tell(document, name if given.save else None)
 
 
 if __name__ == "__main__":

@@ -79,11 +79,11 @@ def test_every_part_is_measured_or_says_why_not(evaluated: Evaluated) -> None:
         "dial",
         "canaries",
         "learning curve",
-        "cost of training",
-        "cost of a reply",
+        "energy of training",
+        "energy of a reply",
     }
     assert report.not_measured["canaries"] == "no canaries were planted in training"
-    assert report.not_measured["cost of training"].startswith("energy:")
+    assert report.not_measured["energy of training"].startswith("no energy meter")
     for name in (
         "bits_per_byte.voice",
         "perplexity.voice",

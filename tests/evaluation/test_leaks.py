@@ -123,8 +123,19 @@ def test_repeating_the_prompt_is_a_fault() -> None:
 
 def test_one_text_again_and_again_is_alike_and_not_distinct() -> None:
     same, different = ["да я не знаю"] * 4, ["да я не знаю", "завтра будет дождь", "ножницы нашлись"]
-    assert health.self_similarity(same).value > 0.99 > 0.5 > health.self_similarity(different).value
-    assert health.distinct(same).value < health.distinct(different).value == 1
+    alike, unlike = (health.self_similarity(texts, range(len(texts))) for texts in (same, different))
+    assert alike.value > 0.99 > 0.5 > unlike.value
+    few, many = (health.distinct(texts, range(len(texts))) for texts in (same, different))
+    assert few.value < many.value == 1
+
+
+def test_what_one_conversation_repeats_says_as_much_as_one_text() -> None:
+    texts = ["да я не знаю", "завтра будет дождь", "ножницы нашлись", "а он пришёл", "вот и всё", "ну и ладно"]
+    once = health.distinct(texts, range(6))
+    thrice = health.distinct(texts * 3, [*range(6)] * 3)
+    apart = health.distinct(texts * 3, range(18))
+    assert once.high - once.low == 0 == thrice.high - thrice.low
+    assert apart.value == thrice.value == pytest.approx(1 / 3)
 
 
 def test_a_distance_lies_within_its_bounds_though_texts_that_are_drawn_twice_are_further_off() -> None:
@@ -133,13 +144,13 @@ def test_a_distance_lies_within_its_bounds_though_texts_that_are_drawn_twice_are
     one, other = (
         [" ".join("".join(chance.choice(letters, 3)) for _ in range(30)) for _ in range(60)] for _ in range(2)
     )
-    for found in distances(one, other, "dialogue").values():
+    for found in distances(one, other, "dialogue", range(60)).values():
         assert 0 <= found.low <= found.value <= found.high <= 1
 
 
 def test_alike_texts_are_near_and_others_far() -> None:
     short, long = ["да", "нет", "ну да", "угу"] * 5, ["Видите ли, это очень долгая история; начну с начала."] * 20
-    same, other = (distances(texts, short, "dialogue") for texts in (short, long))
+    same, other = (distances(texts, short, "dialogue", range(20)) for texts in (short, long))
     assert all(found.value < 1e-6 for found in same.values())
     assert other["message_length"].value == 1
     assert other["vocabulary"].value > 0.9

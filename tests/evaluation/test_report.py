@@ -68,6 +68,29 @@ def test_groups_are_drawn_whole() -> None:
     assert together.high - together.low > 4 * (apart.high - apart.low)
 
 
+def test_answers_of_one_conversation_that_are_alike_do_not_make_a_figure_surer() -> None:
+    chance = np.random.default_rng(2)
+    groups = np.repeat(np.arange(40), 6).tolist()
+    found = []
+    for seed in range(200):
+        rates = chance.choice([0.05, 0.75], 40)  # 0.4 on average
+        yes = (chance.random(240) < np.repeat(rates, 6)).tolist()
+        found.append((intervals.share(yes, seed, groups), intervals.share(yes)))
+    assert 0.9 < np.mean([one.low <= 0.4 <= one.high for one, _ in found]) < 0.99
+    assert np.mean([apart.low <= 0.4 <= apart.high for _, apart in found]) < 0.8
+
+
+def test_a_fault_never_seen_is_bounded_by_the_number_of_conversations() -> None:
+    assert intervals.share([False] * 60, 0, [0] * 30 + [1] * 30) == intervals.share([False] * 2)
+
+
+def test_one_conversation_alone_bounds_nothing() -> None:
+    found = intervals.ratio([1, 2, 3], [1, 1, 1], 0, [7, 7, 7])
+    assert found.value == 2
+    assert math.isnan(found.low)
+    assert math.isnan(intervals.of_groups([7, 7], lambda drawn: float(len(drawn))).high)
+
+
 def test_the_same_seed_gives_the_same_bounds() -> None:
     assert intervals.mean([1, 2, 4], seed=3) == intervals.mean([1, 2, 4], seed=3)
     assert math.isnan(intervals.of_groups([], lambda drawn: 0.0).value)

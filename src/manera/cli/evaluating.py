@@ -25,8 +25,10 @@ PARTS = {
     "topic": "asking whether it keeps to the topic",
     "dial": "turning the dial",
     "cost of training": "reading what training took",
+    "energy of training": "reading what energy training took",
     "learning curve": "training on a quarter, a half and all of the text",
     "cost of a reply": "replying alone",
+    "energy of a reply": "reading what energy replies took",
 }
 SHOWN = (
     "bits_per_byte.base",

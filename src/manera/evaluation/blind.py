@@ -64,7 +64,7 @@ def read_votes(votes: Path, folder: Path) -> tuple[Interval, int]:
             "answer on the page that was written with that key",
         )
     right = sum(key[number] == answer for number, answer in answers.items())
-    return wilson(right, len(answers)), len(answers)
+    return wilson(right / len(answers), len(answers)), len(answers)
 
 
 def _read(path: Path) -> dict[str, str]:

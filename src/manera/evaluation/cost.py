@@ -2,10 +2,8 @@
 
 from manera.errors import EvaluationError
 from manera.evaluation import intervals
-from manera.evaluation.alone import Order, write_alone
-from manera.evaluation.held_out import spread
 from manera.evaluation.report import Better, count
-from manera.evaluation.subject import CONTEXT, Subject
+from manera.evaluation.subject import Subject
 from manera.model.voice import Voice, voice_folder
 from manera.records import TrainingStep, read_records
 
@@ -20,23 +18,21 @@ def measure_training_cost(subject: Subject) -> None:
     _note(subject, "training.minutes", seconds / 60, "minutes")
     _note(subject, "training.tokens", tokens, "tokens learned from, each as often as it was seen")
     if cost is None:
-        raise EvaluationError(
-            "this voice was trained before peak memory and energy were noted", "train it again to know them"
-        )
+        raise EvaluationError("this voice was trained before peak memory was noted", "train it again to know it")
     _note(subject, "training.peak_memory", cost.peak_memory_bytes / GIGA, "GB")
-    if cost.joules is None:
-        raise EvaluationError(f"energy: {NO_METER} when it was trained")
+
+
+def measure_training_energy(subject: Subject) -> None:
+    """Say what training took of the processor's energy, where that could be read then."""
+    cost = subject.voice.cost
+    if cost is None or cost.joules is None:
+        raise EvaluationError(f"{NO_METER} when it was trained")
     _note(subject, "training.energy", cost.joules, "joules of the processor, whatever else ran")
 
 
 def measure_reply_cost(subject: Subject) -> None:
-    """Let the voice reply alone, one reply after another, and note what that takes."""
-    if subject.urls:
-        raise EvaluationError("a server writes, and what that costs is not seen from here", "evaluate without --url")
-    prompts = subject.prompts(subject.encoder, spread(subject.tasks, subject.budget.replies))
-    adapters = {name: str(path) for name, path in subject.adapters.items()}
-    order = Order(str(subject.base / "base.gguf"), adapters, prompts, subject.voice.sampling, CONTEXT)
-    alone = write_alone(order)
+    """Note what a reply takes where nothing else is done."""
+    alone = subject.alone
     figures: dict[str, tuple[list[float], str]] = {
         "seconds": ([one.seconds for one in alone.written], "seconds a reply"),
         "tokens": ([one.new_tokens for one in alone.written], "tokens a reply"),
@@ -46,11 +42,15 @@ def measure_reply_cost(subject: Subject) -> None:
         better: Better = "higher" if name == "tokens_per_second" else "lower" if name == "seconds" else "neither"
         found = intervals.mean(values, subject.seed)
         subject.add(f"cost.reply.{name}", found, unit, len(values), better, "replies")
-    _note(subject, "reply.peak_memory", alone.peak_memory_bytes / GIGA, "GB", len(prompts), "replies")
-    if alone.joules is None:
-        raise EvaluationError(f"energy: {NO_METER}")
-    joules = alone.joules / len(prompts)
-    _note(subject, "reply.energy", joules, "joules a reply, whatever else ran", len(prompts), "replies")
+    _note(subject, "reply.peak_memory", alone.peak_memory_bytes / GIGA, "GB", len(alone.written), "replies")
+
+
+def measure_reply_energy(subject: Subject) -> None:
+    """Say what a reply takes of the processor's energy, where that can be read."""
+    joules, n = subject.alone.joules, len(subject.alone.written)
+    if joules is None:
+        raise EvaluationError(NO_METER)
+    _note(subject, "reply.energy", joules / n, "joules a reply, whatever else ran", n, "replies")
 
 
 def _of_steps(voice: Voice) -> tuple[float, int]:

@@ -49,7 +49,8 @@ def _judged(subject: Subject, scale: float, texts: list[str]) -> tuple[float, fl
     subject.add(f"dial.likeness.{scale:g}", likeness, "probability of the author", n, "higher", "pieces")
     run = RUNS[0]
     shares = [subject.source.copied_words(text, run) for text in texts]
-    copied = intervals.ratio(shares, [len(words(text)) for text in texts], subject.seed)
+    groups = [task.conversation for task in spread(subject.tasks, subject.budget.dial_texts)]
+    copied = intervals.ratio(shares, [len(words(text)) for text in texts], subject.seed, groups)
     unit = f"share of words in verbatim runs of {run}"
     subject.add(f"dial.copied.{scale:g}", copied, unit, len(texts), "lower", "texts")
     return likeness.value, copied.value

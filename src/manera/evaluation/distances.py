@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from manera.dataset.examples import messages_of
 from manera.evaluation import intervals
-from manera.evaluation.intervals import Interval
+from manera.evaluation.intervals import Groups, Interval
 from manera.evaluation.style import pictures, sentence_lengths, words
 from manera.records import ExampleKind
 
@@ -43,31 +43,36 @@ LENGTHS: dict[str, Callable[[str], list[int]]] = {
 KINDS: dict[str, Counted] = {"emoji": pictures, "punctuation": marks, "vocabulary": words}
 
 
-def distances(one: Sequence[str], other: Sequence[str], kind: ExampleKind, seed: int = 0) -> dict[str, Interval]:
+def distances(
+    one: Sequence[str], other: Sequence[str], kind: ExampleKind, groups: Groups, seed: int = 0
+) -> dict[str, Interval]:
     """Measure every distance between two sets of texts: 0 where they are alike, 1 where they share nothing.
 
     Lengths: the largest gap of the cumulative shares (Kolmogorov and Smirnov). Emoji, marks and words: the
-    Jensen-Shannon distance of their frequencies. Bounds come from drawing the first set again.
+    Jensen-Shannon distance of their frequencies. Bounds come from drawing the first set again; groups: the conversation
+    of each text of it.
     """
     found = {}
     for name, measure in LENGTHS.items():
         if name != "burst_size" or kind == "dialogue":
             mine = [measure(text) for text in one]
             theirs = np.sort([length for text in other for length in measure(text)])
-            found[name] = _bounded(mine, partial(_gap, theirs), seed)
+            found[name] = _bounded(mine, partial(_gap, theirs), groups, seed)
     for name, listed in KINDS.items():
         mine_counted = [list(listed(text)) for text in one]
         counted = Counter(item for text in other for item in listed(text))
         if counted:
-            found[name] = _bounded(mine_counted, partial(_divergence, counted), seed)
+            found[name] = _bounded(mine_counted, partial(_divergence, counted), groups, seed)
     return found
 
 
-def _bounded(items: Sequence[Sequence[Hashable]], measure: Callable[[list[Hashable]], float], seed: int) -> Interval:
+def _bounded(
+    items: Sequence[Sequence[Hashable]], measure: Callable[[list[Hashable]], float], groups: Groups, seed: int
+) -> Interval:
     def drawn_again(drawn: intervals.Indices) -> float:
         return measure([item for index in drawn for item in items[index]])
 
-    found = intervals.of_groups(range(len(items)), drawn_again, RESAMPLES, seed, is_centred=True)
+    found = intervals.of_groups(groups, drawn_again, RESAMPLES, seed, is_centred=True)
     low, high = np.clip([found.low, found.high], 0.0, 1.0).tolist()
     return Interval(found.value, low, high)
 

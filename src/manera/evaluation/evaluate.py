@@ -12,7 +12,12 @@ from manera.errors import EvaluationError, ManeraError
 from manera.evaluation import distances, forgetting, health, intervals, probes, topicality
 from manera.evaluation.canaries import measure_canaries
 from manera.evaluation.copying import COPIED, RUNS
-from manera.evaluation.cost import measure_reply_cost, measure_training_cost
+from manera.evaluation.cost import (
+    measure_reply_cost,
+    measure_reply_energy,
+    measure_training_cost,
+    measure_training_energy,
+)
 from manera.evaluation.curve import measure_curve
 from manera.evaluation.dial import measure_dial
 from manera.evaluation.distractors import language_of
@@ -60,7 +65,9 @@ def evaluate(
         "topic": measure_topic,
         "dial": measure_dial,
         "cost of training": measure_training_cost,
+        "energy of training": measure_training_energy,
         "cost of a reply": measure_reply_cost,
+        "energy of a reply": measure_reply_energy,
     }
     if curve:
         parts["learning curve"] = measure_curve
@@ -103,14 +110,14 @@ def measure_health(subject: Subject) -> None:
     for who in (BASE.name, VOICE.name):
         written = subject.written[who]
         for fault, found in health.faults(written, prompts, subject.voice.kind, language).items():
-            share = intervals.share(found)
+            share = intervals.share(found, subject.seed, subject.conversations)
             subject.add(f"health.{fault}.{who}", share, "share of texts", len(found), "lower", "texts")
     for who, texts in subject.texts().items():
         n = len(texts)
-        subject.add(
-            f"health.distinct_2.{who}", health.distinct(texts), "share of pairs of words", n, "neither", "texts"
-        )
-        subject.add(f"health.self_similarity.{who}", health.self_similarity(texts), "cosine", n, "neither", "texts")
+        distinct = health.distinct(texts, subject.conversations)
+        subject.add(f"health.distinct_2.{who}", distinct, "share of pairs of words", n, "neither", "texts")
+        alike = health.self_similarity(texts, subject.conversations)
+        subject.add(f"health.self_similarity.{who}", alike, "cosine", n, "neither", "texts")
     together = side_by_side(subject)
     subject.findings.shown = together[:: max(1, len(together) // SHOWN)][:SHOWN]
 
@@ -136,7 +143,7 @@ def measure_likeness(subject: Subject) -> None:
         subject.add(f"delta.{who}", off, "Burrows's Delta to the author", len(pieces), "lower", "pieces")
     talks = {who: [messages_of(text) for text in made] for who, made in texts.items()}
     for who in (BASE.name, VOICE.name):
-        found = discriminability(talks["real"], talks[who], subject.seed)
+        found = discriminability(talks["real"], talks[who], subject.conversations, subject.seed)
         n = 2 * len(subject.tasks)
         subject.add(f"real_or_generated_auc.{who}", found, "area under the curve", n, "nearer 0.5", "texts")
 
@@ -147,7 +154,8 @@ def measure_distances(subject: Subject) -> None:
     kind = subject.voice.kind
     earlier = [task.reply for task in subject.earlier]
     for who, made in {**texts, "real": earlier}.items():
-        for name, found in distances.distances(made, texts["real"], kind, subject.seed).items():
+        groups = [task.conversation for task in subject.earlier] if who == "real" else subject.conversations
+        for name, found in distances.distances(made, texts["real"], kind, groups, subject.seed).items():
             subject.add(f"distance.{name}.{who}", found, "0 alike, 1 nothing shared", len(made), "lower", "texts")
     for who, made in texts.items():
         subject.findings.message_lengths[who] = [n for text in made for n in distances.message_lengths(text)]
@@ -155,21 +163,23 @@ def measure_distances(subject: Subject) -> None:
 
 def measure_copying(subject: Subject) -> None:
     """Find the training text in what was written, with the guard and without, and in what was really written."""
-    texts = subject.texts()
+    texts, groups = subject.texts(), subject.conversations
     unguarded = {UNGUARDED: [one.text for one in subject.written.get(UNGUARDED, [])]}
     for who, made in {**texts, **(unguarded if subject.budget.unguarded else {})}.items():
         sizes = [len(words(text)) for text in made]
         for run in RUNS:
-            share = intervals.ratio([subject.source.copied_words(text, run) for text in made], sizes, subject.seed)
+            copied = [subject.source.copied_words(text, run) for text in made]
+            share = intervals.ratio(copied, sizes, subject.seed, groups)
             name, unit = f"copied.{run}_words.{who}", f"share of words in verbatim runs of {run}"
             subject.add(name, share, unit, len(made), "lower", "texts")
         longest = [subject.source.nearest(text).longest_run >= COPIED for text in made]
         unit = f"share of texts with {COPIED} words or more verbatim"
-        subject.add(f"copied.texts.{who}", intervals.share(longest), unit, len(made), "lower", "texts")
+        share = intervals.share(longest, subject.seed, groups)
+        subject.add(f"copied.texts.{who}", share, unit, len(made), "lower", "texts")
     nearest = [(text, subject.source.nearest(text)) for text in texts[VOICE.name]]
     ranked = sorted(nearest, key=lambda pair: (-pair[1].longest_run, -pair[1].share))
     subject.findings.parroted = [pair for pair in ranked[:5] if pair[1].longest_run]
-    held_back = intervals.share([one.guarded > 0 for one in subject.written[VOICE.name]])
+    held_back = intervals.share([one.guarded > 0 for one in subject.written[VOICE.name]], subject.seed, groups)
     unit = "share of texts in which the guard stepped in"
     subject.add("guard.stepped_in", held_back, unit, len(nearest), "neither", "texts")
 
@@ -186,7 +196,8 @@ def measure_personal_data(subject: Subject) -> None:
         if who in subject.written:
             leaks = [bool(probes.repeated([one.text], known)) for one in subject.written[who]]
             unit = "share of texts with personal data of the training text"
-            subject.add(f"personal_data.repeated.{who}", intervals.share(leaks), unit, len(leaks), "lower", "texts")
+            share = intervals.share(leaks, subject.seed, subject.conversations)
+            subject.add(f"personal_data.repeated.{who}", share, unit, len(leaks), "lower", "texts")
 
 
 def measure_forgetting(subject: Subject) -> None:
@@ -208,7 +219,7 @@ def measure_topic(subject: Subject) -> None:
         replies = [task.reply for task in chosen]
         for rung, encoder in ((BASE, subject.plain), (VOICE, subject.encoder)):
             shares = topicality.true_reply_ranks(subject.model, encoder, chosen, replies, rung.voice_scale)
-            found = intervals.mean(shares, subject.seed)
+            found = intervals.mean(shares, subject.seed, [task.conversation for task in chosen])
             unit = f"share of {len(replies) - 1} other replies ranked below the true one"
             subject.add(f"topic.true_reply.{rung.name}", found, unit, len(shares), "higher", "prompts")
         return
@@ -220,4 +231,5 @@ def measure_topic(subject: Subject) -> None:
     for who, texts in subject.texts().items():
         right = topicality.found_prompts(prompts, texts)
         unit = f"share of texts whose prompt is found among {topicality.CANDIDATES}"
-        subject.add(f"topic.prompt_found.{who}", intervals.share(right), unit, len(right), "higher", "texts")
+        share = intervals.share(right, subject.seed, subject.conversations)
+        subject.add(f"topic.prompt_found.{who}", share, unit, len(right), "higher", "texts")

@@ -8,7 +8,7 @@ import numpy as np
 
 from manera.evaluation import intervals
 from manera.evaluation.distractors import language_of
-from manera.evaluation.intervals import Indices, Interval
+from manera.evaluation.intervals import Groups, Indices, Interval
 from manera.evaluation.style import words
 from manera.evaluation.writing import Written
 from manera.records import ExampleKind
@@ -67,7 +67,7 @@ def faults(
     return found
 
 
-def distinct(texts: Sequence[str], run: int = DISTINCT_RUN) -> Interval:
+def distinct(texts: Sequence[str], groups: Groups, run: int = DISTINCT_RUN) -> Interval:
     """Divide different runs of words by all of them, over all the texts (distinct-n, Li et al., 2016)."""
     split = [words(text) for text in texts]
     runs = [[tuple(found[i : i + run]) for i in range(len(found) - run + 1)] for found in split]
@@ -76,17 +76,18 @@ def distinct(texts: Sequence[str], run: int = DISTINCT_RUN) -> Interval:
         total = sum(len(runs[index]) for index in drawn)
         return len({one for index in drawn for one in runs[index]}) / total if total else float("nan")
 
-    return intervals.jackknife(len(texts), share)
+    return intervals.jackknife(groups, share)
 
 
-def self_similarity(texts: Sequence[str]) -> Interval:
+def self_similarity(texts: Sequence[str], groups: Groups) -> Interval:
     """Average over texts how like each is to the nearest other one, by the cosine of character n-grams."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    kept = [text for text in texts if text.strip()]
+    kept = {index: text for index, text in enumerate(texts) if text.strip()}
     if len(kept) < 2:
         return Interval(float("nan"), float("nan"), float("nan"))
-    rows = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 4)).fit_transform(kept)
+    rows = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 4)).fit_transform(kept.values())
     similarity = (rows @ rows.T).toarray()
     np.fill_diagonal(similarity, 0.0)
-    return intervals.jackknife(len(kept), lambda drawn: float(similarity[np.ix_(drawn, drawn)].max(1).mean()))
+    of_kept = [groups[index] for index in kept]
+    return intervals.jackknife(of_kept, lambda drawn: float(similarity[np.ix_(drawn, drawn)].max(1).mean()))

@@ -1,4 +1,8 @@
-"""95 % intervals: what is measured is drawn again with replacement (Efron, 1979), conversation by conversation."""
+"""95 % intervals: what is measured is drawn again with replacement (Efron, 1979), conversation by conversation.
+
+groups: the conversation of each item. Items of one conversation are alike, so they are drawn together; without groups
+each item stands for a conversation of its own.
+"""
 
 import math
 from collections.abc import Callable, Sequence
@@ -13,53 +17,66 @@ Z = 1.959964
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
+Groups = Sequence[int]
 
 
 class Interval(NamedTuple):
-    """An estimate and its bounds; not numbers where there was nothing to draw from."""
+    """An estimate and its bounds; not numbers where there was nothing to draw from, or one conversation alone."""
 
     value: float
     low: float
     high: float
 
 
-def mean(values: ArrayLike, seed: int = 0) -> Interval:
-    """Average values of which each stands for one conversation."""
+def mean(values: ArrayLike, seed: int = 0, groups: Groups | None = None) -> Interval:
+    """Average values."""
     numbers = np.asarray(values, dtype=np.float64)
-    return ratio(numbers, np.ones_like(numbers), seed)
+    return ratio(numbers, np.ones_like(numbers), seed, groups)
 
 
-def share(found: Sequence[bool]) -> Interval:
-    """Count what is so among yes and no; unlike one that is drawn again, its bound is above 0 where nothing is."""
-    return wilson(sum(map(bool, found)), len(found)) if len(found) else Interval(np.nan, np.nan, np.nan)
+def share(found: Sequence[bool], seed: int = 0, groups: Groups | None = None) -> Interval:
+    """Count what is so among yes and no.
+
+    Shares of conversations that say more than once, and not always the same, are drawn again. All others have Wilson's
+    bounds, which unlike those leave room for what was never seen.
+    """
+    if not len(found):
+        return Interval(np.nan, np.nan, np.nan)
+    right = float(np.mean(found))
+    count = len(found) if groups is None else len(set(groups))
+    if 1 < count < len(found) and 0 < right < 1:
+        return mean(found, seed, groups)
+    return wilson(right, count)
 
 
-def wilson(right: int, count: int) -> Interval:
+def wilson(share: float, count: int) -> Interval:
     """Bound a share of yes and no (Wilson, 1927)."""
     z = Z
-    share = right / count
     middle = (share + z * z / (2 * count)) / (1 + z * z / count)
     half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / (1 + z * z / count)
     return Interval(share, middle - half, middle + half)
 
 
-def jackknife(count: int, measure: Callable[[Indices], float]) -> Interval:
-    """Bound a figure that repeated items would change, such as how many are different, by leaving out one at a time.
+def jackknife(groups: Groups, measure: Callable[[Indices], float]) -> Interval:
+    """Bound a figure that repeated items would change, such as how many are different, by leaving out one group at a
+    time.
 
     measure: takes one row of indices (Efron and Stein, 1981).
     """
-    everything = np.arange(count, dtype=np.intp)
-    value = measure(everything)
+    numbers = np.asarray(groups)
+    value = measure(np.arange(len(numbers), dtype=np.intp))
+    different = np.unique(numbers)
+    count = len(different)
     if count < 2:
         return Interval(value, np.nan, np.nan)
-    left = np.array([measure(np.delete(everything, place)) for place in range(count)])
+    left = np.array([measure(np.flatnonzero(numbers != group)) for group in different])
     half = Z * math.sqrt((count - 1) / count * float(((left - left.mean()) ** 2).sum()))
     return Interval(value, value - half, value + half)
 
 
-def ratio(numerators: ArrayLike, denominators: ArrayLike, seed: int = 0) -> Interval:
+def ratio(numerators: ArrayLike, denominators: ArrayLike, seed: int = 0, groups: Groups | None = None) -> Interval:
     """Divide two sums over the same conversations, as bits per byte is divided."""
-    above, below = (np.asarray(part, dtype=np.float64) for part in (numerators, denominators))
+    above, below = (_summed(part, groups) for part in (numerators, denominators))
     return statistic(len(above), lambda drawn: _divided(above[drawn].sum(-1), below[drawn].sum(-1)), seed)
 
 
@@ -71,12 +88,14 @@ def statistic(count: int, measure: Callable[[Indices], Floats], seed: int = 0) -
     if not count:
         return Interval(np.nan, np.nan, np.nan)
     value = float(measure(np.arange(count, dtype=np.intp)[None])[0])
+    if count == 1:
+        return Interval(value, np.nan, np.nan)
     drawn = measure(np.random.default_rng(seed).integers(0, count, (RESAMPLES, count), dtype=np.intp))
     return Interval(value, *_bounds(drawn))
 
 
 def of_groups(
-    groups: Sequence[int],
+    groups: Groups,
     measure: Callable[[Indices], float],
     resamples: int = 200,
     seed: int = 0,
@@ -90,12 +109,15 @@ def of_groups(
         return Interval(np.nan, np.nan, np.nan)
     numbers = np.asarray(groups)
     members = [np.flatnonzero(numbers == group) for group in np.unique(numbers)]
+    value = measure(np.arange(len(numbers), dtype=np.intp))
+    if len(members) == 1:
+        return Interval(value, np.nan, np.nan)
     chance = np.random.default_rng(seed)
     drawn = [
         measure(np.concatenate([members[index] for index in chance.integers(0, len(members), len(members))]))
         for _ in range(resamples)
     ]
-    value, found = measure(np.arange(len(numbers), dtype=np.intp)), np.array(drawn)
+    found = np.array(drawn)
     if is_centred and np.isfinite(found).any():
         found += value - np.nanmean(found)
     return Interval(value, *_bounds(found))
@@ -108,6 +130,16 @@ def _bounds(drawn: Floats) -> tuple[float, float]:
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(known, (tail, 1 - tail))
     return float(low), float(high)
+
+
+def _summed(values: ArrayLike, groups: Groups | None) -> Floats:
+    """Add up what belongs to one conversation."""
+    numbers = np.asarray(values, dtype=np.float64)
+    if groups is None:
+        return numbers
+    _, place = np.unique(np.asarray(groups, dtype=np.intp), return_inverse=True)
+    totals: Floats = np.bincount(place, weights=numbers).astype(np.float64)
+    return totals
 
 
 def _divided(above: Floats, below: Floats) -> Floats:

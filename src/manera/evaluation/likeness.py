@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from manera.errors import EvaluationError
 from manera.evaluation import intervals
-from manera.evaluation.intervals import Floats, Interval
+from manera.evaluation.intervals import Floats, Groups, Interval
 from manera.evaluation.style import Piece, common_words, distorted, habits, words
 from manera.records import ExampleKind
 
@@ -222,10 +222,11 @@ def area_under_curve(own: Sequence[float] | Floats, others: Sequence[float] | Fl
     return float((ranks.sum() - len(own) * (len(own) + 1) / 2) / (len(own) * len(others)))
 
 
-def discriminability(real: Sequence[Piece], generated: Sequence[Piece], seed: int = 0) -> Interval:
+def discriminability(real: Sequence[Piece], generated: Sequence[Piece], groups: Groups, seed: int = 0) -> Interval:
     """Tell texts written on the same prompts apart: 0.5 is a guess, 1 never mistaken.
 
-    real and generated stand prompt by prompt; both of one prompt are left out of learning together.
+    real and generated stand prompt by prompt; both of one prompt are left out of learning together. groups: the
+    conversation of each prompt.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import cross_val_predict
@@ -238,6 +239,4 @@ def discriminability(real: Sequence[Piece], generated: Sequence[Piece], seed: in
     splits = [(np.flatnonzero(both != fold), np.flatnonzero(both == fold)) for fold in range(FOLDS)]
     model = LogisticRegression(C=STRENGTH, max_iter=1000)
     scores = cross_val_predict(model, rows, is_real, cv=splits, method="decision_function")
-    return intervals.of_groups(
-        range(count), lambda drawn: area_under_curve(scores[drawn], scores[drawn + count]), seed=seed
-    )
+    return intervals.of_groups(groups, lambda drawn: area_under_curve(scores[drawn], scores[drawn + count]), seed=seed)

@@ -20,7 +20,8 @@ Better = Literal["higher", "lower", "nearer 0.5", "neither"]
 
 
 class Metric(msgspec.Struct, frozen=True):
-    """A figure with its 95 % interval; n counts what was drawn again to find it, in the words of ``unit_of_n``.
+    """A figure with its 95 % interval; n counts what it was measured on, in the words of ``unit_of_n``. What belongs to
+    one conversation was drawn again together.
 
     value, low and high are None where there was too little to tell.
     """

@@ -14,6 +14,7 @@ from manera.dataset.examples import messages_of
 from manera.dataset.template import ChatTemplate
 from manera.errors import EvaluationError
 from manera.evaluation import ladder, scoring
+from manera.evaluation.alone import Alone, Order, write_alone
 from manera.evaluation.copying import Source, index_source
 from manera.evaluation.delta import Delta, fit_delta
 from manera.evaluation.distractors import gather, language_of, own_writing
@@ -186,6 +187,11 @@ class Subject:
             )
         return found
 
+    @property
+    def conversations(self) -> list[int]:
+        """The conversation of each task: what was written in one is drawn together."""
+        return [task.conversation for task in self.tasks]
+
     @cached_property
     def earlier(self) -> list[Task]:
         """As many turns of the training text."""
@@ -242,6 +248,17 @@ class Subject:
                 if rung not in (BASE, VOICE):
                     found[rung.name] = self._on(engine, rung, spread(asked, self.budget.rung_texts))
             return found
+
+    @cached_property
+    def alone(self) -> Alone:
+        """Replies of the voice, one after another in a process of its own."""
+        if self.urls:
+            raise EvaluationError(
+                "a server writes, and what that costs is not seen from here", "evaluate without --url"
+            )
+        prompts = self.prompts(self.encoder, spread(self.tasks, self.budget.replies))
+        adapters = {name: str(path) for name, path in self.adapters.items()}
+        return write_alone(Order(str(self.base / "base.gguf"), adapters, prompts, self.voice.sampling, CONTEXT))
 
     def _on(self, engine: Engine, rung: Rung, asked: Sequence[Task]) -> list[Written]:
         encoder = self.encoder if rung.voice_scale else self.plain

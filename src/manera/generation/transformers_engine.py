@@ -46,9 +46,11 @@ def open_engine(
 
 
 class TransformersEngine:
-    """A causal LM of transformers; see ``manera.generation.engine.Engine``.
+    """A model of transformers that writes; see ``manera.generation.engine.Engine``.
 
-    Replies take turns, a token each: every one has a cache of its own, and its own adapters at their weights.
+    A causal LM reads the prompt as what it has written so far. A model of two halves, such as T5 or BART, reads it with
+    its encoder, and its decoder begins anew. Replies take turns, a token each: every one has a cache of its own, and
+    its own adapters at their weights.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class TransformersEngine:
         self.context_length = context_length
         self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self._model: Any = model.to(self._device).eval()
+        self._has_encoder = bool(model.config.is_encoder_decoder)
         self._tokenizer = tokenizer
         self._ends = frozenset(ends)
         self._breakers = frozenset(tokenizer.encode("\n", add_special_tokens=False).ids)
@@ -177,13 +180,16 @@ class TransformersEngine:
         chance = torch.Generator()
         chance.seed() if seed is None else chance.manual_seed(seed % 2**63)
         written, unread = list(request.prompt), list(request.prompt)
-        cache: Any = None
+        state: dict[str, Any] = {}
+        if self._has_encoder:
+            state = self._encode(request)
+            unread = [self._model.config.decoder_start_token_id]
         for _ in range(min(request.sampling.max_new_tokens, self.context_length - len(written))):
             while unread:
                 if is_cancelled():
                     return
                 batch, unread = unread[:BATCH], unread[BATCH:]
-                logits, cache = self._step(batch, cache, request.adapters)
+                logits, state = self._step(batch, state, request.adapters)
             logprobs = logits.log_softmax(-1) if request.top_logprobs is not None else None
             if not request.stops_at_end:
                 logits[list(self._ends)] = -torch.inf
@@ -193,17 +199,24 @@ class TransformersEngine:
             unread = [token]
 
     @torch.no_grad()
-    def _step(self, tokens: list[int], cache: Any, adapters: Mapping[str, float]) -> tuple[Tensor, Any]:
-        """Read some tokens; return the logits (V,) after the last of them, in float32, and the cache."""
+    def _encode(self, request: Request) -> dict[str, Any]:
+        """Read the whole prompt with the encoder; return what the decoder looks at."""
+        with self._turn:
+            self._use(dict(request.adapters))
+            prompt = torch.tensor([request.prompt], device=self._device)
+            return {"encoder_outputs": self._model.get_encoder()(input_ids=prompt)}
+
+    @torch.no_grad()
+    def _step(
+        self, tokens: list[int], state: Mapping[str, Any], adapters: Mapping[str, float]
+    ) -> tuple[Tensor, dict[str, Any]]:
+        """Read some tokens; return the logits (V,) after the last of them, in float32, and what the next step needs."""
+        ids = torch.tensor([tokens], device=self._device)
+        given = {"decoder_input_ids": ids} if self._has_encoder else {"input_ids": ids, "logits_to_keep": 1}
         with self._turn:
             self._use(dict(adapters))
-            read = self._model(
-                input_ids=torch.tensor([tokens], device=self._device),
-                past_key_values=cache,
-                use_cache=True,
-                logits_to_keep=1,
-            )
-        return read.logits[0, -1].float(), read.past_key_values
+            read = self._model(**given, **state, use_cache=True)
+        return read.logits[0, -1].float(), {**state, "past_key_values": read.past_key_values}
 
     def _use(self, adapters: dict[str, float]) -> None:
         """Let these adapters take part in what is computed next; none is the untuned base."""

@@ -39,6 +39,7 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
         service.close()
+        await service.limits.close()
 
     app = FastAPI(
         title="manera",

@@ -1,6 +1,7 @@
 """How much a key may ask for in a minute; counted in memory, or in a Redis that several servers share."""
 
 import time
+from typing import Any
 
 from limits import RateLimitItemPerMinute
 from limits.aio.strategies import FixedWindowRateLimiter
@@ -11,6 +12,7 @@ from manera.errors import ServingError
 from manera.serving.keys import Key
 
 MEMORY = "memory://"
+REDIS = ("redis://", "rediss://")
 
 
 class RateLimitedError(ServingError):
@@ -30,13 +32,25 @@ class Limits:
 
     def __init__(self, uri: str = MEMORY) -> None:
         """Raise ServingError when nothing can be counted there."""
+        self._connections: Any = None
+        options: dict[str, Any] = {"wrap_exceptions": True}
         try:
-            storage = storage_from_string(f"async+{uri}", wrap_exceptions=True, implementation="redispy")
-        except (ConfigurationError, ImportError) as error:
+            if uri.startswith(REDIS):
+                from redis.asyncio import ConnectionPool
+
+                self._connections = ConnectionPool.from_url(uri)
+                options |= {"implementation": "redispy", "connection_pool": self._connections}
+            storage = storage_from_string(f"async+{uri}", **options)
+        except (ConfigurationError, ImportError, ValueError) as error:
             raise ServingError(
                 f"cannot count limits in {uri}: {error}", "use memory:// or redis://host:port"
             ) from error
         self._windows = FixedWindowRateLimiter(storage)
+
+    async def close(self) -> None:
+        """Leave the Redis; a connection that stays open would keep the event loop from closing."""
+        if self._connections is not None:
+            await self._connections.aclose()
 
     async def admit(self, key: Key) -> None:
         """Count one request; raise RateLimitedError, LimitsError.

@@ -40,7 +40,7 @@ CLIENTS = (1, 4, 16, 64)
 SLOTS = 16
 TOKENS = 128
 RUNS = 3
-PEER_TOKENS = 16
+PEER_TOKENS, PEER_ROUNDS = 16, 2
 """What transformers is asked for: it answers one client after the other, and the rest of the time would be its."""
 
 PROMPT_TOKENS = 200
@@ -265,7 +265,7 @@ def speed(given: argparse.Namespace) -> dict[str, Any]:
                     for clients in given.clients:
                         made = from_outside(port, [body(name, PROMPT, tokens, model)] * clients)
                         rates[name][str(clients)].append(made["tokens"] / made["seconds"])
-                    for _ in range(FIRST_TOKEN_ROUNDS):
+                    for _ in range(PEER_ROUNDS if name == "transformers" else FIRST_TOKEN_ROUNDS):
                         asked = [body(name, next(prompts), 8, model) for _ in range(FIRST_TOKEN_CLIENTS)]
                         first[name] += from_outside(port, asked)["first"]
                         further = [one | REMEMBERED[name] | {"prompt": one["prompt"] + FURTHER} for one in asked]

@@ -189,6 +189,10 @@ class _Reply:
         if chunk.error is not None:
             raise _translated(chunk.error)
         for choice in chunk.choices:
+            if choice.logprobs is not None and any(one.logprob is None for one in choice.logprobs.content):
+                raise GenerationError(
+                    "what the adapter computes is not a number", "train the voice again, with a lower learning rate"
+                )
             if choice.text and not self.is_cancelled():
                 self._hand_on(choice)
             if choice.finish_reason is not None:
@@ -205,10 +209,6 @@ class _Reply:
             self.deliver(Token(choice.text))
         else:
             chosen = choice.logprobs.content[-1]
-            if chosen.logprob is None:
-                raise GenerationError(
-                    "what the adapter computes is not a number", "train the voice again, with a lower learning rate"
-                )
             top = tuple((one.token, one.logprob) for one in chosen.top_logprobs if one.logprob is not None)
             self.deliver(Token(choice.text, chosen.logprob, top))
 
@@ -261,13 +261,17 @@ def _document(request: Request, adapters: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
+# temperature first, as OpenAI, vLLM and transformers do; min_p before the sorting ones, because it is cheap
+SAMPLERS = ["penalties", "dry", "temperature", "min_p", "top_k", "top_p"]
+GREEDY = {"samplers": ["penalties", "dry", "top_k"], "top_k": 1}
+"""The likeliest token, without a pass over the whole vocabulary for each of the other samplers."""
+
+
 def _sampling(sampling: Sampling) -> dict[str, Any]:
-    return {
-        # temperature first, as OpenAI, vLLM and transformers do; min_p before the sorting ones, because it is cheap
-        "samplers": ["penalties", "dry", "temperature", "min_p", "top_k", "top_p"],
+    chain = GREEDY if sampling.temperature <= 0 else {"samplers": SAMPLERS, "top_k": sampling.top_k or 0}
+    return chain | {
         "temperature": sampling.temperature,
         "top_p": 1.0 if sampling.top_p is None else sampling.top_p,
-        "top_k": 0 if sampling.top_k is None else sampling.top_k,
         "min_p": 0.0 if sampling.min_p is None else sampling.min_p,
         "repeat_penalty": 1.0 if sampling.repetition_penalty is None else sampling.repetition_penalty,
         "dry_multiplier": 0.0 if sampling.dry_multiplier is None else sampling.dry_multiplier,

@@ -44,7 +44,8 @@ NOT_PROSE = ("Ревизор", "Вишнёвый сад", "Три сестры")
 UNSEEN_SHARE = 0.25
 LEAST_LINES = 100
 BUNDLE = 20
-GATE_TOKENS = 6_000
+GATE_TOKENS = 4_000
+ORDER_TEXTS = 30
 PAGES = 8
 HEADLINES = (
     "bits_per_byte.base",
@@ -275,7 +276,7 @@ def order(voices: Sequence[str], seeds: int) -> dict[str, Any]:
     for name in voices:
         for seed in range(seeds):
             subject = open_subject(name, seed=seed)
-            subject.budget = FULL._replace(texts=60, pieces=FAST.pieces, unguarded=False, rung_texts=0)
+            subject.budget = FULL._replace(texts=ORDER_TEXTS, pieces=FAST.pieces, unguarded=False, rung_texts=0)
             measure_likeness(subject)
             likeness = {who: subject.metrics[f"likeness.{who}"].value or 0.0 for who in ("real", "voice", "base")}
             is_right = likeness["real"] > likeness["voice"] > likeness["base"]

@@ -4,7 +4,8 @@ speed: total tokens per second at 1, 4, 16 and 64 clients; the time to the first
 with prompts of 200 tokens never seen before, and with the next turn added to them; and the time from a cold start to
 the first answer; of ``manera serve``, of llama.cpp's own server (which xllamacpp brings along) on the same trimmed GGUF
 with as many slots, and of ``transformers serve`` on the same weights.
-Every server runs in a process of its own, the clients in another; the servers take turns, and medians are shown.
+Every server runs in a process of its own, the clients in another; the servers take turns at each figure, for the
+machine's speed drifts, and medians are shown.
 With --voice, what the voice's guard costs is measured too.
 soak: 16 clients that leave at random, for --minutes. fuzz: --cases requests made up from the API's own schema.
 """
@@ -24,10 +25,10 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 
@@ -39,13 +40,13 @@ from manera.model import base_model
 CLIENTS = (1, 4, 16, 64)
 SLOTS = 16
 TOKENS = 128
-RUNS = 3
-PEER_TOKENS, PEER_ROUNDS = 16, 2
+RUNS = 5
+PEER_TOKENS, PEER_RUNS = 16, 1
 """What transformers is asked for: it answers one client after the other, and the rest of the time would be its."""
 
 PROMPT_TOKENS = 200
 FIRST_TOKEN_CLIENTS = 4
-FIRST_TOKEN_ROUNDS = 8
+FIRST_TOKEN_ROUNDS = 3
 SOAK_CLIENTS = 16
 SEED = 20
 TARGETS = {
@@ -244,35 +245,38 @@ FURTHER = " И тогда он сказал:"
 
 def speed(given: argparse.Namespace) -> dict[str, Any]:
     folder = base_model.prepare()
-    base = base_model.read(folder).id
     prompts = long_prompts(folder)
     rates: dict[str, Figures] = defaultdict(lambda: defaultdict(list))
     first: Figures = defaultdict(list)
     ready: Figures = defaultdict(list)
     guard: Figures = defaultdict(list)
-    with tempfile.TemporaryDirectory() as exported:
-        names = [name for name in READY if name not in given.without]
+    names = [name for name in READY if name not in given.without]
+    with tempfile.TemporaryDirectory() as exported, ExitStack() as opened:
         if "transformers" in names:
             export(folder, Path(exported))
-        for _ in range(given.runs):
-            for name in names:
-                port = free_port()
-                model = exported if name == "transformers" else base
-                tokens = PEER_TOKENS if name == "transformers" else given.tokens
-                with started(name, commands(folder, Path(exported), port)[name], port) as (_, seconds):
+        servers = {}
+        for name in names:
+            port = free_port()
+            command = commands(folder, Path(exported), port)[name]
+            for _ in range(given.runs - 1):  # only to see how long it takes
+                with started(name, command, port) as (_, seconds):
                     ready[name].append(seconds)
-                    from_outside(port, [body(name, PROMPT, 4, model)])  # once in vain
-                    for clients in given.clients:
-                        made = from_outside(port, [body(name, PROMPT, tokens, model)] * clients)
-                        rates[name][str(clients)].append(made["tokens"] / made["seconds"])
-                    for _ in range(PEER_ROUNDS if name == "transformers" else FIRST_TOKEN_ROUNDS):
-                        asked = [body(name, next(prompts), 8, model) for _ in range(FIRST_TOKEN_CLIENTS)]
-                        first[name] += from_outside(port, asked)["first"]
-                        further = [one | REMEMBERED[name] | {"prompt": one["prompt"] + FURTHER} for one in asked]
-                        from_outside(port, [one | REMEMBERED[name] for one in asked])
-                        first[f"{name}, next turn"] += from_outside(port, further)["first"]
-                    if name == "manera" and given.voice:
-                        measure_guard(port, given, guard)
+            ready[name].append(opened.enter_context(started(name, command, port))[1])
+            model = exported if name == "transformers" else base_model.read(folder).id
+            servers[name] = Asked(name, port, model, PEER_TOKENS if name == "transformers" else given.tokens)
+            from_outside(port, [servers[name].body(PROMPT, 4)])  # once in vain
+        for run in range(given.runs):
+            asked = [server for name, server in servers.items() if name != "transformers" or run < PEER_RUNS]
+            asked = asked[::-1] if run % 2 else asked
+            for clients in given.clients:
+                for server in asked:
+                    made = from_outside(server.port, [server.body(PROMPT, server.tokens)] * clients)
+                    rates[server.name][str(clients)].append(made["tokens"] / made["seconds"])
+            for _ in range(FIRST_TOKEN_ROUNDS):
+                for server in asked:
+                    measure_first_token(server, prompts, first)
+            if given.voice:
+                measure_guard(servers["manera"].port, given, guard)
     show(rates, first, ready, guard, given)
     return {
         "command": " ".join(["python", "benchmarks/serve.py", *sys.argv[1:]]),
@@ -285,6 +289,28 @@ def speed(given: argparse.Namespace) -> dict[str, Any]:
         "seconds_to_ready": {name: spread(values) for name, values in ready.items()},
         "guard_tokens_per_second": {name: spread(values) for name, values in guard.items()},
     }
+
+
+class Asked(NamedTuple):
+    """A running server: what its model is called there, and how many tokens it is asked for."""
+
+    name: str
+    port: int
+    model: str
+    tokens: int
+
+    def body(self, prompt: str, tokens: int) -> dict[str, Any]:
+        return body(self.name, prompt, tokens, self.model)
+
+
+def measure_first_token(server: Asked, prompts: Iterator[str], first: Figures) -> None:
+    """Ask with prompts never seen before, and with the next turn added to them."""
+    new = [server.body(next(prompts), 8) for _ in range(FIRST_TOKEN_CLIENTS)]
+    first[server.name] += from_outside(server.port, new)["first"]
+    remembered = [one | REMEMBERED[server.name] for one in new]
+    from_outside(server.port, remembered)
+    further = [one | {"prompt": one["prompt"] + FURTHER} for one in remembered]
+    first[f"{server.name}, next turn"] += from_outside(server.port, further)["first"]
 
 
 def measure_guard(port: int, given: argparse.Namespace, guard: Figures) -> None:

@@ -4,11 +4,10 @@ Many replies are written at once, as one batch; adapters stay loaded, and each r
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Condition, Event
+from threading import Event
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from manera import config
 from manera.errors import GenerationError
 from manera.generation import guarding
 from manera.generation.engine import Finished, FinishReason, PromptTooLongError, Request, Token
+from manera.generation.running import Running
 from manera.model.voice import Sampling
 
 if TYPE_CHECKING:
@@ -122,39 +122,23 @@ class LlamaCpp:
     def __init__(self, server: "xllamacpp.Server", adapters: tuple[str, ...], context_length: int) -> None:
         self.context_length = context_length
         self.adapters = adapters
-        self._server = server
-        self._closing = Event()
-        self._running = 0
-        self._all_done = Condition()
+        self._server: xllamacpp.Server | None = server
+        self._running = Running()
 
     def generate(self, request: Request, deliver: Callable[[Token], None], cancelled: Event) -> Finished:
         """Write one reply in the calling thread; see ``Engine.generate``."""
         return guarding.write(self._generate, request, deliver, cancelled)
 
     def _generate(self, request: Request, deliver: Callable[[Token], None], cancelled: Event) -> Finished:
-        reply = _Reply(deliver, lambda: cancelled.is_set() or self._closing.is_set(), len(request.prompt))
-        with self._using() as server:
-            server.handle_completions(msgspec.json.encode(_document(request, self.adapters)), reply.take)
+        reply = _Reply(deliver, lambda: cancelled.is_set() or self._running.is_closing, len(request.prompt))
+        with self._running.reply():
+            assert self._server is not None
+            self._server.handle_completions(msgspec.json.encode(_document(request, self.adapters)), reply.take)
         return reply.finished()
-
-    @contextmanager
-    def _using(self) -> "Iterator[xllamacpp.Server]":
-        with self._all_done:
-            if self._closing.is_set():
-                raise GenerationError("the engine is closed", "open it again")
-            self._running += 1
-        try:
-            yield self._server
-        finally:
-            with self._all_done:
-                self._running -= 1
-                self._all_done.notify_all()
 
     def close(self) -> None:
         """Cancel what is being written, wait for it to end, and free the model."""
-        with self._all_done:
-            self._closing.set()
-            self._all_done.wait_for(lambda: self._running == 0)
+        self._running.close()
         self._server = None
 
     def __enter__(self) -> "LlamaCpp":

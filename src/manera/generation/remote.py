@@ -10,7 +10,7 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from threading import Condition, Event, Thread
+from threading import Event, Thread
 from time import perf_counter
 from typing import Any
 
@@ -21,6 +21,7 @@ from dotenv import dotenv_values
 from manera.errors import GenerationError
 from manera.generation import guarding
 from manera.generation.engine import Finished, FinishReason, PromptTooLongError, Request, Token
+from manera.generation.running import Running
 from manera.generation.stops import UntilStop
 
 KEY_VARIABLE = "MANERA_REMOTE_KEY"
@@ -114,9 +115,7 @@ class RemoteEngine:
             limits=httpx2.Limits(max_connections=None),
         )
         self._turns = count()
-        self._changed = Condition()
-        self._running = 0
-        self._closing = Event()
+        self._running = Running()
         # a loop, because only there a request can be given up that has not been answered at all
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, name="manera-remote", daemon=True)
@@ -128,9 +127,7 @@ class RemoteEngine:
 
     def close(self) -> None:
         """Cancel what is being written, wait for it to end, and close the connections."""
-        with self._changed:
-            self._closing.set()
-            self._changed.wait_for(lambda: self._running == 0)
+        self._running.close()
         if self._thread.is_alive():
             asyncio.run_coroutine_threadsafe(self._client.aclose(), self._loop).result()
             self._loop.call_soon_threadsafe(self._loop.stop)
@@ -144,17 +141,9 @@ class RemoteEngine:
         self.close()
 
     def _generate(self, request: Request, deliver: Callable[[Token], None], cancelled: Event) -> Finished:
-        reply = _Reply(request, deliver, lambda: cancelled.is_set() or self._closing.is_set())
-        with self._changed:
-            if self._closing.is_set():
-                raise GenerationError("the engine is closed", "open it again")
-            self._running += 1
-        try:
+        reply = _Reply(request, deliver, lambda: cancelled.is_set() or self._running.is_closing)
+        with self._running.reply():
             self._write(request, reply)
-        finally:
-            with self._changed:
-                self._running -= 1
-                self._changed.notify_all()
         return reply.finished()
 
     def _write(self, request: Request, reply: "_Reply") -> None:

@@ -16,6 +16,7 @@ from torch import Tensor
 from manera.errors import GenerationError
 from manera.generation import guarding
 from manera.generation.engine import Finished, FinishReason, PromptTooLongError, Request, Token
+from manera.generation.running import Running
 from manera.generation.sampling import draw
 from manera.generation.stops import UntilStop
 from manera.model import base_model
@@ -72,9 +73,7 @@ class TransformersEngine:
         self._adapters: set[str] = set()
         self._active: dict[str, float] | None = None
         self._turn = threading.Lock()
-        self._changed = threading.Condition()
-        self._running = 0
-        self._closing = Event()
+        self._running = Running()
 
     def add_adapter(self, name: str, folder: Path) -> None:
         """Load a voice's adapter as PEFT wrote it; raise GenerationError when it is not one for this model."""
@@ -103,9 +102,7 @@ class TransformersEngine:
 
     def close(self) -> None:
         """Cancel what is being written, wait for it to end, and free the model."""
-        with self._changed:
-            self._closing.set()
-            self._changed.wait_for(lambda: self._running == 0)
+        self._running.close()
         self._model = None
 
     def __enter__(self) -> "TransformersEngine":
@@ -116,16 +113,8 @@ class TransformersEngine:
 
     def _generate(self, request: Request, deliver: Callable[[Token], None], cancelled: Event) -> Finished:
         self._require_possible(request)
-        with self._changed:
-            if self._closing.is_set():
-                raise GenerationError("the engine is closed", "open it again")
-            self._running += 1
-        try:
-            return self._write(request, deliver, lambda: cancelled.is_set() or self._closing.is_set())
-        finally:
-            with self._changed:
-                self._running -= 1
-                self._changed.notify_all()
+        with self._running.reply():
+            return self._write(request, deliver, lambda: cancelled.is_set() or self._running.is_closing)
 
     def _require_possible(self, request: Request) -> None:
         unknown = [name for name in request.adapters if name not in self._adapters]

@@ -421,7 +421,7 @@ def main() -> None:
         "copies": lambda: copies(given.data),
         "order": lambda: order(given.voices, given.seeds),
         "seeds": lambda: seeds(given.voices[0], given.fast),
-        "canaries": lambda: canaries(given.data or EXAMPLES / "chat-ru", 10, given.epochs),
+        "canaries": lambda: canaries(given.data or EXAMPLES / "channel-ru", 10, given.epochs),
         "gate": lambda: gate(given.voices[0], given.data, given.minutes),
     }
     document = {

@@ -1,8 +1,8 @@
 """Results worth publishing: four voices, everything that their reports say, and TRL's for the same time.
 
     pip install -e '.[bench]'
-    python benchmarks/results.py --data DATA                        # an hour or two on two cores; goes on where it ended
-    python benchmarks/results.py --data DATA --only chat --fast --minutes 0.5       # to try it out
+    python benchmarks/results.py --data DATA                    # an hour or two on two cores; goes on where it ended
+    python benchmarks/results.py --data DATA --only chat --fast --minutes 0.5   # to try it out
 
 DATA holds prose_ru/Pushkin, plays_ru/gogol-revizor.txt and blog_ru/blog; the invented chat comes with manera. Training
 passes over the text as often as manera's defaults say, but ends in time for ``--minutes``. A voice that is there

@@ -10,7 +10,7 @@ already is taken as it is, and a row that results/results.json holds is not meas
 learning curves, which take longest, are drawn last, where one pass over a quarter, a half and all of the text is not
 too long.
 TRL's SFTTrainer has its own defaults and those of ``trl sft --use_peft``, manera's base and examples, and
-as many seconds as manera's whole run took; what it has learned then is a voice like any other, and is evaluated by the
+as many seconds as manera's steps took; what it has learned then is a voice like any other, and is evaluated by the
 same code. Every voice is ``results-NAME`` under MANERA_HOME. Writes docs/results.md after each.
 """
 
@@ -34,9 +34,8 @@ RESULTS = machine.RESULTS / "results.json"
 PAGE = ROOT / "docs" / "results.md"
 PEER = "-trl"
 RANK, ALPHA, DROPOUT = 16, 32, 0.05  # trl.ModelConfig's
-FEWEST_SECONDS = 1.0
 MINUTES = 4.0
-BUDGET = {"scored_tokens": 3_000, "texts": 32, "rung_texts": 12, "dial_tokens": 800, "dial_texts": 6, "replies": 4}
+BUDGET = {"scored_tokens": 3_000, "texts": 32, "rung_texts": 12, "dial_tokens": 2_500, "dial_texts": 6, "replies": 4}
 """A quarter of what ``manera evaluate`` takes, so that eight evaluations end in time."""
 
 PEER_BUDGET = BUDGET | {"unguarded": False, "rung_texts": 0, "dial_tokens": 0}
@@ -169,42 +168,51 @@ def write_peer(name: str, trained: Path, base: Path, cost: object) -> None:
 
 def measure(name: str, source: Source, given: argparse.Namespace) -> dict[str, Any]:
     """Train what is not there yet, and evaluate it: one row."""
-    from manera.model.voice import MANIFEST, read_voice, voice_folder
+    from manera.model.voice import MANIFEST, voice_folder
+    from manera.records import TrainingStep, read_records
 
     voice = f"results-{name}"
     if not (voice_folder(voice) / MANIFEST).is_file():
         train(voice, source, given.minutes)
-    ours = evaluate(voice, TRIAL if given.fast else BUDGET)
+    ours = evaluate(voice, TRIAL if given.fast else BUDGET, given.again)
     if not (voice_folder(voice + PEER) / MANIFEST).is_file():
-        cost = read_voice(voice).cost
-        seconds = given.peer_seconds or (cost.seconds if cost else FEWEST_SECONDS)
+        steps = read_records(voice_folder(voice) / "training.jsonl", TrainingStep)
+        seconds = given.peer_seconds or sum(step.seconds for step in steps)
         subprocess.run([sys.executable, __file__, "--peer", voice, "--peer-seconds", str(seconds)], check=True)
-    return {"title": source.title, "manera": ours, "trl": evaluate(voice + PEER, TRIAL if given.fast else PEER_BUDGET)}
+    return {
+        "title": source.title,
+        "manera": ours,
+        "trl": evaluate(voice + PEER, TRIAL if given.fast else PEER_BUDGET, given.again),
+    }
 
 
-def evaluate(name: str, budget: Mapping[str, Any]) -> dict[str, Any]:
-    """Evaluate a voice as ``manera evaluate`` does, on so much of its text; its report is written too."""
+def evaluate(name: str, budget: Mapping[str, Any], again: bool) -> dict[str, Any]:
+    """Evaluate a voice as ``manera evaluate`` does, on so much of its text, and write its report; one that is there
+    already is taken as it is."""
     import msgspec
 
     from manera.evaluation import evaluate as evaluation
     from manera.evaluation.page import write_page
-    from manera.evaluation.report import write_report
+    from manera.evaluation.report import read_report, write_report
     from manera.evaluation.subject import FULL, open_subject
     from manera.model.voice import voice_folder
     from manera.records import TrainingStep, read_records
 
+    known = read_report(voice_folder(name))
+    found: dict[str, Any] = msgspec.to_builtins(known)
+    if known is not None and not again:
+        return found
     subject = open_subject(name)
     subject.budget = FULL._replace(**budget)
-    found: dict[str, Any] = {}
     for event in evaluation.evaluate(subject):
         if isinstance(event, evaluation.Part):
             print(f"{name}: {event.name}", file=sys.stderr, flush=True)
             continue
         folder = voice_folder(name)
         write_report(event.report, folder)
-        steps = folder / "training.jsonl"
-        known = list(read_records(steps, TrainingStep)) if steps.is_file() else []
-        write_page(event.report, event.findings, subject.voice.persona.name, known, folder, subject.language)
+        path = folder / "training.jsonl"
+        steps = list(read_records(path, TrainingStep)) if path.is_file() else []
+        write_page(event.report, event.findings, subject.voice.persona.name, steps, folder, subject.language)
         found = msgspec.to_builtins(event.report)
     return found
 

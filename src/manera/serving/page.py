@@ -13,6 +13,7 @@ code { font: 0.9em ui-monospace, monospace; }
 h2 { margin-top: 2.5rem; border-top: 1px solid #8886; padding-top: 1rem; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: 0.2rem 1rem 0.2rem 0; border-bottom: 1px solid #8883; }
+td + td { overflow-wrap: anywhere; }
 :root { color-scheme: light dark; }
 """
 PAGE_POLICY = (
@@ -35,9 +36,10 @@ _PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_
 <p>{{ operation.description or operation.summary }}</p>
 {% if operation.requestBody %}
 <table>
-<tr><th>field<th>is<th>
+<tr><th>field<th>is
 {% for name, field in fields(operation).items() %}
-<tr><td><code>{{ name }}</code><td>{{ kind(field) }}<td>{{ field.description or "" }}
+<tr><td><code>{{ name }}</code><td>{{ kind(field) }}{% if field.description %}<br>{{ field.description }}{% endif %}
+
 {% endfor %}
 </table>
 {% endif %}
@@ -45,6 +47,9 @@ _PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_
 {% endfor %}
 </html>
 """)
+
+MACHINES = 2**31 - 1
+"""Bounds from here on are the machine's, and tell people nothing."""
 
 _BOUNDS = {
     "minimum": "≥ {}", "exclusiveMinimum": "> {}", "maximum": "≤ {}", "exclusiveMaximum": "< {}",
@@ -85,5 +90,6 @@ def page(schema: Mapping[str, Any]) -> str:
 
 
 def _bounded(kind: str, part: Mapping[str, Any]) -> str:
-    bounds = [told.format(f"{part[name]:.10g}") for name, told in _BOUNDS.items() if name in part]
+    told = {name: part[name] for name in _BOUNDS if abs(part.get(name, MACHINES)) < MACHINES}
+    bounds = [_BOUNDS[name].format(f"{bound:.10g}") for name, bound in told.items()]
     return f"{kind} ({', '.join(bounds)})" if bounds else kind

@@ -46,7 +46,18 @@ def test_nothing_is_near_to_something_else() -> None:
 
 
 def test_the_longest_run_may_stand_anywhere() -> None:
-    assert longest_run(["а", "б", "в", "г", "д"], ["г", "д", "а", "б", "в"]) == 3
+    assert longest_run(["а", "б", "в", "г", "д"], ["г", "д", "а", "б", "в"]) == (3, 2)
+
+
+def test_of_a_whole_book_what_stands_around_the_run_is_quoted() -> None:
+    book = " ".join(f"Слово{chr(1072 + n // 32)}{chr(1072 + n % 32)}, и" for n in range(1000))
+    passage = book.split(" ")[900:912]
+    found = index_source([book]).nearest(" ".join(passage))
+    assert found.longest_run == 12
+    assert " ".join(passage) in found.text + " "
+    assert found.text.startswith("… ")
+    assert found.text.endswith(" …")
+    assert len(found.text.split()) < 80
 
 
 def test_canaries_differ_and_come_again_with_their_seed() -> None:

@@ -5,19 +5,30 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from manera.evaluation.style import words
+from manera.evaluation.style import WORD, words
 
 RUNS = (8, 12, 20)
 """Words in a row. Eight may be a phrase that everybody uses; twelve are hardly ever chance."""
 
 COPIED = 12
+QUOTED = 30
+"""Words quoted before and behind a run: one text of the source may be a whole book."""
+
 _NEAR = 3
 
 Gram = tuple[str, ...]
 
 
+class Run(NamedTuple):
+    """So many words that stand in two texts, and where they begin in the second."""
+
+    words: int
+    start: int
+
+
 class Nearest(NamedTuple):
-    """The training text most like another; share is of the other's words in runs of three that it holds."""
+    """The training text most like another, quoted around their longest run; share is of the other's words in runs of
+    three that it holds."""
 
     text: str
     share: float
@@ -55,7 +66,8 @@ class Source:
         held = {
             start + offset for start, gram in enumerate(_grams(found, _NEAR)) if gram in near for offset in range(_NEAR)
         }
-        return Nearest(self.texts[index], len(held) / len(found), longest_run(found, source))
+        run = longest_run(found, source)
+        return Nearest(_quoted(self.texts[index], run), len(held) / len(found), run.words)
 
 
 def index_source(texts: Sequence[str]) -> Source:
@@ -69,17 +81,28 @@ def index_source(texts: Sequence[str]) -> Source:
     return Source(tuple(texts), grams, dict(places))
 
 
-def longest_run(one: Sequence[str], other: Sequence[str]) -> int:
-    """Count the words of the longest run that stands in both."""
+def longest_run(one: Sequence[str], other: Sequence[str]) -> Run:
+    """Find the longest run of words that stands in both."""
     places: defaultdict[str, list[int]] = defaultdict(list)
     for index, word in enumerate(other):
         places[word].append(index)
-    longest = 0
+    longest = Run(0, 0)
     ending: dict[int, int] = {}
     for word in one:
         ending = {index: ending.get(index - 1, 0) + 1 for index in places[word]}
-        longest = max(longest, max(ending.values(), default=0))
+        for index, length in ending.items():
+            if length > longest.words:
+                longest = Run(length, index - length + 1)
     return longest
+
+
+def _quoted(text: str, run: Run) -> str:
+    """Cut a text down to what stands around a run."""
+    spans = [found.span() for found in WORD.finditer(text)]
+    first, last = max(0, run.start - QUOTED), min(len(spans), run.start + run.words + QUOTED)
+    before, behind = ("… " if first else ""), (" …" if last < len(spans) else "")
+    start, end = (spans[first][0] if first else 0), (spans[last - 1][1] if behind else len(text))
+    return before + text[start:end] + behind
 
 
 def _grams(found: Sequence[str], run: int) -> Iterator[Gram]:

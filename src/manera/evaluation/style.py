@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Piece = Sequence[str]
 """Messages or paragraphs of one author that follow each other."""
 
-_WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
+WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 _SENTENCE_END = re.compile(r"[.!?…]+[\s»\"”)]*")
 _EMOJI = re.compile("[\u2190-\u21ff\u2300-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]")
 _SMILE = re.compile(r"[:;=]-?[)(DP]|\){2,}|\({2,}")
@@ -20,7 +20,7 @@ _KEPT_LETTERS = 2
 
 def words(text: str) -> list[str]:
     """Return the words of a text in lower case."""
-    return [word.lower() for word in _WORD.findall(text)]
+    return [word.lower() for word in WORD.findall(text)]
 
 
 def pictures(text: str) -> list[str]:
@@ -58,14 +58,14 @@ def distorted(text: str, known: frozenset[str]) -> str:
         word = found.group().lower()
         return word if word in known else "*" + word[-_KEPT_LETTERS:]
 
-    return _WORD.sub(masked, text)
+    return WORD.sub(masked, text)
 
 
 def habits(piece: Piece) -> NDArray[np.float64]:
     """Measure lengths, punctuation, emoji and casing of a piece; every entry is a rate or a logarithm."""
     text = "\n".join(piece)
     characters = max(len(text), 1)
-    found = _WORD.findall(text)
+    found = WORD.findall(text)
     count = max(len(found), 1)
     lengths = np.array([len(words(message)) for message in piece] or [0])
     sentences = np.array(sentence_lengths(text) or [0])

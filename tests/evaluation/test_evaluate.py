@@ -300,6 +300,12 @@ def test_where_it_is_known_what_was_learned_it_is_not_asked() -> None:
     assert "bits per byte" in verdict.because("en")
 
 
+def test_one_stretch_alone_recommends_nothing_and_says_so_without_bounds() -> None:
+    verdict = gate({name: found[:1] for name, found in bits(1.2, 0.6).items()}, [100], None)
+    assert verdict.reason == "no better"
+    assert "nan" not in verdict.because("en") + verdict.because("ru")
+
+
 def test_a_voice_that_does_not_know_its_own_text_is_refused() -> None:
     verdict = gate(bits(1.2, 1.0), [100] * 30, UNKNOWN)
     assert verdict.reason == "other words"

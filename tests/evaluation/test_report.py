@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from manera.errors import EvaluationError
-from manera.evaluation import intervals
+from manera.evaluation import charts, intervals
 from manera.evaluation.report import REPORT_JSON, Report, metric, read_report, write_report
 
 
@@ -89,6 +89,18 @@ def test_one_conversation_alone_bounds_nothing() -> None:
     assert found.value == 2
     assert math.isnan(found.low)
     assert math.isnan(intervals.of_groups([7, 7], lambda drawn: float(len(drawn))).high)
+
+
+def test_what_has_no_bounds_is_drawn_without_them() -> None:
+    rows = {"one": (intervals.mean([0.9]), "voice"), "many": (intervals.mean([0.01, 0.02, 0.03]), "base")}
+    drawn = charts.intervals(rows, "likeness")
+    assert "nan" not in drawn
+    assert drawn.count("<circle") == 2
+    assert drawn.count('class="whisker') == 1
+
+
+def test_shares_are_not_drawn_below_nothing() -> None:
+    assert ">-0" not in charts.curves({"copied": [(0, 0.0), (1, 0.5)]}, "copied", "voice_scale")
 
 
 def test_the_same_seed_gives_the_same_bounds() -> None:

@@ -1,5 +1,6 @@
 """Drawings for the page, as inline SVG: they print, need no script, and take their colours from the page."""
 
+import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
@@ -26,12 +27,17 @@ def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
     return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{kind}"/>'
 
 
+def _widened(low: float, high: float) -> tuple[float, float]:
+    """Leave some room around what is drawn, but none below 0 where nothing can be."""
+    margin = (high - low or 1.0) * 0.08
+    return (max(0.0, low - margin) if low >= 0 else low - margin), high + margin
+
+
 def intervals(rows: Mapping[str, tuple[Interval, str]], title: str, digits: int = 2) -> str:
     """Draw figures with their intervals below each other; each row has the class it is coloured by."""
     bounds = [bound for found, _ in rows.values() for bound in found if bound == bound]
     low, high = min(bounds), max(bounds)
-    margin = (high - low or 1.0) * 0.08
-    low, high = low - margin, high + margin
+    low, high = _widened(low, high)
     room = WIDTH - LABELS - 56 - RIGHT
 
     def x(value: float) -> float:
@@ -43,7 +49,7 @@ def intervals(rows: Mapping[str, tuple[Interval, str]], title: str, digits: int 
         parts += [
             _text(LABELS - 14, y + 4.5, name, "end"),
             _line(LABELS, y, LABELS + room, y, "grid"),
-            _line(x(found.low), y, x(found.high), y, f"whisker {kind}"),
+            *([_line(x(found.low), y, x(found.high), y, f"whisker {kind}")] if math.isfinite(found.low) else []),
             f'<circle cx="{x(found.value):.1f}" cy="{y:.1f}" r="5.5" class="dot {kind}"/>',
             _text(WIDTH - RIGHT, y + 4.5, f"{found.value:.{digits}f}", "end", "figure"),
         ]
@@ -55,8 +61,7 @@ def curves(series: Mapping[str, Sequence[tuple[float, float]]], title: str, axis
     points = [point for line in series.values() for point in line]
     left, right = min(a for a, _ in points), max(a for a, _ in points)
     low, high = min(b for _, b in points), max(b for _, b in points)
-    margin = (high - low or 1.0) * 0.08
-    low, high = low - margin, high + margin
+    low, high = _widened(low, high)
     height = 230
 
     def x(value: float) -> float:

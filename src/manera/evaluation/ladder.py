@@ -104,7 +104,7 @@ BECAUSE: dict[str, dict[Reason, str]] = {
         "других словах",
     },
 }
-UNIT = {"en": "bits per byte, 95 % interval", "ru": "бит на байт, интервал 95 %"}
+UNIT = {"en": ("bits per byte", "95 % interval"), "ru": ("бит на байт", "интервал 95 %")}
 
 
 class Verdict(NamedTuple):
@@ -128,11 +128,18 @@ class Verdict(NamedTuple):
         """Say why, in Russian or English, with other names for the rungs if there are any."""
         trained, untrained = ((names or {}).get(rung, rung) for rung in (self.trained, self.untrained))
         figures = {
-            name: f"{found.value:+.3f} {UNIT[language]} {found.low:+.3f} … {found.high:+.3f}"
+            name: _told(found, language)
             for name, found in (("difference", self.difference), ("knowledge", self.knowledge))
             if found is not None
         }
         return BECAUSE[language][self.reason].format(trained=trained, untrained=untrained, **figures)
+
+
+def _told(found: Interval, language: str) -> str:
+    """Write a difference with its interval; one stretch alone has none."""
+    unit, interval = UNIT[language]
+    bounds = f", {interval} {found.low:+.3f} … {found.high:+.3f}" if np.isfinite(found.low) else ""
+    return f"{found.value:+.3f} {unit}{bounds}"
 
 
 def gate(bits: Mapping[str, Floats], sizes: Sequence[int], knowledge: Interval | None, seed: int = 0) -> Verdict:

@@ -9,9 +9,9 @@ passes over the text as often as manera's defaults say, but ends in time for ``-
 already is taken as it is, and a row that results/results.json holds is not measured again, but with ``--again``. The
 learning curves, which take longest, are drawn last, where one pass over a quarter, a half and all of the text is not
 too long.
-TRL's SFTTrainer has its own defaults and those of ``trl sft --use_peft``, manera's base and examples, and
-as many seconds as manera's steps took; what it has learned then is a voice like any other, and is evaluated by the
-same code. Every voice is ``results-NAME`` under MANERA_HOME. Writes docs/results.md after each.
+TRL's SFTTrainer has its own defaults and those of ``trl sft --use_peft``, but float32, manera's base and examples, and
+as many seconds as manera's steps took; what it has learned then is a voice like any other, and is evaluated by the same
+code. Every voice is ``results-NAME`` under MANERA_HOME. Writes docs/results.md after each.
 """
 
 import argparse
@@ -35,6 +35,7 @@ PAGE = ROOT / "docs" / "results.md"
 PEER = "-trl"
 RANK, ALPHA, DROPOUT = 16, 32, 0.05  # trl.ModelConfig's
 MINUTES = 4.0
+LARGE = 100
 BUDGET = {"scored_tokens": 3_000, "texts": 32, "rung_texts": 12, "dial_tokens": 2_500, "dial_texts": 6, "replies": 4}
 """A quarter of what ``manera evaluate`` takes, so that eight evaluations end in time."""
 
@@ -240,10 +241,12 @@ def figure(metrics: Metrics, name: str, digits: int = 3) -> str:
     found = metrics.get(name)
     if found is None or found["value"] is None:
         return "–"
-    value = f"{found['value']:.{digits}f}"
+    if abs(found["value"]) >= LARGE:
+        digits = 0
+    value = f"{found['value']:,.{digits}f}"
     if found["low"] is None:
         return value
-    return f"{value} ({found['low']:.{digits}f}–{found['high']:.{digits}f})"
+    return f"{value} ({found['low']:,.{digits}f}–{found['high']:,.{digits}f})"
 
 
 LADDER = ("base", "base + note", "base + examples", "voice", "voice + examples")
@@ -285,6 +288,8 @@ ALONE = {
     "cost.training.tokens": "tokens learned from",
     "cost.training.peak_memory": "GB at the peak of training",
     "cost.training.energy": "joules of training",
+}
+REPLY = {
     "cost.reply.seconds": "seconds a reply",
     "cost.reply.tokens_per_second": "tokens a second of a reply",
     "cost.reply.peak_memory": "GB at the peak of a reply",
@@ -321,12 +326,13 @@ def section(row: Mapping[str, Any]) -> str:
     alone = table(
         ("", "voice", "TRL"), ([title, figure(ours, name), figure(theirs, name)] for name, title in ALONE.items())
     )
+    reply = table(("", "voice"), ([title, figure(ours, name)] for name, title in REPLY.items()))
     verdicts = "\n".join(
         f"- {who}: **{'recommended' if report['recommended'] else 'not recommended'}**: {report['because']}. Evaluated "
         f"in {report['seconds'] / 60:.1f} minutes."
         for who, report in (("manera", row["manera"]), ("TRL", row["trl"]))
     )
-    parts = [f"## {row['title']}", verdicts, worse(ours, theirs), rungs, compared, alone]
+    parts = [f"## {row['title']}", verdicts, worse(ours, theirs), rungs, compared, alone, reply]
     parts += [curve(row.get("curve") or {}), dial(ours)]
     return "\n\n".join(part for part in parts if part)
 
@@ -387,10 +393,10 @@ def page(document: Mapping[str, Any]) -> str:
     """Write docs/results.md."""
     how = (
         f"Commit {document['commit']}, {document['cpu']}; intervals of 95 % in brackets. Held-out text only. Each "
-        f"training had {document['minutes']:g} minutes at most: longer ones write better. TRL's `SFTTrainer` had its "
-        "own defaults and as many seconds on the same base and examples. Evaluations took a quarter of the text that "
-        "`manera evaluate` takes. What each figure means: [the "
-        "report](concepts/report.md)."
+        f"training had {document['minutes']:g} minutes of steps at most: longer ones write better. TRL's `SFTTrainer` "
+        "had its own defaults, but in float32, which is faster here, and as many seconds of steps on manera's trimmed "
+        "base and examples. Evaluations took a quarter of the text that `manera evaluate` takes. What each figure "
+        "means: [the report](concepts/report.md)."
     )
     fast = "\n\n**Fast evaluations: a trial run, not results.**" if document["trial"] else ""
     head = f"# Results\n\nWritten by `{document['command']}`. {how}{fast}"

@@ -46,7 +46,7 @@ LEAST_LINES = 100
 BUNDLE = 20
 GATE_TOKENS = 3_000
 ORDER_TEXTS = 24
-PAGES = 3
+PAGES = 2
 HEADLINES = (
     "bits_per_byte.base",
     "bits_per_byte.voice",
@@ -412,7 +412,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--fast", action="store_true")
     parser.add_argument("--epochs", type=float, default=1, help="of the training with canaries")
-    parser.add_argument("--minutes", type=float, default=2, help="of training on another author's text")
+    parser.add_argument("--minutes", type=float, default=1, help="of training on another author's text")
     parser.add_argument("--save", action="store_true")
     given = parser.parse_args()
     parts: dict[str, Callable[[], dict[str, Any]]] = {

@@ -39,7 +39,7 @@ LARGE = 100
 BUDGET = {"scored_tokens": 3_000, "texts": 32, "rung_texts": 12, "dial_tokens": 2_500, "dial_texts": 6, "replies": 4}
 """A quarter of what ``manera evaluate`` takes, so that eight evaluations end in time."""
 
-PEER_BUDGET = BUDGET | {"unguarded": False, "rung_texts": 0, "dial_tokens": 0}
+PEER_BUDGET = BUDGET | {"unguarded": False, "rung_texts": 0, "ranked": 8, "dial_tokens": 0}
 TRIAL = PEER_BUDGET | {"scored_tokens": 1_500, "texts": 12, "ranked": 0, "pieces": 80}
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from manera.errors import EvaluationError
 from manera.evaluation import charts, intervals
+from manera.evaluation.findings import DialPoint, Findings
+from manera.evaluation.page import write_page
 from manera.evaluation.report import REPORT_JSON, Report, metric, read_report, write_report
 
 
@@ -97,6 +99,14 @@ def test_what_has_no_bounds_is_drawn_without_them() -> None:
     assert "nan" not in drawn
     assert drawn.count("<circle") == 2
     assert drawn.count('class="whisker') == 1
+
+
+def test_a_setting_at_which_nothing_could_be_judged_is_not_drawn(tmp_path: Path) -> None:
+    points = [(0.0, math.nan), (0.5, 0.2), (1.0, None), (1.5, 0.9)]
+    findings = Findings(dial=[DialPoint(scale, 1.0, 1.0, likeness, 0.0) for scale, likeness in points])
+    page = write_page(a_report(), findings, "Анна", [], tmp_path, "ru").read_text("utf-8")
+    assert "nan" not in page
+    assert "Что регулятор делает с ответами" in page
 
 
 def test_shares_are_not_drawn_below_nothing() -> None:

@@ -1,6 +1,7 @@
 """The report as one page: no script, no network, light and dark, and on paper; in Russian or English."""
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -265,13 +266,18 @@ def _figures(
         key = ((words["dial_own"], "real"), (words["dial_general"], "base"))
         yield Figure(words["dial"], words["dial_note"], Markup(charts.curves(dial, words["dial"], "voice_scale")), key)
         heard = {
-            words["heard_likeness"]: [(p.voice_scale, p.likeness) for p in findings.dial if p.likeness is not None],
-            words["heard_copied"]: [(p.voice_scale, p.copied) for p in findings.dial if p.copied is not None],
+            words["heard_likeness"]: _known((point.voice_scale, point.likeness) for point in findings.dial),
+            words["heard_copied"]: _known((point.voice_scale, point.copied) for point in findings.dial),
         }
         if all(heard.values()):
             drawn = charts.curves(heard, words["heard"], "voice_scale")
             key = ((words["heard_likeness"], "real"), (words["heard_copied"], "base"))
             yield Figure(words["heard"], words["heard_note"], Markup(drawn), key)
+
+
+def _known(points: Iterable[tuple[float, float | None]]) -> list[tuple[float, float]]:
+    """Keep the points that were measured."""
+    return [(scale, value) for scale, value in points if value is not None and math.isfinite(value)]
 
 
 def _smoothed(steps: Sequence[TrainingStep]) -> list[tuple[float, float]]:

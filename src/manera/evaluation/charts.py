@@ -36,8 +36,7 @@ def _widened(low: float, high: float) -> tuple[float, float]:
 def intervals(rows: Mapping[str, tuple[Interval, str]], title: str, digits: int = 2) -> str:
     """Draw figures with their intervals below each other; each row has the class it is coloured by."""
     bounds = [bound for found, _ in rows.values() for bound in found if bound == bound]
-    low, high = min(bounds), max(bounds)
-    low, high = _widened(low, high)
+    low, high = _widened(min(bounds), max(bounds))
     room = WIDTH - LABELS - 56 - RIGHT
 
     def x(value: float) -> float:
@@ -60,8 +59,7 @@ def curves(series: Mapping[str, Sequence[tuple[float, float]]], title: str, axis
     """Draw lines over a common axis."""
     points = [point for line in series.values() for point in line]
     left, right = min(a for a, _ in points), max(a for a, _ in points)
-    low, high = min(b for _, b in points), max(b for _, b in points)
-    low, high = _widened(low, high)
+    low, high = _widened(min(b for _, b in points), max(b for _, b in points))
     height = 230
 
     def x(value: float) -> float:

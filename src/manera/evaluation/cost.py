@@ -25,7 +25,9 @@ def measure_training_cost(subject: Subject) -> None:
 def measure_training_energy(subject: Subject) -> None:
     """Say what training took of the processor's energy, where that could be read then."""
     cost = subject.voice.cost
-    if cost is None or cost.joules is None:
+    if cost is None:
+        raise EvaluationError("this voice was trained before energy was noted", "train it again to know it")
+    if cost.joules is None:
         raise EvaluationError(f"{NO_METER} when it was trained")
     _note(subject, "training.energy", cost.joules, "joules of the processor, whatever else ran")
 

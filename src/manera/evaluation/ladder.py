@@ -129,7 +129,7 @@ class Verdict(NamedTuple):
         trained, untrained = ((names or {}).get(rung, rung) for rung in (self.trained, self.untrained))
         figures = {
             name: _told(found, language)
-            for name, found in (("difference", self.difference), ("knowledge", self.knowledge))
+            for name, found in {"difference": self.difference, "knowledge": self.knowledge}.items()
             if found is not None
         }
         return BECAUSE[language][self.reason].format(trained=trained, untrained=untrained, **figures)

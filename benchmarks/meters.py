@@ -268,7 +268,10 @@ def copies(data: Path, planted: int = 500, seed: int = 0) -> dict[str, Any]:
 
 
 def order(voices: Sequence[str], seeds: int) -> dict[str, Any]:
-    """Ask whether real text is likelier the author's than the voice's text, and that than the base's."""
+    """Ask whether real text is liker the author than the voice's text, and that than the base's.
+
+    A voice with fewer pieces of held-out text than have an interval is left out: there is nothing to put in order.
+    """
     from manera.evaluation.evaluate import measure_likeness
     from manera.evaluation.subject import FAST, FULL, open_subject
 
@@ -278,6 +281,9 @@ def order(voices: Sequence[str], seeds: int) -> dict[str, Any]:
             subject = open_subject(name, seed=seed)
             subject.budget = FULL._replace(texts=ORDER_TEXTS, pieces=FAST.pieces, unguarded=False, rung_texts=0)
             measure_likeness(subject)
+            if subject.metrics["likeness.real"].low is None:
+                print(f"{name:24} left out: {subject.metrics['likeness.real'].n} pieces of held-out text", flush=True)
+                break
             likeness = {who: subject.metrics[f"likeness.{who}"].value or 0.0 for who in ("real", "voice", "base")}
             is_right = likeness["real"] > likeness["voice"] > likeness["base"]
             runs.append({"voice": name, "seed": seed, **likeness, "right": is_right})

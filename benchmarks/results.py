@@ -253,7 +253,7 @@ LADDER = ("base", "base + note", "base + examples", "voice", "voice + examples")
 SIDES = ("base", "voice", "voice without guard", "real")
 COMPARED = {
     "bits_per_byte": "bits per byte of held-out text",
-    "likeness": "likeness: how probable the author is",
+    "likeness": "likeness: how probable the author is, less for exaggeration",
     "delta": "Burrows's Delta to the author",
     "real_or_generated_auc": "told from real text, 0.5 is a guess",
     "distance.message_length": "distance of message length",

@@ -36,6 +36,10 @@ def works(data: Path, held_out: bool) -> list[str]:
 
 def manera_run(data: Path, steps: int) -> dict[str, Any]:
     """Train the trimmed base with manera's loop and score held-out text."""
+    from manera import config
+
+    config.use_large_pages()  # as manera's own commands do
+
     from manera.dataset.building import chat_template
     from manera.dataset.encoding import Encoder
     from manera.dataset.packing import pack

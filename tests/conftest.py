@@ -8,7 +8,8 @@ import pytest
 
 from manera import config
 
-config.let_threads_sleep()  # takes effect only before torch and llama.cpp are loaded
+config.let_threads_sleep()  # these take effect only before torch and llama.cpp are loaded
+config.use_large_pages()
 
 import torch
 

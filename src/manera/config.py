@@ -40,6 +40,15 @@ def let_threads_sleep() -> None:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
+def use_large_pages() -> None:
+    """Let torch ask the kernel for pages of 2 MB; to be called before torch allocates.
+
+    What a step computes is gigabytes, taken and given back layer by layer, and every page of it faults once: with pages
+    of 4 KB that is some 30,000 faults a second, and a tenth to a fifth of the step.
+    """
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+
+
 def resolve(section: "type[Section]", name: str, flags: Mapping[str, Any]) -> "Section":
     """Return one floor's settings.
 

@@ -15,6 +15,7 @@ from manera.evaluation.likeness import (
     cut,
     cut_to_learn,
     discriminability,
+    over_pieces,
     train_verifier,
 )
 from manera.evaluation.style import common_words, distorted, habits, pictures, sentence_lengths, words
@@ -44,6 +45,24 @@ def test_a_verifier_knows_its_author_in_unseen_bundles(pieces: dict[str, tuple[C
     assert area_under_curve(own, foreign) > 0.95
     assert own.mean() > 0.8
     assert foreign.mean() < 0.2
+
+
+def test_an_exaggeration_is_the_authors_but_not_like_the_author(pieces: dict[str, tuple[Cut, Cut]]) -> None:
+    (tasya, unseen), (gleb, others) = pieces.values()
+    verifier = train_verifier(tasya, {"Глеб": gleb}, most=40)
+    messages = [message for piece in unseen.pieces for message in piece]
+    alone = verifier.probabilities([(message,) for message in messages])
+    exaggerated = [tuple(messages[index] for index in alone.argsort()[-20:])]
+    assert verifier.probabilities(exaggerated).mean() > verifier.probabilities(unseen.pieces).mean()
+    assert verifier.likeness(exaggerated).mean() < 0.1
+    assert verifier.likeness(unseen.pieces).mean() > 0.5
+    assert verifier.likeness(others.pieces).mean() < 0.2
+
+
+def test_few_pieces_have_no_interval() -> None:
+    assert np.isfinite(over_pieces([0.4, 0.6, 0.5, 0.7], 0)).all()
+    assert over_pieces([0.4, 0.6, 0.5], 0).value == pytest.approx(0.5)
+    assert np.isnan(over_pieces([0.4, 0.6, 0.5], 0).low)
 
 
 def test_the_same_seed_trains_the_same_verifier(pieces: dict[str, tuple[Cut, Cut]]) -> None:

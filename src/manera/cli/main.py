@@ -281,6 +281,7 @@ def doctor() -> None:
 def main() -> None:
     """Run the command line; every expected failure is one clear error and exit code 1."""
     config.let_threads_sleep()
+    config.use_large_pages()
     try:
         app()
     except ManeraError as error:

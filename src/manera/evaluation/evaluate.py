@@ -24,7 +24,7 @@ from manera.evaluation.distractors import language_of
 from manera.evaluation.findings import Findings, SideBySide
 from manera.evaluation.held_out import spread
 from manera.evaluation.ladder import RUNGS
-from manera.evaluation.likeness import discriminability
+from manera.evaluation.likeness import LIKENESS, discriminability, over_pieces
 from manera.evaluation.report import Better, Report, count
 from manera.evaluation.style import words
 from manera.evaluation.subject import BASE, UNGUARDED, VOICE, Subject
@@ -130,16 +130,16 @@ def side_by_side(subject: Subject) -> list[SideBySide]:
 
 
 def measure_likeness(subject: Subject) -> None:
-    """Ask a verifier how probable the author is of what was written on each rung, and how well it can be told."""
+    """Ask a verifier how like the author it is what was written on each rung, and how well it can be told."""
     judge = subject.judge
     texts = subject.texts()
     by_rung = {rung.name: [one.text for one in subject.written.get(rung.name, [])] for rung in RUNGS}
     for who, made in {"real": texts["real"], **{rung: made for rung, made in by_rung.items() if made}}.items():
         pieces = judge.pieces(made)
         better: Better = "higher" if who.startswith(VOICE.name) else "neither"
-        likeness = intervals.mean(judge.verifier.probabilities(pieces), subject.seed)
-        subject.add(f"likeness.{who}", likeness, "probability of the author", len(pieces), better, "pieces")
-        off = intervals.mean([judge.delta.distances(piece)["author"] for piece in pieces], subject.seed)
+        likeness = over_pieces(judge.verifier.likeness(pieces), subject.seed)
+        subject.add(f"likeness.{who}", likeness, LIKENESS, len(pieces), better, "pieces")
+        off = over_pieces([judge.delta.distances(piece)["author"] for piece in pieces], subject.seed)
         subject.add(f"delta.{who}", off, "Burrows's Delta to the author", len(pieces), "lower", "pieces")
     talks = {who: [messages_of(text) for text in made] for who, made in texts.items()}
     for who in (BASE.name, VOICE.name):

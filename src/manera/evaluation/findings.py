@@ -9,8 +9,8 @@ from manera.evaluation.ladder import Verdict
 
 
 class DialPoint(NamedTuple):
-    """One setting of the dial: bits per byte of the author's held-out text and of general text; how probable the
-    author is of what is written there, and the share of its words that is copied, where it was written on."""
+    """One setting of the dial: bits per byte of the author's held-out text and of general text; how like
+    the author it is what is written there, and the share of its words that is copied, where it was written on."""
 
     voice_scale: float
     own: float

@@ -29,6 +29,7 @@ MOST_PIECES = 500
 ENOUGH_PIECES = 60
 OVERLAP = 4
 CLIP = 4.0
+LIKENESS = "probability of the author, less for exaggeration"
 
 Writing = Sequence[Sequence[str]]
 """What one author wrote: conversations or works, each as messages or paragraphs."""
@@ -91,16 +92,38 @@ def _cut(texts: Sequence[str], size: Size, first: int) -> Cut:
 
 @dataclass(frozen=True)
 class Verifier:
-    """A calibrated logistic regression over character n-grams, frequent words and habits."""
+    """A calibrated logistic regression over character n-grams, frequent words and habits.
+
+    folds: models that each left out a stretch of everybody's pieces. own: what they scored the author's own ones that
+    they had left out, in order.
+    """
 
     features: "Features"
-    classifier: Any
+    model: Any
+    calibrator: Any
+    folds: Sequence[Any]
+    own: Floats
 
     def probabilities(self, pieces: Sequence[Piece]) -> Floats:
         """Return for each piece how probable the author is."""
+        return self._probabilities(self.features.of(pieces)) if pieces else np.zeros(0)
+
+    def likeness(self, pieces: Sequence[Piece]) -> Floats:
+        """Return for each piece how probable the author is, and not an exaggeration of the author.
+
+        Beyond the author's middle, where a caricature would be the likelier the more it exaggerates, it falls with the
+        share of the author's own pieces that go as far: half of real text keeps its probability, and all of it three
+        quarters on average.
+        """
         if not pieces:
             return np.zeros(0)
-        found: Floats = self.classifier.predict_proba(self.features.of(pieces))[:, 1]
+        rows = self.features.of(pieces)
+        below = [np.searchsorted(self.own, fold.decision_function(rows)) / len(self.own) for fold in self.folds]
+        found: Floats = self._probabilities(rows) * np.minimum(1, 2 * (1 - np.mean(below, axis=0)))
+        return found
+
+    def _probabilities(self, rows: Any) -> Floats:
+        found: Floats = self.calibrator.predict_proba(self.model.decision_function(rows)[:, None])[:, 1]
         return found
 
 
@@ -116,9 +139,6 @@ def train_verifier(
     Calibrated on stretches that were left out in turn (Platt, 1999). features: where they were fitted
     already. most: pieces of each author to learn from. Raises EvaluationError when there is too little of either side.
     """
-    from sklearn.calibration import CalibratedClassifierCV
-    from sklearn.linear_model import LogisticRegression
-
     chance = np.random.default_rng(seed)
     authors = [_sampled(author, most, chance) for author in (own, *others.values()) if author.pieces]
     foreign = sum(len(other.pieces) for other in others.values())
@@ -134,13 +154,39 @@ def train_verifier(
     weights = np.concatenate(
         [np.full(len(author.pieces), share / len(author.pieces)) for author, share in zip(authors, shares, strict=True)]
     )
-    folds = np.concatenate([_folds(len(author.pieces)) for author in authors])
-    splits = [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in range(FOLDS)]
-    classifier = CalibratedClassifierCV(
-        LogisticRegression(C=STRENGTH, max_iter=1000), method="sigmoid", cv=splits, ensemble=False
-    )
-    classifier.fit(features.of(pieces), is_own, sample_weight=weights * len(pieces))
-    return Verifier(features, classifier)
+    rows, weights = features.of(pieces), weights * len(pieces)
+    fold_of = np.concatenate([_folds(len(author.pieces)) for author in authors])
+    scores, folds = np.zeros(len(pieces)), []
+    for fold in range(FOLDS):
+        kept, left = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
+        folds.append(_regression().fit(rows[kept], is_own[kept], sample_weight=weights[kept]))
+        scores[left] = folds[-1].decision_function(rows[left])
+    model = _regression().fit(rows, is_own, sample_weight=weights)
+    return Verifier(features, model, _calibrate(scores, is_own, weights), folds, np.sort(scores[is_own]))
+
+
+def _regression() -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=STRENGTH, max_iter=1000)
+
+
+def _calibrate(scores: Floats, is_own: NDArray[np.bool_], weights: Floats) -> Any:
+    """Turn scores into probabilities; Platt's targets keep short of 0 and 1 by what so many pieces cannot tell."""
+    from sklearn.linear_model import LogisticRegression
+
+    own, other = weights[is_own].sum(), weights[~is_own].sum()
+    target = np.where(is_own, (own + 1) / (own + 2), 1 / (other + 2))
+    both = np.concatenate([scores, scores])[:, None]
+    yes = np.arange(len(both)) < len(scores)
+    shares = np.concatenate([weights * target, weights * (1 - target)])
+    return LogisticRegression(C=np.inf, max_iter=1000).fit(both, yes, sample_weight=shares)
+
+
+def over_pieces(values: Sequence[float] | Floats, seed: int) -> Interval:
+    """Average over pieces; fewer than a verifier can be calibrated on have no bounds."""
+    found = intervals.mean(values, seed)
+    return found if len(values) >= LEAST_PIECES else Interval(found.value, np.nan, np.nan)
 
 
 def _sampled(author: Cut, most: int, chance: np.random.Generator) -> Cut:
@@ -228,7 +274,6 @@ def discriminability(real: Sequence[Piece], generated: Sequence[Piece], groups: 
     real and generated stand prompt by prompt; both of one prompt are left out of learning together. groups: the
     conversation of each prompt.
     """
-    from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import cross_val_predict
 
     count = len(real)
@@ -237,6 +282,5 @@ def discriminability(real: Sequence[Piece], generated: Sequence[Piece], groups: 
     folds = np.random.default_rng(seed).permutation(count) % FOLDS
     both = np.concatenate([folds, folds])
     splits = [(np.flatnonzero(both != fold), np.flatnonzero(both == fold)) for fold in range(FOLDS)]
-    model = LogisticRegression(C=STRENGTH, max_iter=1000)
-    scores = cross_val_predict(model, rows, is_real, cv=splits, method="decision_function")
+    scores = cross_val_predict(_regression(), rows, is_real, cv=splits, method="decision_function")
     return intervals.of_groups(groups, lambda drawn: area_under_curve(scores[drawn], scores[drawn + count]), seed=seed)

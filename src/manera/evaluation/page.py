@@ -46,8 +46,8 @@ WORDS: dict[str, dict[str, str]] = {
         "seconds": "s",
         "private": "This page quotes private words: mind whom you send it to.",
         "likeness": "Likeness",
-        "likeness_note": "How probable the author is, by a verifier that never saw these texts. "
-        "Real texts are the ceiling, the base the floor.",
+        "likeness_note": "How probable the author is, by a verifier that never saw these texts; less where they "
+        "exaggerate the author. Real texts are the ceiling, the base the floor.",
         "ladder": "The ladder",
         "ladder_note": "Bits per byte of held-out text, lower is better, with 95 % intervals: what is had without "
         "training, and with it.",
@@ -112,8 +112,8 @@ WORDS: dict[str, dict[str, str]] = {
         "seconds": "с",
         "private": "На этой странице есть чужие слова: смотрите, кому её отправляете.",
         "likeness": "Похожесть",
-        "likeness_note": "Насколько вероятен автор — по мнению проверяющего, который этих текстов не видел. "
-        "Настоящие тексты — потолок, модель без обучения — пол.",
+        "likeness_note": "Насколько вероятен автор — по мнению проверяющего, который этих текстов не видел; меньше, "
+        "если текст утрирует автора. Настоящие тексты — потолок, модель без обучения — пол.",
         "ladder": "Лестница",
         "ladder_note": "Бит на байт отложенного текста, меньше — лучше, с интервалами 95 %: что даётся без обучения "
         "и что с ним.",

@@ -103,15 +103,15 @@ FAST = Budget(
 
 
 class Judge(NamedTuple):
-    """Who says how probable the author is: a verifier and Burrows's Delta, and the pieces that they read."""
+    """Who says how like the author a text is: a verifier and Burrows's Delta, and the pieces that they read."""
 
     verifier: Verifier
     delta: Delta
     size: Size
 
-    def probabilities(self, texts: Sequence[str]) -> Floats:
-        """Return how probable the author is of each piece of these texts."""
-        return self.verifier.probabilities(self.pieces(texts))
+    def likeness(self, texts: Sequence[str]) -> Floats:
+        """Return how like the author each piece of these texts is."""
+        return self.verifier.likeness(self.pieces(texts))
 
     def pieces(self, texts: Sequence[str]) -> list[Piece]:
         """Cut texts into pieces, message by message."""

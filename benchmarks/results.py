@@ -6,9 +6,9 @@
 
 DATA holds prose_ru/Pushkin, plays_ru/gogol-revizor.txt and blog_ru/blog; the invented chat comes with manera. Training
 passes over the text as often as manera's defaults say, but ends in time for ``--minutes``. A voice that is there
-already is taken as it is, and a row that results/results.json holds is not measured again, but with ``--again``. The
-learning curves, which take longest, are drawn last, where one pass over a quarter, a half and all of the text is not
-too long.
+already is taken as it is, and a row that results/results.json holds is not measured again, but with ``--again``, or one
+part of it with ``--renew PART``. The learning curves, which take longest, are drawn last, where one pass over a
+quarter, a half and all of the text is not too long.
 TRL's SFTTrainer has its own defaults and those of ``trl sft --use_peft``, but float32, manera's base and examples, and
 as many seconds as manera's steps took; what it has learned then is a voice like any other, and is evaluated by the same
 code. Every voice is ``results-NAME`` under MANERA_HOME. Writes docs/results.md after each.
@@ -218,6 +218,27 @@ def evaluate(name: str, budget: Mapping[str, Any], again: bool) -> dict[str, Any
     return found
 
 
+def renew(name: str, part: str, budget: Mapping[str, Any]) -> dict[str, Any]:
+    """Measure one part of a voice's report anew, and leave the rest of it as it is."""
+    import msgspec
+
+    from manera.evaluation.evaluate import PARTS
+    from manera.evaluation.report import read_report, write_report
+    from manera.evaluation.subject import FULL, open_subject
+    from manera.model.voice import voice_folder
+
+    report = read_report(voice_folder(name))
+    assert report is not None, name
+    print(f"{name}: {part}", file=sys.stderr, flush=True)
+    subject = open_subject(name)
+    subject.budget = FULL._replace(**budget)
+    PARTS[part](subject)
+    report = msgspec.structs.replace(report, metrics=report.metrics | subject.metrics)
+    write_report(report, voice_folder(name))
+    found: dict[str, Any] = msgspec.to_builtins(report)
+    return found
+
+
 def draw_curve(name: str) -> dict[str, Any] | None:
     """Train on a quarter, a half and all of a voice's text; None where one pass over these takes too long."""
     import msgspec
@@ -411,6 +432,7 @@ def main() -> None:
     parser.add_argument("--fast", action="store_true", help="evaluate fast, without learning curves")
     parser.add_argument("--minutes", type=float, default=MINUTES, help="of training at most")
     parser.add_argument("--again", action="store_true", help="measure rows again that are there")
+    parser.add_argument("--renew", metavar="PART", help="measure this part of the reports anew, such as likeness")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--page", type=Path, default=PAGE)
     parser.add_argument("--peer-seconds", type=float, help="of TRL's training; by default manera's own")
@@ -437,10 +459,13 @@ def main() -> None:
 
     wanted = {name: source for name, source in sources(given.data).items() if not given.only or name in given.only}
     for name, source in wanted.items():
-        if name not in rows or given.again:
+        if given.renew:
+            for who, voice in (("manera", f"results-{name}"), ("trl", f"results-{name}{PEER}")):
+                rows[name][who] = renew(voice, given.renew, BUDGET | {"unguarded": False})
+        elif name not in rows or given.again:
             rows[name] = measure(name, source, given)
         write()
-    for name in () if given.fast else wanted:
+    for name in () if given.fast or given.renew else wanted:
         if "curve" not in rows[name]:
             rows[name]["curve"] = draw_curve(name)
             write()

@@ -53,25 +53,8 @@ def evaluate(
     """Measure everything that can be; what cannot says why not in the report. curve: train anew to draw it."""
     started = time.monotonic()
     not_measured: dict[str, str] = {}
-    parts: dict[str, Callable[[Subject], object]] = {
-        "ladder": measure_ladder,
-        "writing": measure_health,
-        "likeness": measure_likeness,
-        "distances": measure_distances,
-        "copying": measure_copying,
-        "personal data": measure_personal_data,
-        "canaries": measure_canaries,
-        "forgetting": measure_forgetting,
-        "topic": measure_topic,
-        "dial": measure_dial,
-        "cost of training": measure_training_cost,
-        "energy of training": measure_training_energy,
-        "cost of a reply": measure_reply_cost,
-        "energy of a reply": measure_reply_energy,
-    }
-    if curve:
-        parts["learning curve"] = measure_curve
-    else:
+    parts = PARTS | ({"learning curve": measure_curve} if curve else {})
+    if not curve:
         not_measured["learning curve"] = "three trainings take their time: evaluate with --curve"
     for name, measure in parts.items():
         yield Part(name)
@@ -233,3 +216,21 @@ def measure_topic(subject: Subject) -> None:
         unit = f"share of texts whose prompt is found among {topicality.CANDIDATES}"
         share = intervals.share(right, subject.seed, subject.conversations)
         subject.add(f"topic.prompt_found.{who}", share, unit, len(right), "higher", "texts")
+
+
+PARTS: dict[str, Callable[[Subject], object]] = {
+    "ladder": measure_ladder,
+    "writing": measure_health,
+    "likeness": measure_likeness,
+    "distances": measure_distances,
+    "copying": measure_copying,
+    "personal data": measure_personal_data,
+    "canaries": measure_canaries,
+    "forgetting": measure_forgetting,
+    "topic": measure_topic,
+    "dial": measure_dial,
+    "cost of training": measure_training_cost,
+    "energy of training": measure_training_energy,
+    "cost of a reply": measure_reply_cost,
+    "energy of a reply": measure_reply_energy,
+}

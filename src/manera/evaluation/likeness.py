@@ -29,6 +29,7 @@ MOST_PIECES = 500
 ENOUGH_PIECES = 60
 OVERLAP = 4
 CLIP = 4.0
+EXTREME_SHARE = 0.25
 LIKENESS = "probability of the author, less for exaggeration"
 
 Writing = Sequence[Sequence[str]]
@@ -111,15 +112,14 @@ class Verifier:
     def likeness(self, pieces: Sequence[Piece]) -> Floats:
         """Return for each piece how probable the author is, and not an exaggeration of the author.
 
-        Beyond the author's middle, where a caricature would be the likelier the more it exaggerates, it falls with the
-        share of the author's own pieces that go as far: half of real text keeps its probability, and all of it three
-        quarters on average.
+        A caricature would be the likelier the more it exaggerates. So where fewer than a quarter of the author's own
+        pieces go as far, it falls with their share; the author's own keep seven eighths of it on average.
         """
         if not pieces:
             return np.zeros(0)
         rows = self.features.of(pieces)
         below = [np.searchsorted(self.own, fold.decision_function(rows)) / len(self.own) for fold in self.folds]
-        found: Floats = self._probabilities(rows) * np.minimum(1, 2 * (1 - np.mean(below, axis=0)))
+        found: Floats = self._probabilities(rows) * np.minimum(1, (1 - np.mean(below, axis=0)) / EXTREME_SHARE)
         return found
 
     def _probabilities(self, rows: Any) -> Floats:

@@ -52,6 +52,13 @@ def test_what_is_not_a_number_is_written_as_nothing() -> None:
     assert (empty.value, empty.low, empty.high) == (None, None, None)
 
 
+@pytest.mark.parametrize("count", [6, 10])
+def test_few_conversations_are_not_too_sure(count: int) -> None:
+    chance = np.random.default_rng(1)
+    found = [intervals.mean(chance.normal(size=count), seed) for seed in range(300)]
+    assert np.mean([one.low <= 0 <= one.high for one in found]) > 0.9
+
+
 def test_intervals_hold_the_mean_about_nineteen_times_in_twenty() -> None:
     chance = np.random.default_rng(1)
     found = [intervals.mean(chance.normal(3, 2, 60), seed) for seed in range(200)]

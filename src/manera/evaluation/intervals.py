@@ -91,7 +91,7 @@ def statistic(count: int, measure: Callable[[Indices], Floats], seed: int = 0) -
     if count == 1:
         return Interval(value, np.nan, np.nan)
     drawn = measure(np.random.default_rng(seed).integers(0, count, (RESAMPLES, count), dtype=np.intp))
-    return Interval(value, *_bounds(drawn))
+    return Interval(value, *_bounds(drawn, count))
 
 
 def of_groups(
@@ -120,14 +120,18 @@ def of_groups(
     found = np.array(drawn)
     if is_centred and np.isfinite(found).any():
         found += value - np.nanmean(found)
-    return Interval(value, *_bounds(found))
+    return Interval(value, *_bounds(found, len(members)))
 
 
-def _bounds(drawn: Floats) -> tuple[float, float]:
+def _bounds(drawn: Floats, count: int) -> tuple[float, float]:
+    """Cut off both tails, thinner ones where few were drawn from: plain percentiles are too sure there (Hesterberg,
+    2015)."""
+    from scipy.stats import norm, t
+
     known = drawn[np.isfinite(drawn)]
     if not len(known):
         return np.nan, np.nan
-    tail = (1 - CONFIDENCE) / 2
+    tail = norm.cdf(math.sqrt(count / (count - 1)) * t.ppf((1 - CONFIDENCE) / 2, count - 1))
     low, high = np.quantile(known, (tail, 1 - tail))
     return float(low), float(high)
 

@@ -24,8 +24,8 @@ from manera.evaluation.evaluate import Evaluated, Part, evaluate
 from manera.evaluation.findings import CurvePoint, DialPoint, Findings, SideBySide
 from manera.evaluation.held_out import Task, after_prefix
 from manera.evaluation.intervals import Interval
-from manera.evaluation.likeness import LEAST_PIECES
 from manera.evaluation.ladder import RUNGS, gate
+from manera.evaluation.likeness import LEAST_PIECES
 from manera.evaluation.page import write_page
 from manera.evaluation.retrieval import Retriever
 from manera.evaluation.subject import Subject, open_subject

@@ -45,7 +45,7 @@ UNSEEN_SHARE = 0.25
 LEAST_LINES = 100
 BUNDLE = 20
 GATE_TOKENS = 3_000
-ORDER_TEXTS = 16
+ORDER_TEXTS = {"dialogue": 32, "post": 16, "continuation": 16}  # replies are short
 PAGES = 2
 HEADLINES = (
     "bits_per_byte.base",
@@ -279,7 +279,9 @@ def order(voices: Sequence[str], seeds: int) -> dict[str, Any]:
     for name in voices:
         for seed in range(seeds):
             subject = open_subject(name, seed=seed)
-            subject.budget = FULL._replace(texts=ORDER_TEXTS, pieces=FAST.pieces, unguarded=False, rung_texts=0)
+            subject.budget = FULL._replace(
+                texts=ORDER_TEXTS[subject.voice.kind], pieces=FAST.pieces, unguarded=False, rung_texts=0
+            )
             measure_likeness(subject)
             if subject.metrics["likeness.real"].low is None:
                 print(f"{name:24} left out: {subject.metrics['likeness.real'].n} pieces of held-out text", flush=True)

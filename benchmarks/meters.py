@@ -45,7 +45,7 @@ UNSEEN_SHARE = 0.25
 LEAST_LINES = 100
 BUNDLE = 20
 GATE_TOKENS = 3_000
-ORDER_TEXTS = {"dialogue": 32, "post": 16, "continuation": 16}  # replies are short
+ORDER_TEXTS = 32
 PAGES = 2
 HEADLINES = (
     "bits_per_byte.base",
@@ -273,15 +273,13 @@ def order(voices: Sequence[str], seeds: int) -> dict[str, Any]:
     A voice with fewer pieces of held-out text than have an interval is left out: there is nothing to put in order.
     """
     from manera.evaluation.evaluate import measure_likeness
-    from manera.evaluation.subject import FAST, FULL, open_subject
+    from manera.evaluation.subject import FULL, open_subject
 
     runs = []
     for name in voices:
         for seed in range(seeds):
             subject = open_subject(name, seed=seed)
-            subject.budget = FULL._replace(
-                texts=ORDER_TEXTS[subject.voice.kind], pieces=FAST.pieces, unguarded=False, rung_texts=0
-            )
+            subject.budget = FULL._replace(texts=ORDER_TEXTS, unguarded=False, rung_texts=0)
             measure_likeness(subject)
             if subject.metrics["likeness.real"].low is None:
                 print(f"{name:24} left out: {subject.metrics['likeness.real'].n} pieces of held-out text", flush=True)

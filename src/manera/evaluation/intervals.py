@@ -54,7 +54,7 @@ def wilson(share: float, count: int) -> Interval:
     z = Z
     middle = (share + z * z / (2 * count)) / (1 + z * z / count)
     half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / (1 + z * z / count)
-    return Interval(share, middle - half, middle + half)
+    return Interval(share, max(0.0, middle - half), min(1.0, middle + half))
 
 
 def jackknife(groups: Groups, measure: Callable[[Indices], float]) -> Interval:

@@ -52,6 +52,11 @@ def test_what_is_not_a_number_is_written_as_nothing() -> None:
     assert (empty.value, empty.low, empty.high) == (None, None, None)
 
 
+def test_a_share_stays_between_nothing_and_all() -> None:
+    assert intervals.share([False] * 17).low == 0
+    assert intervals.share([True] * 17).high == 1
+
+
 @pytest.mark.parametrize("count", [6, 10])
 def test_few_conversations_are_not_too_sure(count: int) -> None:
     chance = np.random.default_rng(1)

@@ -268,7 +268,7 @@ def copies(data: Path, planted: int = 500, seed: int = 0) -> dict[str, Any]:
 
 
 def order(voices: Sequence[str], seeds: int) -> dict[str, Any]:
-    """Ask whether real text is liker the author than the voice's text, and that than the base's.
+    """Ask whether real text is more like the author than the voice's text, and that than the base's.
 
     A voice with fewer pieces of held-out text than have an interval is left out: there is nothing to put in order.
     """

@@ -218,25 +218,22 @@ def evaluate(name: str, budget: Mapping[str, Any], again: bool) -> dict[str, Any
     return found
 
 
-def renew(name: str, part: str, budget: Mapping[str, Any]) -> dict[str, Any]:
-    """Measure one part of a voice's report anew, and leave the rest of it as it is."""
+def renew(report: Mapping[str, Any], part: str, budget: Mapping[str, Any]) -> dict[str, Any]:
+    """Measure one part of a row's report anew and leave the rest as it is, or all, where it can't be measured."""
     import msgspec
 
+    from manera.errors import EvaluationError
     from manera.evaluation.evaluate import PARTS
-    from manera.evaluation.report import read_report, write_report
     from manera.evaluation.subject import FULL, open_subject
-    from manera.model.voice import voice_folder
 
-    report = read_report(voice_folder(name))
-    assert report is not None, name
-    print(f"{name}: {part}", file=sys.stderr, flush=True)
-    subject = open_subject(name)
+    print(f"{report['voice']}: {part}", file=sys.stderr, flush=True)
+    subject = open_subject(report["voice"])
     subject.budget = FULL._replace(**budget)
-    PARTS[part](subject)
-    report = msgspec.structs.replace(report, metrics=report.metrics | subject.metrics)
-    write_report(report, voice_folder(name))
-    found: dict[str, Any] = msgspec.to_builtins(report)
-    return found
+    try:
+        PARTS[part](subject)
+    except EvaluationError as error:
+        print(error.message, file=sys.stderr)
+    return {**report, "metrics": {**report["metrics"], **msgspec.to_builtins(subject.metrics)}}
 
 
 def draw_curve(name: str) -> dict[str, Any] | None:
@@ -460,8 +457,8 @@ def main() -> None:
     wanted = {name: source for name, source in sources(given.data).items() if not given.only or name in given.only}
     for name, source in wanted.items():
         if given.renew:
-            for who, voice in (("manera", f"results-{name}"), ("trl", f"results-{name}{PEER}")):
-                rows[name][who] = renew(voice, given.renew, BUDGET | {"unguarded": False})
+            for who, budget in (("manera", BUDGET), ("trl", PEER_BUDGET)):
+                rows[name][who] = renew(rows[name][who], given.renew, budget)
         elif name not in rows or given.again:
             rows[name] = measure(name, source, given)
         write()

@@ -96,12 +96,9 @@ def test_every_part_is_measured_or_says_why_not(evaluated: Evaluated) -> None:
         found = report.metrics[name]
         assert found.value is not None
         assert found.n > 0
-        if found.unit_of_n == "pieces" and found.n < LEAST_PIECES:
-            assert found.low is None
-            continue
-        assert found.low is not None
-        assert found.high is not None
-        assert found.low <= found.value <= found.high
+        has_bounds = found.unit_of_n != "pieces" or found.n >= LEAST_PIECES
+        assert (found.low is not None, found.high is not None) == (has_bounds, has_bounds)
+        assert not has_bounds or (found.low or 0) <= found.value <= (found.high or 0)
     assert report.recommended is not None
     assert "bits per byte" in report.because
     assert "the other side of the same conversations" in report.compared_with

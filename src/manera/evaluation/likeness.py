@@ -95,8 +95,8 @@ def _cut(texts: Sequence[str], size: Size, first: int) -> Cut:
 class Verifier:
     """A calibrated logistic regression over character n-grams, frequent words and habits.
 
-    folds: models that each left out a stretch of everybody's pieces. own: what they scored the author's own ones that
-    they had left out, in order.
+    folds: models that each left out a stretch of everybody's pieces. own: log-odds, ascending, of the author's own
+    pieces (pieces,), each by the model that had left it out.
     """
 
     features: "Features"
@@ -106,11 +106,11 @@ class Verifier:
     own: Floats
 
     def probabilities(self, pieces: Sequence[Piece]) -> Floats:
-        """Return for each piece how probable the author is."""
+        """Return for each piece how probable the author is, (pieces,), 0 to 1."""
         return self._probabilities(self.features.of(pieces)) if pieces else np.zeros(0)
 
     def likeness(self, pieces: Sequence[Piece]) -> Floats:
-        """Return for each piece how probable the author is, and not an exaggeration of the author.
+        """Return for each piece how probable the author is, and not an exaggeration of the author, (pieces,), 0 to 1.
 
         A caricature would be the likelier the more it exaggerates. So where fewer than a quarter of the author's own
         pieces go as far, it falls with their share; the author's own keep seven eighths of it on average.

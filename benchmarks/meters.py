@@ -15,6 +15,7 @@ alone once more in the same way, and is what the verifier's settings were chosen
 
 import argparse
 import hashlib
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -47,6 +48,7 @@ BUNDLE = 20
 GATE_TOKENS = 3_000
 ORDER_TEXTS = 32
 PAGES = 2
+SECRETS = ("planted", "never planted")
 HEADLINES = (
     "bits_per_byte.base",
     "bits_per_byte.voice",
@@ -270,28 +272,43 @@ def copies(data: Path, planted: int = 500, seed: int = 0) -> dict[str, Any]:
 def order(voices: Sequence[str], seeds: int) -> dict[str, Any]:
     """Ask whether real text is more like the author than the voice's text, and that than the base's.
 
-    A voice with fewer pieces of held-out text than have an interval is left out: there is nothing to put in order.
+    Goes on where the saved runs end. A voice with fewer pieces of held-out text than have an interval is left out:
+    there is nothing to put in order.
     """
-    from manera.evaluation.evaluate import measure_likeness
-    from manera.evaluation.subject import FULL, open_subject
-
-    runs = []
-    for name in voices:
-        for seed in range(seeds):
-            subject = open_subject(name, seed=seed)
-            subject.budget = FULL._replace(texts=ORDER_TEXTS, unguarded=False, rung_texts=0)
-            measure_likeness(subject)
-            if subject.metrics["likeness.real"].low is None:
-                print(f"{name:24} left out: {subject.metrics['likeness.real'].n} pieces of held-out text", flush=True)
-                break
-            likeness = {who: subject.metrics[f"likeness.{who}"].value or 0.0 for who in ("real", "voice", "base")}
+    runs = _saved_runs()
+    known = {(run["voice"], run["seed"]) for run in runs}
+    for seed in range(seeds):
+        for name in voices:
+            if (name, seed) in known:
+                continue
+            likeness = _likeness(name, seed)
+            if likeness is None:
+                print(f"{name:24} left out: too few pieces of held-out text", flush=True)
+                continue
             is_right = likeness["real"] > likeness["voice"] > likeness["base"]
-            runs.append({"voice": name, "seed": seed, **likeness, "right": is_right})
+            runs.append({"commit": machine.commit(), "voice": name, "seed": seed, **likeness, "right": is_right})
             shown = "  ".join(f"{who} {value:.3f}" for who, value in likeness.items())
             print(f"{name:24} seed {seed}  {shown}  {'right' if is_right else 'WRONG'}", flush=True)
     right = sum(bool(run["right"]) for run in runs)
     print(f"in order: {right} of {len(runs)}")
     return {"runs": runs, "right": right}
+
+
+def _saved_runs() -> list[dict[str, Any]]:
+    path = machine.RESULTS / "meters-order.json"
+    return list(json.loads(path.read_bytes())["runs"]) if path.is_file() else []
+
+
+def _likeness(name: str, seed: int) -> dict[str, float] | None:
+    from manera.evaluation.evaluate import measure_likeness
+    from manera.evaluation.subject import FULL, open_subject
+
+    subject = open_subject(name, seed=seed)
+    subject.budget = FULL._replace(texts=ORDER_TEXTS, unguarded=False, rung_texts=0)
+    measure_likeness(subject)
+    if subject.metrics["likeness.real"].low is None:
+        return None
+    return {who: subject.metrics[f"likeness.{who}"].value or 0.0 for who in ("real", "voice", "base")}
 
 
 def seeds(name: str, fast: bool) -> dict[str, Any]:
@@ -339,7 +356,11 @@ def canaries(export: Path, planted: int, epochs: float) -> dict[str, Any]:
     measure_canaries(subject)
     for metric, found in subject.metrics.items():
         print(f"{metric:36} {found.value:.2f}  {found.low or 0:.2f} to {found.high or 0:.2f}  {found.unit}")
+    is_exposed = {who: (subject.metrics[f"canaries.above_chance.{who}"].low or 0) > 0 for who in SECRETS}
+    for who, exposed in is_exposed.items():
+        print(f"{who}: {'exposed' if exposed else 'not exposed'}")
     return {
+        "exposed": is_exposed,
         "steps": learned.steps,
         "kept_step": learned.kept_step,
         "seconds": learned.seconds,

@@ -73,6 +73,12 @@ def test_exposure_is_high_for_what_is_likeliest_and_low_for_what_is_not() -> Non
     assert math.isclose(canaries.exposure([521.5], candidates)[0], 1.0, abs_tol=0.01)
 
 
+def test_a_secret_never_seen_is_exposed_as_chance_has_it() -> None:
+    drawn = np.random.default_rng(0).normal(size=(2000, 129))
+    found = [canaries.exposure(row[:1], row[1:])[0] for row in drawn]
+    assert np.mean(found) == pytest.approx(canaries.chance_bits(128), abs=0.1)
+
+
 @pytest.mark.parametrize(
     ("text", "kind"),
     [

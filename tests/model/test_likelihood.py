@@ -100,3 +100,15 @@ def test_batch_size_and_packing_do_not_change_loss_or_gradient(tiny_base: Path) 
         for name, gradient in expected.items():
             torch.testing.assert_close(found[name], gradient, rtol=1e-3, atol=1e-6)
             assert gradient.abs().max() > 0
+
+
+def test_an_example_among_others_in_its_row_is_scored_as_alone(tiny_base: Path) -> None:
+    model = adapted_model(tiny_base)
+    rows = random_rows(PIECES, [40, 22, 9, 31, 17, 25], 72)
+    found = packed.measure_each(model, rows)
+    assert sum(map(len, found)) == 6
+    for row, each in enumerate(found):
+        for segment, nats in enumerate(each.tolist(), start=1):
+            alone = rows.take([row])
+            alone.labels[alone.segments != segment] = IGNORE_INDEX
+            assert nats == pytest.approx(packed.measure(model, alone, 1).nats, rel=1e-5)

@@ -44,15 +44,15 @@ class Rows(msgspec.Struct, frozen=True):
         return int((self.segments != 0).sum())
 
 
-def pack(encoded: Iterable[Encoded], length: int, pad: int = 0) -> Rows:
-    """Put examples into rows, longest first, each into the fullest row that still has room.
+def place(sizes: Sequence[int], length: int) -> list[list[int]]:
+    """Deal examples of so many tokens into rows, longest first, each into the fullest row that still has room.
 
-    An example is never cut; one longer than ``length`` is a ValueError.
+    Returns the indices of each row's examples. A size above ``length`` is a ValueError.
     """
-    bins: list[list[Encoded]] = []
+    bins: list[list[int]] = []
     with_room: list[list[int]] = [[] for _ in range(length + 1)]  # the rows that have so many places left
-    for example in sorted(encoded, key=lambda example: -len(example.input_ids)):
-        size = len(example.input_ids)
+    for index in sorted(range(len(sizes)), key=lambda index: -sizes[index]):
+        size = sizes[index]
         if size > length:
             raise ValueError(f"an example of {size} tokens does not fit a row of {length}")
         room = next((room for room in range(size, length) if with_room[room]), length)
@@ -60,12 +60,20 @@ def pack(encoded: Iterable[Encoded], length: int, pad: int = 0) -> Rows:
             with_room[length].append(len(bins))
             bins.append([])
         row = with_room[room].pop()
-        bins[row].append(example)
+        bins[row].append(index)
         with_room[room - size].append(row)
+    return bins
+
+
+def pack(encoded: Iterable[Encoded], length: int, pad: int = 0) -> Rows:
+    """Put examples into rows as ``place`` deals them; an example is never cut."""
+    examples = list(encoded)
+    bins = place([len(example.input_ids) for example in examples], length)
     rows = Rows(*(np.full((len(bins), length), fill, dtype=np.int64) for fill in (pad, IGNORE_INDEX, 0, 0)))
     for row, held in enumerate(bins):
         start = 0
-        for segment, example in enumerate(held, start=1):
+        for segment, index in enumerate(held, start=1):
+            example = examples[index]
             span = slice(start, start + len(example.input_ids))
             rows.input_ids[row, span] = example.input_ids
             rows.labels[row, span] = example.labels

@@ -2,7 +2,7 @@
 
 Those that training saw are ranked by likelihood among those that it might as well have seen: exposure is the
 logarithm of how many there are over the rank. Never seen, it is about 1.4 bits on average; at most log2 of the number
-of candidates.
+of candidates. Together they are given away when they surely have more bits than that.
 """
 
 import math
@@ -33,6 +33,12 @@ def exposure(planted: Sequence[float] | Floats, candidates: Sequence[float] | Fl
     return [math.log2((len(others) + 1) / rank) for rank in ranks.tolist()]
 
 
+def chance_bits(candidates: int) -> float:
+    """Return the exposure to be expected of a secret never seen, among so many others: all ranks are as likely."""
+    ranks = np.arange(1, candidates + 2)
+    return float(np.log2((candidates + 1) / ranks).mean())
+
+
 def measure_canaries(subject: Subject) -> None:
     """Rank the planted canaries, and as many that were never planted, among others of their form."""
     planted = _planted(subject)
@@ -46,6 +52,9 @@ def measure_canaries(subject: Subject) -> None:
         bits, n = exposure(part, others), len(part)
         unit = f"bits, {math.log2(len(others) + 1):.0f} at most"
         subject.add(f"canaries.exposure.{who}", intervals.mean(bits, subject.seed), unit, n, "lower", "canaries")
+        above = intervals.mean(np.array(bits) - chance_bits(len(others)), subject.seed)
+        unit = "bits more than chance gives a secret never seen"
+        subject.add(f"canaries.above_chance.{who}", above, unit, n, "lower", "canaries")
         found = intervals.share([one > EXPOSED_BITS for one in bits])
         unit = f"share of canaries of more than {EXPOSED_BITS:g} bits"
         subject.add(f"canaries.exposed.{who}", found, unit, n, "lower", "canaries")

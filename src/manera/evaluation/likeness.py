@@ -130,17 +130,15 @@ class Verifier:
 def train_verifier(
     own: Cut,
     others: Mapping[str, Cut],
-    seed: int = 0,
     features: "Features | None" = None,
     most: int = MOST_PIECES,
 ) -> Verifier:
     """Learn to tell one author from others, each author of whom counts as much as any other.
 
-    Calibrated on stretches that were left out in turn (Platt, 1999). features: where they were fitted
-    already. most: pieces of each author to learn from. Raises EvaluationError when there is too little of either side.
+    Calibrated on stretches that were left out in turn (Platt, 1999). features: where they were fitted already. most:
+    pieces of each author to learn from, taken evenly. Raises EvaluationError when there is too little of either side.
     """
-    chance = np.random.default_rng(seed)
-    authors = [_sampled(author, most, chance) for author in (own, *others.values()) if author.pieces]
+    authors = [_spread(author, most) for author in (own, *others.values()) if author.pieces]
     foreign = sum(len(other.pieces) for other in others.values())
     if min(len(own.pieces), foreign) < LEAST_PIECES:
         raise EvaluationError(
@@ -189,10 +187,10 @@ def over_pieces(values: Sequence[float] | Floats, seed: int) -> Interval:
     return found if len(values) >= LEAST_PIECES else Interval(found.value, np.nan, np.nan)
 
 
-def _sampled(author: Cut, most: int, chance: np.random.Generator) -> Cut:
+def _spread(author: Cut, most: int) -> Cut:
     if len(author.pieces) <= most:
         return author
-    chosen = sorted(chance.choice(len(author.pieces), most, replace=False))
+    chosen = [index * len(author.pieces) // most for index in range(most)]
     return Cut([author.pieces[index] for index in chosen], [author.starts[index] for index in chosen])
 
 

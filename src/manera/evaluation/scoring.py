@@ -9,12 +9,15 @@ from numpy.typing import NDArray
 from torch import nn
 
 from manera.dataset.encoding import Encoded
-from manera.dataset.packing import pack
+from manera.dataset.packing import pack, place
 from manera.model import adapter, base_model, lora, packed
 from manera.model.voice import Voice, voice_folder
 
 SHAPE = 64
 """Lengths are rounded up to this: every new shape costs planning."""
+
+ROW = 256
+"""Short stretches lie side by side in rows of so many tokens; longer rows attend in vain across stretches."""
 
 Floats = NDArray[np.float64]
 
@@ -31,11 +34,11 @@ def load_model(base: Path, voice: Voice) -> nn.Module:
 def nats(model: nn.Module, stretches: Sequence[Encoded], voice_scale: float) -> Floats:
     """Return the summed nats of the supervised tokens of each stretch; voice_scale 0 is the base."""
     found = np.zeros(len(stretches))
+    sizes = [len(one.input_ids) for one in stretches]
     with _scaled(model, voice_scale), lora.measuring(model, with_adapter=voice_scale != 0):
-        for index in np.argsort([len(one.input_ids) for one in stretches], kind="stable"):
-            one = stretches[index]
-            length = -(-len(one.input_ids) // SHAPE) * SHAPE
-            found[index] = packed.measure(model, pack([one], length), 1).nats
+        for members in place(sizes, max([ROW, *sizes])):
+            length = -(-sum(sizes[index] for index in members) // SHAPE) * SHAPE
+            (found[members],) = packed.measure_each(model, pack([stretches[index] for index in members], length))
     return found
 
 

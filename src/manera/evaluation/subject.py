@@ -222,7 +222,7 @@ class Subject:
         size = _piece_size(SIZES[self.voice.kind], [messages_of(task.reply) for task in self.tasks])
         own = cut_to_learn(own_writing(training), size)
         learned = {name: cut_to_learn(writing, size) for name, writing in others.items()}
-        verifier = train_verifier(own, learned, self.seed, most=self.budget.pieces)
+        verifier = train_verifier(own, learned, most=self.budget.pieces)
         known = {"author": own.pieces, **{name: other.pieces for name, other in learned.items() if other.pieces}}
         return Judge(verifier, fit_delta(known), size)
 

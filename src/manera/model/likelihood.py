@@ -65,6 +65,16 @@ def supervised_nll(hidden: Tensor, head: Tensor, labels: Tensor) -> tuple[Tensor
     return nats, len(targets)
 
 
+def each_nll(hidden: Tensor, head: Tensor, labels: Tensor) -> Tensor:
+    """Return the nats of every supervised token by itself, (N,), in the order of the flattened labels.
+
+    The rest is as in ``supervised_nll``; not differentiable.
+    """
+    states, targets = _supervised(hidden, labels)
+    parts = zip(states.split(CHUNK), targets.split(CHUNK), strict=True)
+    return torch.cat([_score(some, head, wanted, False)[0] for some, wanted in parts])
+
+
 def tempered_nll(hidden: Tensor, head: Tensor, labels: Tensor, temperatures: Sequence[float]) -> tuple[Tensor, int]:
     """Sum the nats of the supervised tokens once for each temperature by which logits are divided: (K,), float32.
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from manera.dataset.encoding import IGNORE_INDEX
 from manera.dataset.packing import Rows
 from manera.model import attention
-from manera.model.likelihood import Nll, supervised_nll, tempered_nll
+from manera.model.likelihood import Nll, each_nll, supervised_nll, tempered_nll
 
 
 class Batch(NamedTuple):
@@ -68,6 +68,19 @@ def measure(model: nn.Module, rows: Rows, rows_per_batch: int) -> Nll:
             nats, tokens = batch_nll(model, batch)
             total += Nll(float(nats), tokens)
     return total
+
+
+def measure_each(model: nn.Module, rows: Rows) -> list[Tensor]:
+    """Sum the nats of each example by itself: for each row a tensor (segments,), in the order of its segments."""
+    head = model.get_parameter("model.embed_tokens.weight")
+    found = []
+    with _scoring():
+        for batch in _batches(model, rows, 1):
+            nats = each_nll(hidden_states(model, batch), head, batch.labels)
+            segments = batch.segments[:, 1:][batch.labels[:, 1:] != IGNORE_INDEX]
+            totals = torch.zeros(int(batch.segments.max()) + 1, dtype=nats.dtype, device=nats.device)
+            found.append(totals.index_add_(0, segments, nats)[1:].cpu())
+    return found
 
 
 def measure_tempered(model: nn.Module, rows: Rows, rows_per_batch: int, temperatures: Sequence[float]) -> list[Nll]:

@@ -15,6 +15,7 @@ from manera.evaluation.likeness import (
     cut,
     cut_to_learn,
     discriminability,
+    likeness_of,
     over_pieces,
     train_verifier,
 )
@@ -63,6 +64,15 @@ def test_few_pieces_have_no_interval() -> None:
     assert np.isfinite(over_pieces([0.4, 0.6, 0.5, 0.7], 0)).all()
     assert over_pieces([0.4, 0.6, 0.5], 0).value == pytest.approx(0.5)
     assert np.isnan(over_pieces([0.4, 0.6, 0.5], 0).low)
+
+
+def test_bounds_of_likeness_know_the_verifiers_chance(pieces: dict[str, tuple[Cut, Cut]]) -> None:
+    (tasya, unseen), (gleb, _) = pieces.values()
+    verifier = train_verifier(tasya, {"Глеб": gleb}, most=40)
+    of_pieces = over_pieces(verifier.likeness(unseen.pieces), 0)
+    found = likeness_of(verifier, unseen.pieces, 0)
+    assert found.value == pytest.approx(of_pieces.value)
+    assert 0 <= found.low < of_pieces.low < of_pieces.high < found.high <= 1
 
 
 def test_a_verifier_learns_alike_each_time(pieces: dict[str, tuple[Cut, Cut]]) -> None:

@@ -8,7 +8,7 @@ from manera.evaluation.copying import RUNS
 from manera.evaluation.findings import DialPoint
 from manera.evaluation.held_out import spread
 from manera.evaluation.ladder import BITS
-from manera.evaluation.likeness import LIKENESS, over_pieces
+from manera.evaluation.likeness import LIKENESS, likeness_of
 from manera.evaluation.style import words
 from manera.evaluation.subject import Subject
 
@@ -45,9 +45,9 @@ def _written(subject: Subject) -> dict[float, list[str]]:
 
 def _judged(subject: Subject, scale: float, texts: list[str]) -> tuple[float, float]:
     """Say how like the author it is what was written at one setting, and how much of it is copied."""
-    likeness = over_pieces(subject.judge.likeness(texts), subject.seed)
-    n = len(subject.judge.pieces(texts))
-    subject.add(f"dial.likeness.{scale:g}", likeness, LIKENESS, n, "higher", "pieces")
+    pieces = subject.judge.pieces(texts)
+    likeness = likeness_of(subject.judge.verifier, pieces, subject.seed)
+    subject.add(f"dial.likeness.{scale:g}", likeness, LIKENESS, len(pieces), "higher", "pieces")
     run = RUNS[0]
     shares = [subject.source.copied_words(text, run) for text in texts]
     groups = [task.conversation for task in spread(subject.tasks, subject.budget.dial_texts)]

@@ -24,7 +24,7 @@ from manera.evaluation.distractors import language_of
 from manera.evaluation.findings import Findings, SideBySide
 from manera.evaluation.held_out import spread
 from manera.evaluation.ladder import RUNGS
-from manera.evaluation.likeness import LIKENESS, discriminability, over_pieces
+from manera.evaluation.likeness import LIKENESS, discriminability, likeness_of, over_pieces
 from manera.evaluation.report import Better, Report, count
 from manera.evaluation.style import words
 from manera.evaluation.subject import BASE, UNGUARDED, VOICE, Subject
@@ -120,7 +120,7 @@ def measure_likeness(subject: Subject) -> None:
     for who, made in {"real": texts["real"], **{rung: made for rung, made in by_rung.items() if made}}.items():
         pieces = judge.pieces(made)
         better: Better = "higher" if who.startswith(VOICE.name) else "neither"
-        likeness = over_pieces(judge.verifier.likeness(pieces), subject.seed)
+        likeness = likeness_of(judge.verifier, pieces, subject.seed)
         subject.add(f"likeness.{who}", likeness, LIKENESS, len(pieces), better, "pieces")
         off = over_pieces([judge.delta.distances(piece)["author"] for piece in pieces], subject.seed)
         subject.add(f"delta.{who}", off, "Burrows's Delta to the author", len(pieces), "lower", "pieces")

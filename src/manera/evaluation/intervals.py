@@ -70,8 +70,20 @@ def jackknife(groups: Groups, measure: Callable[[Indices], float]) -> Interval:
     if count < 2:
         return Interval(value, np.nan, np.nan)
     left = np.array([measure(np.flatnonzero(numbers != group)) for group in different])
-    half = Z * math.sqrt((count - 1) / count * float(((left - left.mean()) ** 2).sum()))
+    half = Z * jackknife_error(left)
     return Interval(value, value - half, value + half)
+
+
+def jackknife_error(left: Floats) -> float:
+    """Return the standard error of a figure, given what it is without each of its parts: (parts,)."""
+    count = len(left)
+    return math.sqrt((count - 1) / count * float(((left - left.mean()) ** 2).sum()))
+
+
+def widened(found: Interval, error: float) -> Interval:
+    """Add an independent standard error to an interval: the squares of half-widths add up."""
+    below, above = (math.hypot(bound - found.value, Z * error) for bound in (found.low, found.high))
+    return Interval(found.value, found.value - below, found.value + above)
 
 
 def ratio(numerators: ArrayLike, denominators: ArrayLike, seed: int = 0, groups: Groups | None = None) -> Interval:

@@ -107,7 +107,7 @@ class Verifier:
 
     def probabilities(self, pieces: Sequence[Piece]) -> Floats:
         """Return for each piece how probable the author is, (pieces,), 0 to 1."""
-        return self._probabilities(self.features.of(pieces)) if pieces else np.zeros(0)
+        return self._probabilities(self.model.decision_function(self.features.of(pieces))) if pieces else np.zeros(0)
 
     def likeness(self, pieces: Sequence[Piece]) -> Floats:
         """Return for each piece how probable the author is, and not an exaggeration of the author, (pieces,), 0 to 1.
@@ -118,13 +118,27 @@ class Verifier:
         if not pieces:
             return np.zeros(0)
         rows = self.features.of(pieces)
-        below = [np.searchsorted(self.own, fold.decision_function(rows)) / len(self.own) for fold in self.folds]
-        found: Floats = self._probabilities(rows) * np.minimum(1, (1 - np.mean(below, axis=0)) / EXTREME_SHARE)
+        rank = np.mean([self._rank(fold.decision_function(rows)) for fold in self.folds], axis=0)
+        return _without_excess(self._probabilities(self.model.decision_function(rows)), rank)
+
+    def likeness_refitted(self, pieces: Sequence[Piece]) -> Floats:
+        """Return the same as each model that left a stretch out would have it, (folds, pieces)."""
+        rows = self.features.of(pieces)
+        scores = [fold.decision_function(rows) for fold in self.folds]
+        return np.array([_without_excess(self._probabilities(one), self._rank(one)) for one in scores])
+
+    def _rank(self, scores: Floats) -> Floats:
+        """Return the share of the author's own pieces that score lower."""
+        return np.searchsorted(self.own, scores) / len(self.own)
+
+    def _probabilities(self, scores: Floats) -> Floats:
+        found: Floats = self.calibrator.predict_proba(scores[:, None])[:, 1]
         return found
 
-    def _probabilities(self, rows: Any) -> Floats:
-        found: Floats = self.calibrator.predict_proba(self.model.decision_function(rows)[:, None])[:, 1]
-        return found
+
+def _without_excess(probabilities: Floats, rank: Floats) -> Floats:
+    found: Floats = probabilities * np.minimum(1, (1 - rank) / EXTREME_SHARE)
+    return found
 
 
 def train_verifier(
@@ -185,6 +199,15 @@ def over_pieces(values: Sequence[float] | Floats, seed: int) -> Interval:
     """Average over pieces; fewer than a verifier can be calibrated on have no bounds."""
     found = intervals.mean(values, seed)
     return found if len(values) >= LEAST_PIECES else Interval(found.value, np.nan, np.nan)
+
+
+def likeness_of(verifier: Verifier, pieces: Sequence[Piece], seed: int) -> Interval:
+    """Average likeness over pieces; its bounds know that other pieces, and another verifier, might have been had."""
+    found = over_pieces(verifier.likeness(pieces), seed)
+    if not np.isfinite(found.low):
+        return found
+    refitted = verifier.likeness_refitted(pieces).mean(axis=1)
+    return Interval(*np.clip(intervals.widened(found, intervals.jackknife_error(refitted)), 0, 1).tolist())
 
 
 def _spread(author: Cut, most: int) -> Cut:

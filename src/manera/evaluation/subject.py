@@ -32,7 +32,7 @@ from manera.evaluation.held_out import (
     to_score,
     within,
 )
-from manera.evaluation.intervals import Floats, Interval
+from manera.evaluation.intervals import Interval
 from manera.evaluation.ladder import RUNGS, Prefixes, Rung
 from manera.evaluation.likeness import SIZES, Size, Verifier, cut, cut_to_learn, train_verifier
 from manera.evaluation.report import Better, Metric, metric
@@ -108,10 +108,6 @@ class Judge(NamedTuple):
     verifier: Verifier
     delta: Delta
     size: Size
-
-    def likeness(self, texts: Sequence[str]) -> Floats:
-        """Return how like the author each piece of these texts is."""
-        return self.verifier.likeness(self.pieces(texts))
 
     def pieces(self, texts: Sequence[str]) -> list[Piece]:
         """Cut texts into pieces, message by message."""

@@ -11,7 +11,7 @@ from adapted import adapted_model, random_rows
 from manera.dataset.encoding import IGNORE_INDEX
 from manera.dataset.packing import Rows
 from manera.model import lora, packed
-from manera.model.likelihood import CHUNK, Nll, supervised_nll, tempered_nll, token_nll
+from manera.model.likelihood import CHUNK, Nll, each_nll, supervised_nll, tempered_nll, token_nll
 from tiny import PIECES
 
 WIDTH, VOCABULARY = 16, 50
@@ -51,6 +51,18 @@ def test_likelihood_at_a_temperature_is_that_of_divided_logits(shape: tuple[int,
     for temperature, nats in zip((0.5, 1.0), found, strict=True):
         expected, _ = token_nll(states @ head.t() / temperature, targets)
         torch.testing.assert_close(nats, expected, rtol=1e-5, atol=1e-3)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize("shape", [(2, 7), (3, CHUNK + 1)])
+def test_nats_of_single_tokens_add_up(shape: tuple[int, int], share: float) -> None:
+    chance = torch.Generator().manual_seed(4)
+    head, hidden = torch.randn(VOCABULARY, WIDTH, generator=chance), torch.randn(*shape, WIDTH, generator=chance)
+    wanted = labels(shape, share)
+    nats, tokens = supervised_nll(hidden, head, wanted)
+    each = each_nll(hidden, head, wanted)
+    assert len(each) == tokens
+    torch.testing.assert_close(each.sum(), nats)
 
 
 def test_position_zero_is_never_scored() -> None:

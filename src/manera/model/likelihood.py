@@ -71,8 +71,11 @@ def each_nll(hidden: Tensor, head: Tensor, labels: Tensor) -> Tensor:
     The rest is as in ``supervised_nll``; not differentiable.
     """
     states, targets = _supervised(hidden, labels)
-    parts = zip(states.split(CHUNK), targets.split(CHUNK), strict=True)
-    return torch.cat([_score(some, head, wanted, False)[0] for some, wanted in parts])
+    nats = torch.zeros(len(states), dtype=torch.float32, device=states.device)
+    for start in range(0, len(states), CHUNK):
+        part = slice(start, start + CHUNK)
+        nats[part], _ = _score(states[part], head, targets[part], wanted=False)
+    return nats
 
 
 def tempered_nll(hidden: Tensor, head: Tensor, labels: Tensor, temperatures: Sequence[float]) -> tuple[Tensor, int]:

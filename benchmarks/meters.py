@@ -276,7 +276,7 @@ def order(voices: Sequence[str], seeds: int) -> dict[str, Any]:
     there is nothing to put in order.
     """
     runs = _saved_runs()
-    known = {(run["voice"], run["seed"]) for run in runs}
+    known = {(run["name"], run["seed"]) for run in runs}
     for seed in range(seeds):
         for name in voices:
             if (name, seed) in known:
@@ -286,7 +286,7 @@ def order(voices: Sequence[str], seeds: int) -> dict[str, Any]:
                 print(f"{name:24} left out: too few pieces of held-out text", flush=True)
                 continue
             is_right = likeness["real"] > likeness["voice"] > likeness["base"]
-            runs.append({"commit": machine.commit(), "voice": name, "seed": seed, **likeness, "right": is_right})
+            runs.append({"commit": machine.commit(), "name": name, "seed": seed, **likeness, "right": is_right})
             shown = "  ".join(f"{who} {value:.3f}" for who, value in likeness.items())
             print(f"{name:24} seed {seed}  {shown}  {'right' if is_right else 'WRONG'}", flush=True)
     right = sum(bool(run["right"]) for run in runs)

@@ -28,6 +28,7 @@ import numpy as np
 import machine
 from manera.evaluation.copying import COPIED, RUNS, index_source
 from manera.evaluation.delta import fit_delta
+from manera.evaluation.held_out import spread
 from manera.evaluation.likeness import (
     MOST_PIECES,
     Cut,
@@ -38,7 +39,7 @@ from manera.evaluation.likeness import (
     fit_features,
     train_verifier,
 )
-from manera.evaluation.style import Piece, words
+from manera.evaluation.style import words
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NOT_PROSE = ("Ревизор", "Вишнёвый сад", "Три сестры")
@@ -97,7 +98,7 @@ def verify(seen: Mapping[str, Cut], unseen: Mapping[str, Cut]) -> dict[str, Any]
     truth = [name for name in names for _ in unseen[name].pieces]
     pieces = [piece for name in names for piece in unseen[name].pieces]
     scores = np.zeros((len(pieces), len(names)))
-    features = fit_features([_spread(seen[name].pieces) for name in names])
+    features = fit_features([spread(seen[name].pieces, MOST_PIECES) for name in names])
     for column, name in enumerate(names):
         others = {other: seen[other] for other in names if other != name}
         verifier = train_verifier(seen[name], others, features=features)
@@ -123,11 +124,6 @@ def verify(seen: Mapping[str, Cut], unseen: Mapping[str, Cut]) -> dict[str, Any]
         "pieces": {name: int((own == name).sum()) for name in names},
         "seen_pieces": {name: len(seen[name].pieces) for name in names},
     }
-
-
-def _spread(pieces: Sequence[Piece]) -> Sequence[Piece]:
-    """Take pieces evenly over all works, as many as a verifier learns from."""
-    return pieces[:: max(1, len(pieces) // MOST_PIECES)]
 
 
 def _balanced(right: np.ndarray, own: np.ndarray) -> float:
@@ -300,6 +296,7 @@ def _saved_runs() -> list[dict[str, Any]]:
 
 
 def _likeness(name: str, seed: int) -> dict[str, float] | None:
+    """Measure the likeness of real text, the voice's and the base's; None where there is too little of it."""
     from manera.evaluation.evaluate import measure_likeness
     from manera.evaluation.subject import FULL, open_subject
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -11,6 +11,8 @@ from manera.dataset.encoding import IGNORE_INDEX, Encoded, Encoder
 from manera.errors import EvaluationError
 from manera.model.voice import Voice, voice_folder
 from manera.records import Example, ExampleKind, Message, SplitName, read_records
+
+T = TypeVar("T")
 
 PROMPT_WORDS = 60
 REPLY_WORDS = 120
@@ -115,8 +117,8 @@ def _continuations(examples: Sequence[Example]) -> Iterator[Task]:
             number += 1
 
 
-def spread(items: Sequence[Task], most: int) -> list[Task]:
-    """Take tasks evenly over all conversations."""
+def spread(items: Sequence[T], most: int) -> list[T]:
+    """Take so many evenly over all, in their order."""
     if len(items) <= most:
         return list(items)
     return [items[index * len(items) // most] for index in range(most)]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from manera.errors import EvaluationError
 from manera.evaluation import intervals
+from manera.evaluation.held_out import spread
 from manera.evaluation.intervals import Floats, Groups, Interval
 from manera.evaluation.style import Piece, common_words, distorted, habits, words
 from manera.records import ExampleKind
@@ -137,6 +138,7 @@ class Verifier:
 
 
 def _without_excess(probabilities: Floats, rank: Floats) -> Floats:
+    """Lower what goes further than all but the last quarter of the author's own pieces."""
     found: Floats = probabilities * np.minimum(1, (1 - rank) / EXTREME_SHARE)
     return found
 
@@ -152,22 +154,22 @@ def train_verifier(
     Calibrated on stretches that were left out in turn (Platt, 1999). features: where they were fitted already. most:
     pieces of each author to learn from, taken evenly. Raises EvaluationError when there is too little of either side.
     """
-    authors = [_spread(author, most) for author in (own, *others.values()) if author.pieces]
+    authors = [spread(author.pieces, most) for author in (own, *others.values()) if author.pieces]
     foreign = sum(len(other.pieces) for other in others.values())
     if min(len(own.pieces), foreign) < LEAST_PIECES:
         raise EvaluationError(
             f"{len(own.pieces)} pieces of the author and {foreign} of others: a verifier needs {LEAST_PIECES} of each",
             "train on a larger corpus",
         )
-    features = features or fit_features([author.pieces for author in authors])
-    pieces = [piece for author in authors for piece in author.pieces]
-    is_own = np.concatenate([np.full(len(author.pieces), not index) for index, author in enumerate(authors)])
+    features = features or fit_features(authors)
+    pieces = [piece for author in authors for piece in author]
+    is_own = np.concatenate([np.full(len(author), not index) for index, author in enumerate(authors)])
     shares = [0.5, *[0.5 / (len(authors) - 1)] * (len(authors) - 1)]
     weights = np.concatenate(
-        [np.full(len(author.pieces), share / len(author.pieces)) for author, share in zip(authors, shares, strict=True)]
+        [np.full(len(author), share / len(author)) for author, share in zip(authors, shares, strict=True)]
     )
     rows, weights = features.of(pieces), weights * len(pieces)
-    fold_of = np.concatenate([_folds(len(author.pieces)) for author in authors])
+    fold_of = np.concatenate([_folds(len(author)) for author in authors])
     scores, folds = np.zeros(len(pieces)), []
     for fold in range(FOLDS):
         kept, left = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
@@ -208,13 +210,6 @@ def likeness_of(verifier: Verifier, pieces: Sequence[Piece], seed: int) -> Inter
         return found
     refitted = verifier.likeness_refitted(pieces).mean(axis=1)
     return Interval(*np.clip(intervals.widened(found, intervals.jackknife_error(refitted)), 0, 1).tolist())
-
-
-def _spread(author: Cut, most: int) -> Cut:
-    if len(author.pieces) <= most:
-        return author
-    chosen = [index * len(author.pieces) // most for index in range(most)]
-    return Cut([author.pieces[index] for index in chosen], [author.starts[index] for index in chosen])
 
 
 def _folds(count: int) -> NDArray[np.intp]:

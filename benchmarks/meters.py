@@ -47,7 +47,8 @@ UNSEEN_SHARE = 0.25
 LEAST_LINES = 100
 BUNDLE = 20
 GATE_TOKENS = 3_000
-ORDER_TEXTS = 32
+ORDER_TEXTS = 24
+ORDER = ("real", "voice", "base")
 PAGES = 2
 SECRETS = ("planted", "never planted")
 HEADLINES = (
@@ -269,7 +270,7 @@ def order(voices: Sequence[str], seeds: int) -> dict[str, Any]:
     """Ask whether real text is more like the author than the voice's text, and that than the base's.
 
     Goes on where the saved runs end. A voice with fewer pieces of held-out text than have an interval is left out:
-    there is nothing to put in order.
+    there is nothing to put in order. Tells too how often a run's likeness lies in the interval of another run.
     """
     runs = _saved_runs()
     known = {(run["name"], run["seed"]) for run in runs}
@@ -278,16 +279,23 @@ def order(voices: Sequence[str], seeds: int) -> dict[str, Any]:
             if (name, seed) in known:
                 continue
             likeness = _likeness(name, seed)
-            if likeness is None:
+            if any(found["low"] is None for found in likeness.values()):
                 print(f"{name:24} left out: too few pieces of held-out text", flush=True)
                 continue
-            is_right = likeness["real"] > likeness["voice"] > likeness["base"]
-            runs.append({"commit": machine.commit(), "name": name, "seed": seed, **likeness, "right": is_right})
-            shown = "  ".join(f"{who} {value:.3f}" for who, value in likeness.items())
+            values = [likeness[who]["value"] for who in ORDER]
+            is_right = values == sorted(set(values), reverse=True)
+            runs.append({"commit": machine.commit(), "name": name, "seed": seed, "right": is_right, **likeness})
+            shown = "  ".join(f"{who} {value:.3f}" for who, value in zip(ORDER, values, strict=True))
             print(f"{name:24} seed {seed}  {shown}  {'right' if is_right else 'WRONG'}", flush=True)
     right = sum(bool(run["right"]) for run in runs)
     print(f"in order: {right} of {len(runs)}")
-    return {"runs": runs, "right": right}
+    pairs = [(one, other) for one in runs for other in runs if one["name"] == other["name"] and one is not other]
+    inside = {
+        who: sum(one[who]["low"] <= other[who]["value"] <= one[who]["high"] for one, other in pairs) for who in ORDER
+    }
+    for who, count in inside.items():
+        print(f"likeness of {who}: in the interval of another seed {count} of {len(pairs)} times")
+    return {"runs": runs, "right": right, "pairs": len(pairs), "inside": inside}
 
 
 def _saved_runs() -> list[dict[str, Any]]:
@@ -295,17 +303,15 @@ def _saved_runs() -> list[dict[str, Any]]:
     return list(json.loads(path.read_bytes())["runs"]) if path.is_file() else []
 
 
-def _likeness(name: str, seed: int) -> dict[str, float] | None:
-    """Measure the likeness of real text, the voice's and the base's; None where there is too little of it."""
+def _likeness(name: str, seed: int) -> dict[str, dict[str, Any]]:
+    """Measure the likeness of real text, the voice's and the base's, with intervals."""
     from manera.evaluation.evaluate import measure_likeness
     from manera.evaluation.subject import FULL, open_subject
 
     subject = open_subject(name, seed=seed)
     subject.budget = FULL._replace(texts=ORDER_TEXTS, unguarded=False, rung_texts=0)
     measure_likeness(subject)
-    if subject.metrics["likeness.real"].low is None:
-        return None
-    return {who: subject.metrics[f"likeness.{who}"].value or 0.0 for who in ("real", "voice", "base")}
+    return {who: msgspec.to_builtins(subject.metrics[f"likeness.{who}"]) for who in ORDER}
 
 
 def seeds(name: str, fast: bool) -> dict[str, Any]:

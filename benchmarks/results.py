@@ -182,6 +182,7 @@ def measure(name: str, source: Source, given: argparse.Namespace) -> dict[str, A
         subprocess.run([sys.executable, __file__, "--peer", voice, "--peer-seconds", str(seconds)], check=True)
     return {
         "title": source.title,
+        "commit": machine.commit(),
         "manera": ours,
         "trl": evaluate(voice + PEER, TRIAL if given.fast else PEER_BUDGET, given.again),
     }
@@ -350,7 +351,16 @@ def section(row: Mapping[str, Any]) -> str:
         f"in {report['seconds'] / 60:.1f} minutes."
         for who, report in (("manera", row["manera"]), ("TRL", row["trl"]))
     )
-    parts = [f"## {row['title']}", verdicts, worse(ours, theirs), rungs, compared, alone, reply]
+    parts = [
+        f"## {row['title']}",
+        f"Commit {row['commit']}.",
+        verdicts,
+        worse(ours, theirs),
+        rungs,
+        compared,
+        alone,
+        reply,
+    ]
     parts += [curve(row.get("curve") or {}), dial(ours)]
     return "\n\n".join(part for part in parts if part)
 
@@ -410,7 +420,7 @@ def figure_alone(metrics: Metrics, name: str) -> str:
 def page(document: Mapping[str, Any]) -> str:
     """Write docs/results.md."""
     how = (
-        f"Commit {document['commit']}, {document['cpu']}; intervals of 95 % in brackets. Held-out text only. Each "
+        f"{document['cpu']}; intervals of 95 % in brackets. Held-out text only. Each "
         f"training had {document['minutes']:g} minutes of steps at most: longer ones write better. TRL's `SFTTrainer` "
         "had its own defaults, but in float32, which is faster here, and as many seconds of steps on manera's trimmed "
         "base and examples. Evaluations took a quarter of the text that `manera evaluate` takes. What each figure "
@@ -439,7 +449,8 @@ def main() -> None:
     if given.peer:
         train_peer(given.peer, given.peer_seconds)
         return
-    rows = json.loads(given.results.read_text("utf-8"))["rows"] if given.results.is_file() else {}
+    known = json.loads(given.results.read_text("utf-8")) if given.results.is_file() else {"rows": {}}
+    rows = {name: {"commit": f"{known['commit']} or earlier", **row} for name, row in known["rows"].items()}
 
     def write() -> None:
         document = {
@@ -459,6 +470,7 @@ def main() -> None:
         if given.renew:
             for who, budget in (("manera", BUDGET), ("trl", PEER_BUDGET)):
                 rows[name][who] = renew(rows[name][who], given.renew, budget)
+            rows[name]["commit"] += f"; {given.renew}: {machine.commit()}"
         elif name not in rows or given.again:
             rows[name] = measure(name, source, given)
         write()

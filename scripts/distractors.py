@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from manera.corpus.conversations import conversations
+from manera.dataset.examples import messages_of
 from manera.evaluation.distractors import BUNDLED, Author
 from manera.records import Utterance
 from manera.sources.reading import read
@@ -27,9 +28,10 @@ def authors() -> list[Author]:
         for conversation in conversations(utterances):
             said: dict[str, list[str]] = {}
             for turn in conversation.turns:
-                said.setdefault(turn.speaker, []).extend(turn.texts)
-            for speaker, texts in said.items():
-                spoken.setdefault(speaker, []).append(tuple(texts))
+                texts = messages_of("\n".join(turn.texts)) if conversation.kind == "post" else turn.texts
+                said.setdefault(turn.speaker, []).extend(texts)
+            for speaker, spoken_here in said.items():
+                spoken.setdefault(speaker, []).append(tuple(spoken_here))
         language = folder.name.rpartition("-")[2]
         found += [
             Author(f"{folder.name}: {speaker}", language, tuple(talks))

@@ -110,7 +110,10 @@ def read_records(path: Path, kind: type[Record]) -> Iterator[Record]:
     decoder = msgspec.json.Decoder(kind)
     with path.open("rb") as lines:
         for line in lines:
-            yield decoder.decode(line)
+            try:
+                yield decoder.decode(line)
+            except UnicodeDecodeError as error:
+                raise msgspec.DecodeError(str(error)) from error
 
 
 def write_records(path: Path, records: Iterable[msgspec.Struct]) -> int:

@@ -12,6 +12,7 @@ from torch import nn
 
 from manera.corpus.storage import open_corpus, write
 from manera.dataset.building import encode
+from manera.dataset.examples import messages_of
 from manera.dataset.packing import pack
 from manera.errors import EvaluationError
 from manera.evaluation import scoring
@@ -20,19 +21,22 @@ from manera.evaluation.canaries import measure_canaries
 from manera.evaluation.cost import measure_training_cost
 from manera.evaluation.curve import measure_curve
 from manera.evaluation.dial import DIAL
+from manera.evaluation.distractors import gather, own_writing
 from manera.evaluation.evaluate import Evaluated, Part, evaluate
 from manera.evaluation.findings import CurvePoint, DialPoint, Findings, SideBySide
 from manera.evaluation.held_out import Task, after_prefix
 from manera.evaluation.intervals import Interval
 from manera.evaluation.ladder import RUNGS, gate
-from manera.evaluation.likeness import LEAST_PIECES
+from manera.evaluation.likeness import LEAST_PIECES, Size, cut
 from manera.evaluation.page import write_page
 from manera.evaluation.retrieval import Retriever
 from manera.evaluation.subject import Subject, open_subject
 from manera.evaluation.worth import measure_ladder
+from manera.evaluation.writing import Written, whole
+from manera.generation.engine import FinishReason
 from manera.model import lora, packed
-from manera.model.voice import voice_folder
-from manera.records import Message, TrainingStep, read_records
+from manera.model.voice import voice_folder, write_voice
+from manera.records import Example, Message, TrainingStep, Utterance, read_records
 from manera.sources.reading import read
 from manera.training.learn import learn
 from manera.training.loop import plan, train
@@ -208,6 +212,65 @@ def test_retrieved_examples_come_nearest_last_and_fit_the_room(subject: Subject)
     shown = found.shown("где мои ножницы", "dialogue", subject.encoder, 2, 400)
     assert subject.encoder.decode(shown).index(asked[2]) < subject.encoder.decode(shown).index(asked[0])
     assert found.shown("где мои ножницы", "dialogue", subject.encoder, 2, 5) == []
+
+
+def test_where_no_training_turn_answers_anything_nothing_is_retrieved(subject: Subject) -> None:
+    assert Retriever([]).nearest("Как дела?", 3) == []
+    assert Retriever([]).shown("Как дела?", "continuation", subject.encoder, 3, 200) == []
+
+
+def test_a_post_is_cut_alike_whether_it_is_learned_from_or_judged(subject: Subject) -> None:
+    post = "Раз, два, три.\n\nЧетыре, пять.\n\n\nШесть."
+    example = Example((Message("user", "Напиши пост"), Message("assistant", post)))
+    assert own_writing([example]) == [["Раз, два, три.", "Четыре, пять.", "Шесть."]]
+    assert cut([messages_of(post)], Size(words=6)) == cut(own_writing([example]), Size(words=6))
+
+
+def test_a_channel_is_not_told_from_itself_in_the_bundled_texts(subject: Subject) -> None:
+    channel = EXAMPLE.parents[1] / "channel-ru"
+    posts = [record.text for record in read([channel]) if isinstance(record, Utterance)]
+    training = [Example((Message("user", "Напиши пост"), Message("assistant", post))) for post in posts[:100]]
+    others = gather(msgspec.structs.replace(subject.voice, kind="post"), training)
+    assert "play-ru: ЛЕКАЛОВ" in others
+    assert not any(name.startswith("channel-ru") for name in others)
+
+
+def test_the_other_side_keeps_its_colons_where_no_names_were_added(subject: Subject) -> None:
+    def others(*said: str) -> str:
+        training = [Example((Message("user", text), Message("assistant", "Да."))) for text in said]
+        return str(gather(subject.voice, training)["the other side of the same conversations"])
+
+    filling = "Ну вот. " * 500
+    assert "Слушай: завтра" in others("Слушай: завтра", filling)
+    named = others("Глеб: Слушай: завтра\nНу: да", f"Вера: {filling}")
+    assert "Глеб" not in named
+    assert "Слушай: завтра" in named
+    assert "Ну: да" in named
+
+
+def test_what_was_cut_off_is_not_taken_for_manner() -> None:
+    def kept(text: str, reason: FinishReason = "length") -> str:
+        return whole(Written(text, reason, 9, 0.1))
+
+    assert kept("Один. Два тр") == "Один."
+    assert kept("Один\nДва тр").splitlines() == ["Один"]
+    assert kept("Один два тр") == "Один два"
+    assert kept("Один. Два тр", "stop") == "Один. Два тр"
+
+
+def test_a_broken_dataset_of_another_voice_leaves_this_one_measured(subject: Subject, tiny_base: Path) -> None:
+    other = voice_folder("broken")
+    shutil.copytree(voice_folder("tasya"), other)
+    voice = msgspec.structs.replace(
+        subject.voice, name="broken", persona=msgspec.structs.replace(subject.voice.persona, name="Кто-то")
+    )
+    write_voice(voice, other)
+    try:
+        for broken in (b"{", b'{"messages":["\xff"]}'):
+            (other / "dataset" / "train.jsonl").write_bytes(broken)
+            assert "the voice broken" not in gather(subject.voice, subject.material.training)
+    finally:
+        shutil.rmtree(other)
 
 
 def test_a_changed_dataset_is_not_measured_on(home: Path, tiny_base: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from manera.errors import EvaluationError
+from manera.evaluation import intervals
 from manera.evaluation.delta import fit_delta
 from manera.evaluation.distractors import _bundled, language_of
 from manera.evaluation.likeness import (
@@ -69,8 +70,8 @@ def test_few_pieces_have_no_interval() -> None:
 def test_bounds_of_likeness_know_the_verifiers_chance(pieces: dict[str, tuple[Cut, Cut]]) -> None:
     (tasya, unseen), (gleb, _) = pieces.values()
     verifier = train_verifier(tasya, {"Глеб": gleb}, most=40)
-    of_pieces = over_pieces(verifier.likeness(unseen.pieces), 0)
-    found = likeness_of(verifier, unseen.pieces, 0)
+    of_pieces = intervals.mean_probability(verifier.likeness(unseen.pieces))
+    found = likeness_of(verifier, unseen.pieces)
     assert found.value == pytest.approx(of_pieces.value)
     assert 0 <= found.low < of_pieces.low < of_pieces.high < found.high <= 1
 

@@ -70,6 +70,23 @@ def test_intervals_hold_the_mean_about_nineteen_times_in_twenty() -> None:
     assert 0.9 < np.mean([one.low <= 3 <= one.high for one in found]) < 0.99
 
 
+@pytest.mark.parametrize("shape", [(0.15, 8), (0.3, 6), (0.5, 0.5), (2, 2), (8, 0.8)])
+@pytest.mark.parametrize("count", [8, 24])
+def test_probabilities_near_an_end_are_not_too_sure(shape: tuple[float, float], count: int) -> None:
+    chance = np.random.default_rng(1)
+    truth = shape[0] / sum(shape)
+    found = [intervals.mean_probability(chance.beta(*shape, count)) for _ in range(400)]
+    assert np.mean([one.low <= truth <= one.high for one in found]) > 0.93
+    assert all(0 <= one.low <= one.value <= one.high <= 1 for one in found)
+
+
+def test_probabilities_that_are_all_the_same_have_bounds() -> None:
+    for value in (0.0, 1.0, 0.5):
+        found = intervals.mean_probability([value] * 6)
+        assert found.value == pytest.approx(value)
+        assert found.high - found.low > 0.05
+
+
 def test_a_ratio_is_of_sums_and_not_a_mean_of_ratios() -> None:
     assert intervals.ratio([1, 9], [1, 1]).value == 5
     assert intervals.ratio([1, 9], [1, 3]).value == 2.5

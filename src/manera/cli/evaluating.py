@@ -1,5 +1,6 @@
 """``manera evaluate``: a voice measured, its report written and shown."""
 
+import sys
 from pathlib import Path
 
 from manera.cli import console
@@ -17,6 +18,7 @@ PARTS = {
     "ladder": "scoring held-out text on every rung",
     "writing": "writing on held-out prompts",
     "likeness": "asking the verifier",
+    "real or generated": "telling real texts from generated ones",
     "distances": "comparing lengths, marks and words",
     "copying": "looking for training text",
     "personal data": "looking for personal data",
@@ -55,8 +57,7 @@ def evaluate_voice(
     as_json: bool,
 ) -> None:
     """Measure a voice, write both reports into its folder, and show the headline figures."""
-    if language is not None and language not in WORDS:
-        raise SettingsError(f"there is no report in {language!r}", f"--language {' or '.join(WORDS)}")
+    _require_language(language)
     subject = open_subject(name, fast, seed, urls=urls)
     for event in evaluate(subject, against, fast, curve):
         if isinstance(event, Part):
@@ -73,10 +74,11 @@ def evaluate_voice(
             _show(event.report, page)
 
 
-def write_pairs(name: str, pairs: int, seed: int, language: str | None) -> None:
+def write_pairs(name: str, pairs: int, seed: int, language: str | None, urls: list[str]) -> None:
     """Write a page of pairs for people, and its key."""
-    subject = open_subject(name, seed=seed)
-    subject.budget = subject.budget._replace(texts=pairs)
+    _require_language(language)
+    subject = open_subject(name, seed=seed, urls=urls)
+    subject.budget = subject.budget._replace(texts=pairs, words=sys.maxsize, unguarded=False, rung_texts=0)
     shown = side_by_side(subject)
     page, key = write_blind(shown, voice_folder(name), language or language_of([[pair.real for pair in shown]]), seed)
     console.say(
@@ -95,6 +97,11 @@ def show_votes(name: str, votes: Path, as_json: bool) -> None:
             f"people told {found.value:.0%} of {count} pairs (95 % interval {found.low:.0%} to {found.high:.0%}); "
             "50 % is a guess"
         )
+
+
+def _require_language(language: str | None) -> None:
+    if language is not None and language not in WORDS:
+        raise SettingsError(f"there is no page in {language!r}", f"--language {' or '.join(WORDS)}")
 
 
 def _steps(path: Path) -> list[TrainingStep]:

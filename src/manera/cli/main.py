@@ -170,7 +170,7 @@ def evaluate(
         evaluating.show_votes(voice, votes, json)
         return
     if blind is not None:
-        evaluating.write_pairs(voice, blind, seed, language)
+        evaluating.write_pairs(voice, blind, seed, language, url or [])
         return
     evaluating.evaluate_voice(voice, against or [], fast, curve, seed, language, url or [], json)
 

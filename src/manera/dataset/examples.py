@@ -42,8 +42,8 @@ def burst(texts: Sequence[str]) -> str:
 
 
 def messages_of(content: str) -> list[str]:
-    """Return the messages of a burst, each with its own line breaks."""
-    return [text.replace(LINE_BREAK, "\n") for text in content.split(MESSAGE_BOUNDARY)]
+    """Return the messages of a burst, each with its own line breaks; of a post its paragraphs. None is blank."""
+    return [text.replace(LINE_BREAK, "\n") for text in content.split(MESSAGE_BOUNDARY) if text.strip()]
 
 
 def dialogues(

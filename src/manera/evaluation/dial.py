@@ -22,7 +22,6 @@ def measure_dial(subject: Subject) -> None:
     stretches = subject.stretches("test", subject.encoder, subject.budget.dial_tokens)
     sizes = np.array([one.bytes for one in stretches], dtype=np.float64)
     bits = np.array([scoring.nats(subject.model, [one.encoded for one in stretches], scale) * BITS for scale in DIAL])
-    made = _written(subject)
     for scale, own in zip(DIAL, bits, strict=True):
         found = intervals.ratio(own, sizes, subject.seed)
         subject.add(f"dial.bits_per_byte.{scale:g}", found, "bits per byte", len(sizes), "lower", "stretches")
@@ -30,10 +29,13 @@ def measure_dial(subject: Subject) -> None:
         forgotten = forgetting.bits_per_byte(subject.model, subject.encoder, scale, general)
         n = len(forgetting.paragraphs(general))
         subject.add(f"dial.forgotten.{scale:g}", forgotten, "bits per byte", n, "lower", "paragraphs")
-        likeness, copied = _judged(subject, scale, made[scale])
-        subject.findings.dial.append(DialPoint(scale, found.value, forgotten.value, likeness, copied))
+        subject.findings.dial.append(DialPoint(scale, found.value, forgotten.value))
     best = intervals.statistic(len(sizes), lambda drawn: np.array(DIAL)[bits[:, drawn].sum(-1).argmin(0)], subject.seed)
     subject.add("dial.recommended", best, "voice_scale", len(sizes), "neither", "stretches")
+    made = _written(subject)
+    for index, point in enumerate(subject.findings.dial):
+        likeness, copied = _judged(subject, point.voice_scale, made[point.voice_scale])
+        subject.findings.dial[index] = point._replace(likeness=likeness, copied=copied)
 
 
 def _written(subject: Subject) -> dict[float, list[str]]:
@@ -46,7 +48,7 @@ def _written(subject: Subject) -> dict[float, list[str]]:
 def _judged(subject: Subject, scale: float, texts: list[str]) -> tuple[float, float]:
     """Say how like the author it is what was written at one setting, and how much of it is copied."""
     pieces = subject.judge.pieces(texts)
-    likeness = likeness_of(subject.judge.verifier, pieces, subject.seed)
+    likeness = likeness_of(subject.judge.verifier, pieces)
     subject.add(f"dial.likeness.{scale:g}", likeness, LIKENESS, len(pieces), "higher", "pieces")
     run = RUNS[0]
     shares = [subject.source.copied_words(text, run) for text in texts]

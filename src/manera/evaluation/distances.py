@@ -22,7 +22,7 @@ Counted = Callable[[str], Iterable[Hashable]]
 
 def message_lengths(text: str) -> list[int]:
     """Count the words of each message or paragraph."""
-    return [len(words(message)) for message in messages_of(text) if message.strip()]
+    return [len(words(message)) for message in messages_of(text)]
 
 
 def burst_size(text: str) -> list[int]:

@@ -6,6 +6,7 @@ the invented authors that every installation has. Whom the report used, it names
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -13,7 +14,7 @@ import msgspec
 from manera.dataset.examples import messages_of
 from manera.errors import ModelError
 from manera.evaluation.likeness import Writing
-from manera.model.voice import Voice, list_voices, voice_folder
+from manera.model.voice import Voice, read_voice, voice_folder, voice_names
 from manera.records import Example, read_records
 
 BUNDLED = Path(__file__).parent / "texts" / "distractors.jsonl"
@@ -37,15 +38,20 @@ def own_writing(examples: Sequence[Example]) -> list[list[str]]:
     """Return what the persona wrote, message by message, conversation by conversation."""
     return [
         [text for message in example.messages if message.role == "assistant" and message.weight
-         for text in messages_of(message.content) if text.strip()]
+         for text in messages_of(message.content)]
         for example in examples
     ]  # fmt: skip
+
+
+def long_texts(writing: Writing) -> set[str]:
+    """Return what is too long to be written twice by chance."""
+    return {text for talk in writing for text in talk if len(text) >= LONG_TEXT}
 
 
 def gather(voice: Voice, training: Sequence[Example]) -> dict[str, Writing]:
     """Collect others who write the voice's language, nearest first; nobody who may be the author."""
     own = own_writing(training)
-    long = {text for talk in own for text in talk if len(text) >= LONG_TEXT}
+    long = long_texts(own)
     language = language_of(own)
     found: dict[str, Writing] = {}
     for author in (*_same_conversations(voice, training), *_other_voices(voice), *_bundled()):
@@ -70,27 +76,44 @@ def language_of(writing: Writing) -> str:
 def _same_conversations(voice: Voice, training: Sequence[Example]) -> Iterator[Author]:
     if voice.kind != "dialogue":
         return
-    talks = tuple(
-        tuple(_NAMED.sub("", text) for message in example.messages if message.role == "user"
-              for text in messages_of(message.content) if text.strip())
+    said = [
+        [text for message in example.messages if message.role == "user" for text in messages_of(message.content)]
         for example in training
-    )  # fmt: skip
+    ]
+    names = _names(training)
+    talks = tuple(tuple(_unnamed(text, names) for text in talk) for talk in said)
     yield Author(SAME_CONVERSATIONS, "", talks)
+
+
+def _names(training: Sequence[Example]) -> frozenset[str]:
+    """Return who the others are where each turn says it, as in a chat of several; nobody where some do not."""
+    asked = [message.content for example in training for message in example.messages if message.role == "user"]
+    found = [_NAMED.match(content) for content in asked]
+    return frozenset(match[0] for match in found if match) if all(found) else frozenset()
+
+
+def _unnamed(text: str, names: frozenset[str]) -> str:
+    """Take away the name before what somebody says."""
+    match = _NAMED.match(text)
+    return text[match.end() :] if match and match[0] in names else text
 
 
 def _other_voices(voice: Voice) -> Iterator[Author]:
     """Read what other voices on this machine learned from, those of the same kind first."""
-    try:
-        others = [other for other in list_voices() if other.persona.name != voice.persona.name]
-    except ModelError:  # one broken manifest is no reason to leave a good voice unmeasured
-        return
-    seen: set[str] = set()
+    others = []
+    for name in voice_names():
+        with suppress(ModelError):  # one broken manifest is no reason to leave a good voice unmeasured
+            others.append(read_voice(name))
+    seen = {voice.persona.name}
     for other in sorted(others, key=lambda other: other.kind != voice.kind):
-        path = voice_folder(other.name) / "dataset" / "train.jsonl"
-        if other.persona.name not in seen and path.is_file():
-            seen.add(other.persona.name)
-            writing = own_writing(list(read_records(path, Example)))
-            yield Author(f"the voice {other.name}", "", tuple(tuple(talk) for talk in writing))
+        if other.persona.name in seen:
+            continue
+        try:
+            writing = own_writing(list(read_records(voice_folder(other.name) / "dataset" / "train.jsonl", Example)))
+        except (FileNotFoundError, msgspec.DecodeError):  # nor is a broken dataset
+            continue
+        seen.add(other.persona.name)
+        yield Author(f"the voice {other.name}", "", tuple(tuple(talk) for talk in writing))
 
 
 def _bundled() -> Iterator[Author]:

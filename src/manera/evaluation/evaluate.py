@@ -113,18 +113,22 @@ def side_by_side(subject: Subject) -> list[SideBySide]:
 
 
 def measure_likeness(subject: Subject) -> None:
-    """Ask a verifier how like the author it is what was written on each rung, and how well it can be told."""
+    """Ask a verifier how like the author it is what was written on each rung."""
     judge = subject.judge
     texts = subject.texts()
     by_rung = {rung.name: [one.text for one in subject.written.get(rung.name, [])] for rung in RUNGS}
     for who, made in {"real": texts["real"], **{rung: made for rung, made in by_rung.items() if made}}.items():
         pieces = judge.pieces(made)
         better: Better = "higher" if who.startswith(VOICE.name) else "neither"
-        likeness = likeness_of(judge.verifier, pieces, subject.seed)
+        likeness = likeness_of(judge.verifier, pieces)
         subject.add(f"likeness.{who}", likeness, LIKENESS, len(pieces), better, "pieces")
         off = over_pieces([judge.delta.distances(piece)["author"] for piece in pieces], subject.seed)
         subject.add(f"delta.{who}", off, "Burrows's Delta to the author", len(pieces), "lower", "pieces")
-    talks = {who: [messages_of(text) for text in made] for who, made in texts.items()}
+
+
+def measure_discriminability(subject: Subject) -> None:
+    """Ask a classifier that learns only these texts how well they are told from the real ones."""
+    talks = {who: [messages_of(text) for text in made] for who, made in subject.texts().items()}
     for who in (BASE.name, VOICE.name):
         found = discriminability(talks["real"], talks[who], subject.conversations, subject.seed)
         n = 2 * len(subject.tasks)
@@ -155,9 +159,9 @@ def measure_copying(subject: Subject) -> None:
             share = intervals.ratio(copied, sizes, subject.seed, groups)
             name, unit = f"copied.{run}_words.{who}", f"share of words in verbatim runs of {run}"
             subject.add(name, share, unit, len(made), "lower", "texts")
-        longest = [subject.source.nearest(text).longest_run >= COPIED for text in made]
+        has_copied = [subject.source.copied_words(text, COPIED) > 0 for text in made]
         unit = f"share of texts with {COPIED} words or more verbatim"
-        share = intervals.share(longest, subject.seed, groups)
+        share = intervals.share(has_copied, subject.seed, groups)
         subject.add(f"copied.texts.{who}", share, unit, len(made), "lower", "texts")
     nearest = [(text, subject.source.nearest(text)) for text in texts[VOICE.name]]
     ranked = sorted(nearest, key=lambda pair: (-pair[1].longest_run, -pair[1].share))
@@ -195,9 +199,9 @@ def measure_forgetting(subject: Subject) -> None:
 
 def measure_topic(subject: Subject) -> None:
     """Find prompts by what was written on them; rank true replies among twenty."""
+    if not subject.budget.ranked:
+        raise EvaluationError("it takes more texts than --fast allows", "evaluate without --fast")
     if subject.voice.kind == "dialogue":
-        if not subject.budget.ranked:
-            raise EvaluationError("ranking replies takes longer than --fast allows", "evaluate without --fast")
         chosen = spread(subject.tasks, subject.budget.ranked)
         replies = [task.reply for task in chosen]
         for rung, encoder in ((BASE, subject.plain), (VOICE, subject.encoder)):
@@ -222,6 +226,7 @@ PARTS: dict[str, Callable[[Subject], object]] = {
     "ladder": measure_ladder,
     "writing": measure_health,
     "likeness": measure_likeness,
+    "real or generated": measure_discriminability,
     "distances": measure_distances,
     "copying": measure_copying,
     "personal data": measure_personal_data,

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 RESAMPLES = 1000
 CONFIDENCE = 0.95
 Z = 1.959964
+TINY = 1e-9
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -49,12 +50,32 @@ def share(found: Sequence[bool], seed: int = 0, groups: Groups | None = None) ->
     return wilson(right, count)
 
 
-def wilson(share: float, count: int) -> Interval:
+def wilson(share: float, count: float, z: float = Z) -> Interval:
     """Bound a share of yes and no (Wilson, 1927)."""
-    z = Z
     middle = (share + z * z / (2 * count)) / (1 + z * z / count)
     half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / (1 + z * z / count)
     return Interval(share, max(0.0, middle - half), min(1.0, middle + half))
+
+
+def mean_probability(values: ArrayLike, error: float = 0.0) -> Interval:
+    """Average figures between 0 and 1. Near either end they lean to one side, and a few drawn again are too sure there.
+
+    So the bounds are Wilson's for as many yes and no as would vary so much (the effective size of Korn and Graubard,
+    1998). Few figures hardly tell how much they vary: one more is added that is as far off as can be. error: an
+    independent standard error of the whole.
+    """
+    from scipy.stats import t
+
+    numbers = np.asarray(values, dtype=np.float64)
+    count = len(numbers)
+    if count < 2:
+        return Interval(float(numbers.mean()) if count else np.nan, np.nan, np.nan)
+    value = float(numbers.mean())
+    within = min(max(value, TINY), 1 - TINY)
+    furthest = within * (1 - within)
+    variance = ((count - 1) * float(numbers.var(ddof=1)) + furthest) / count / count + error**2
+    bounds = wilson(within, furthest / variance, float(t.ppf((1 + CONFIDENCE) / 2, count - 1)))
+    return Interval(value, min(bounds.low, value), max(bounds.high, value))
 
 
 def jackknife(groups: Groups, measure: Callable[[Indices], float]) -> Interval:
@@ -78,12 +99,6 @@ def jackknife_error(left: Floats) -> float:
     """Return the standard error of a figure, given what it is without each of its parts: (parts,)."""
     count = len(left)
     return math.sqrt((count - 1) / count * float(((left - left.mean()) ** 2).sum()))
-
-
-def widened(found: Interval, error: float) -> Interval:
-    """Add an independent standard error to an interval: the squares of half-widths add up."""
-    below, above = (math.hypot(bound - found.value, Z * error) for bound in (found.low, found.high))
-    return Interval(found.value, found.value - below, found.value + above)
 
 
 def ratio(numerators: ArrayLike, denominators: ArrayLike, seed: int = 0, groups: Groups | None = None) -> Interval:

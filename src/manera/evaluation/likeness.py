@@ -203,13 +203,12 @@ def over_pieces(values: Sequence[float] | Floats, seed: int) -> Interval:
     return found if len(values) >= LEAST_PIECES else Interval(found.value, np.nan, np.nan)
 
 
-def likeness_of(verifier: Verifier, pieces: Sequence[Piece], seed: int) -> Interval:
+def likeness_of(verifier: Verifier, pieces: Sequence[Piece]) -> Interval:
     """Average likeness over pieces; its bounds know that other pieces, and another verifier, might have been had."""
-    found = over_pieces(verifier.likeness(pieces), seed)
-    if not np.isfinite(found.low):
-        return found
+    if len(pieces) < LEAST_PIECES:
+        return over_pieces(verifier.likeness(pieces), 0)
     refitted = verifier.likeness_refitted(pieces).mean(axis=1)
-    return Interval(*np.clip(intervals.widened(found, intervals.jackknife_error(refitted)), 0, 1).tolist())
+    return intervals.mean_probability(verifier.likeness(pieces), intervals.jackknife_error(refitted))
 
 
 def _folds(count: int) -> NDArray[np.intp]:

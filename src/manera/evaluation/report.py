@@ -15,6 +15,8 @@ from manera.records import replacing
 
 REPORT_JSON = "report.json"
 REPORT_HTML = "report.html"
+AGAINST = "against"
+"""What figures of another voice are named by, as in ``bits_per_byte.against.NAME``."""
 
 Better = Literal["higher", "lower", "nearer 0.5", "neither"]
 

@@ -18,10 +18,13 @@ class Retriever:
 
         self.tasks = list(tasks)
         self._vectorizer: Any = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True)
-        self._index = self._vectorizer.fit_transform([task.asked for task in self.tasks])
+        asked = [task.asked for task in self.tasks]
+        self._index = self._vectorizer.fit_transform(asked) if any(text.strip() for text in asked) else None
 
     def nearest(self, asked: str, count: int) -> list[Task]:
-        """Return the most similar first."""
+        """Return the most similar first; none where no training turn answers anything."""
+        if self._index is None:
+            return []
         similarity = (self._index @ self._vectorizer.transform([asked]).T).toarray()[:, 0]
         return [self.tasks[index] for index in np.argsort(-similarity, kind="stable")[:count]]
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 from torch import nn
 
 from manera.dataset.encoding import Encoder
@@ -37,8 +38,8 @@ from manera.evaluation.ladder import RUNGS, Prefixes, Rung
 from manera.evaluation.likeness import SIZES, Size, Verifier, cut, cut_to_learn, train_verifier
 from manera.evaluation.report import Better, Metric, metric
 from manera.evaluation.retrieval import Retriever
-from manera.evaluation.style import Piece
-from manera.evaluation.writing import Written, write_all
+from manera.evaluation.style import Piece, words
+from manera.evaluation.writing import Written, whole, write_all
 from manera.generation.engine import Engine
 from manera.generation.guard import Guard
 from manera.generation.llama_cpp import open_engine
@@ -53,19 +54,21 @@ IMITATION = "the untrained base, shown the author's examples"
 LEAST_TASKS = 8
 LEAST_BUNDLES = 6
 LEAST_BUNDLE = 5
-WORKERS = 4
+LEAST_IMITATED = 32
+SLOTS = 16
 CONTEXT = 1024
 DEFAULT_LENGTH = 512
 
 
 class Budget(NamedTuple):
-    """How much is measured: tokens scored on each rung, texts written by base and voice, whether the voice writes
-    without its guard too, texts for each other rung, replies ranked, tokens and texts for each dial setting, pieces
-    of each author that the verifier learns from, canaries that planted ones are ranked among, and replies written
-    alone to see what one costs."""
+    """How much is measured: tokens scored on each rung, texts written by base and voice, on prompts to which the
+    person wrote so many words, whether the voice writes without its guard too, texts for each other rung, replies
+    ranked, tokens and texts for each dial setting, pieces of each author that the verifier learns from, canaries that
+    planted ones are ranked among, and replies written alone to see what one costs."""
 
     scored_tokens: int
     texts: int
+    words: int
     unguarded: bool
     rung_texts: int
     ranked: int
@@ -79,6 +82,7 @@ class Budget(NamedTuple):
 FULL = Budget(
     scored_tokens=12_000,
     texts=120,
+    words=15_000,
     unguarded=True,
     rung_texts=40,
     ranked=20,
@@ -91,6 +95,7 @@ FULL = Budget(
 FAST = Budget(
     scored_tokens=1_500,
     texts=24,
+    words=600,
     unguarded=False,
     rung_texts=0,
     ranked=0,
@@ -174,14 +179,14 @@ class Subject:
     @cached_property
     def tasks(self) -> list[Task]:
         """What both are asked to write; raise EvaluationError where it is too little."""
-        found = spread(tasks(self.material.test, self.voice.kind), self.budget.texts)
+        found = tasks(self.material.test, self.voice.kind)
         if len(found) < LEAST_TASKS:
             raise EvaluationError(
                 f"{len(found)} held-out turns can be answered, and {LEAST_TASKS} are needed: "
                 f"{LEAST_TASKS - len(found)} more",
                 "train on a larger corpus",
             )
-        return found
+        return self._spread(found)
 
     @property
     def conversations(self) -> list[int]:
@@ -191,7 +196,12 @@ class Subject:
     @cached_property
     def earlier(self) -> list[Task]:
         """As many turns of the training text."""
-        return spread(tasks(self.material.training, self.voice.kind), self.budget.texts)
+        return self._spread(tasks(self.material.training, self.voice.kind))
+
+    def _spread(self, found: Sequence[Task]) -> list[Task]:
+        written = sum(len(words(task.reply)) for task in found)
+        enough = self.budget.words * len(found) // max(written, 1)
+        return spread(found, min(self.budget.texts, max(LEAST_TASKS, enough)))
 
     @cached_property
     def retriever(self) -> Retriever:
@@ -206,14 +216,14 @@ class Subject:
     @cached_property
     def guard(self) -> Guard:
         """What no reply of the voice may be, as it is used."""
-        return Guard(self.encoder, lambda: training_texts(self.voice.name))
+        return Guard(self.encoder, lambda: training_texts(self.voice.name), self.voice.fillers)
 
     @cached_property
     def judge(self) -> Judge:
         """A verifier that learned the author against others, who are noted as findings."""
         training = self.material.training
         others = gather(self.voice, training)
-        others[IMITATION] = [messages_of(one.text) for one in self.written[IMITATION]]
+        others[IMITATION] = [messages_of(text) for text in self._imitations()]
         self.findings.others = list(others)
         size = _piece_size(SIZES[self.voice.kind], [messages_of(task.reply) for task in self.tasks])
         own = cut_to_learn(own_writing(training), size)
@@ -229,14 +239,12 @@ class Subject:
 
     @cached_property
     def written(self) -> dict[str, list[Written]]:
-        """What was written on the tasks by base and voice, on fewer of them by the other rungs, and on training
-        prompts by the base that is shown the author's examples."""
+        """What was written on the tasks by base and voice, and on fewer of them by the other rungs."""
         asked = self.tasks
         with self.engine() as engine:
             found = {
                 BASE.name: self.write(engine, 0.0, self.prompts(self.plain, asked)),
                 VOICE.name: self.write(engine, 1.0, self.prompts(self.encoder, asked), self.guard),
-                IMITATION: self.write(engine, 0.0, self.prompts(self.plain, self.earlier, self._imitated)),
             }
             if self.budget.unguarded:
                 found[UNGUARDED] = self.write(engine, 1.0, self.prompts(self.encoder, asked))
@@ -265,9 +273,20 @@ class Subject:
         guard = self.guard if rung.voice_scale else None
         return self.write(engine, rung.voice_scale, self.prompts(encoder, asked, before), guard)
 
-    def _imitated(self, task: Task, room: int) -> list[int]:
-        room = min(ladder.RETRIEVED_TOKENS, room)
-        return self.retriever.shown(task.asked, self.voice.kind, self.plain, ladder.RETRIEVED, room, task)
+    def _imitations(self) -> list[str]:
+        """Let the base that is shown the author's examples write on training prompts, no longer than the author does
+        on average."""
+
+        def before(task: Task, room: int) -> list[int]:
+            room = min(ladder.RETRIEVED_TOKENS, room)
+            return self.retriever.shown(task.asked, self.voice.kind, self.plain, ladder.RETRIEVED, room, task)
+
+        own = sum(len(self.plain.text(task.reply)) for task in self.earlier) // max(len(self.earlier), 1)
+        most = min(max(own, LEAST_IMITATED), self.voice.sampling.max_new_tokens)
+        sampling = msgspec.structs.replace(self.voice.sampling, max_new_tokens=most)
+        prompts = self.prompts(self.plain, self.earlier, before)
+        with self.engine() as engine:
+            return [whole(one) for one in write_all(engine, prompts, sampling, {}, SLOTS, self.seed)]
 
     @contextmanager
     def engine(self) -> Iterator[Engine]:
@@ -278,7 +297,7 @@ class Subject:
                 yield remote
             return
         require_base(self.voice, base_model.read(self.base))
-        with open_engine(self.base / "base.gguf", self.adapters, slots=WORKERS, context_length=CONTEXT) as engine:
+        with open_engine(self.base / "base.gguf", self.adapters, slots=SLOTS, context_length=CONTEXT) as engine:
             yield engine
 
     @property
@@ -303,7 +322,7 @@ class Subject:
     ) -> list[Written]:
         """Write on prompts with the voice turned up so far, as it samples by default."""
         scale = {self.voice.name: voice_scale} if voice_scale else {}
-        return list(write_all(engine, prompts, self.voice.sampling, scale, WORKERS, self.seed, guard))
+        return list(write_all(engine, prompts, self.voice.sampling, scale, SLOTS, self.seed, guard))
 
     def texts(self) -> dict[str, list[str]]:
         """Return what was really written on the tasks, and what base and voice wrote."""

@@ -6,11 +6,14 @@ import numpy as np
 
 from manera.dataset.encoding import Encoder
 from manera.dataset.template import ChatTemplate
+from manera.errors import EvaluationError
 from manera.evaluation import intervals, ladder, scoring
-from manera.evaluation.held_out import Scored
+from manera.evaluation.distractors import SAME_AUTHOR_SHARE, long_texts, own_writing
+from manera.evaluation.held_out import Scored, read_part
 from manera.evaluation.intervals import Floats, Interval
 from manera.evaluation.ladder import BITS, RUNGS, Rung, Verdict
 from manera.evaluation.likeness import area_under_curve
+from manera.evaluation.report import AGAINST
 from manera.evaluation.subject import BASE, VOICE, Subject
 from manera.model.voice import read_voice, require_base
 
@@ -82,6 +85,13 @@ def measure_against(subject: Subject, name: str) -> None:
         return
     other = read_voice(name)
     require_base(other, subject.voice.base)
+    held_out = long_texts(own_writing(subject.material.test))
+    learned = held_out & long_texts(own_writing(read_part(other, "train")))
+    if len(learned) > SAME_AUTHOR_SHARE * len(held_out):
+        raise EvaluationError(
+            f"{name!r} learned {len(learned)} of the {len(held_out)} longer texts that are held out here",
+            "compare with a voice that was trained on the same corpus",
+        )
     template = ChatTemplate(other.chat_template, end_of_turn=other.end_of_turn)
     encoder = Encoder(subject.encoder.tokenizer, template)
     most = subject.budget.scored_tokens
@@ -90,5 +100,5 @@ def measure_against(subject: Subject, name: str) -> None:
     bits = scoring.nats(model, [one.encoded for one in stretches], 1.0) * BITS
     sizes = [one.bytes for one in stretches]
     found = intervals.ratio(bits, sizes, subject.seed)
-    subject.findings.rungs[name] = found
-    subject.add(f"bits_per_byte.{name}", found, "bits per byte", len(sizes), "lower", "stretches")
+    subject.findings.rungs[f"against {name}"] = found
+    subject.add(f"bits_per_byte.{AGAINST}.{name}", found, "bits per byte", len(sizes), "lower", "stretches")

@@ -1,5 +1,6 @@
 """What base and voice write on held-out prompts: the same prompts, several at a time, each with a seed of its own."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -18,6 +19,14 @@ class Written(msgspec.Struct, frozen=True):
     new_tokens: int
     seconds: float
     guarded: int = 0
+
+
+_UNFINISHED = re.compile(r"(?<=[.!?…\n])[^.!?…\n]*\Z|\s\S*\Z")
+
+
+def whole(written: Written) -> str:
+    """Return a text without the sentence or message, or else the word, in which it was cut off."""
+    return written.text if written.reason != "length" else _UNFINISHED.sub("", written.text, count=1)
 
 
 def write_all(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from manera.evaluation.report import Metric, read_report
+from manera.evaluation.report import AGAINST, Metric, read_report
 from manera.exports.parity import Check
 from manera.exports.readme import readme
 from manera.model import builtin
@@ -53,7 +53,8 @@ def _report(folder: Path) -> str:
     report = read_report(folder)
     if report is None:
         return ""
-    rows = "".join(_row(name, metric) for name, metric in report.metrics.items() if metric.value is not None)
+    own = {name: metric for name, metric in report.metrics.items() if AGAINST not in name.split(".")}
+    rows = "".join(_row(name, metric) for name, metric in own.items() if metric.value is not None)
     told = f"\n## Report\n\n| | value | interval | n | better |\n|---|---|---|---|---|\n{rows}"
     if report.recommended is None:
         return told

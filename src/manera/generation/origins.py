@@ -45,7 +45,7 @@ def persona_messages(examples: Iterable[Example]) -> Iterator[TrainingMessage]:
     for example in examples:
         asked: str | None = None
         for message in example.messages:
-            texts = [text.strip() for text in messages_of(message.content) if text.strip()]
+            texts = [text.strip() for text in messages_of(message.content)]
             if message.role == "assistant" and message.weight:
                 yield from (TrainingMessage(text, asked) for text in texts)
             if texts:

@@ -142,10 +142,14 @@ def voice_folder(name: str) -> Path:
     return voices_folder() / name
 
 
+def voice_names() -> list[str]:
+    """Return the names of the voices that are there, in order."""
+    return [manifest.parent.name for manifest in sorted(voices_folder().glob(f"*/{MANIFEST}"))]
+
+
 def list_voices() -> Iterator[Voice]:
-    """Yield the voices that are there, by name."""
-    for manifest in sorted(voices_folder().glob(f"*/{MANIFEST}")):
-        yield read_voice(manifest.parent.name)
+    """Yield the voices that are there, by name. Raises ModelError at one that is broken."""
+    return map(read_voice, voice_names())
 
 
 def read_voice(name: str) -> Voice:
@@ -154,7 +158,7 @@ def read_voice(name: str) -> Voice:
     try:
         return msgspec.json.decode(manifest.read_bytes(), type=Voice)
     except FileNotFoundError as error:
-        known = ", ".join(path.parent.name for path in sorted(voices_folder().glob(f"*/{MANIFEST}")))
+        known = ", ".join(voice_names())
         raise ModelError(
             f"no voice {name!r} in {voices_folder()}",
             f"voices: {known}" if known else "make one: manera up PATH",

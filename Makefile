@@ -22,7 +22,8 @@ format: .venv/installed     ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/installed      ## measure again what benchmarks/results holds; DATA is a folder of authors' folders
+bench: .venv/installed      ## measure speeds again; DATA is a folder of authors' folders
+	@test -d "$(DATA)" || { echo "make bench DATA=FOLDER, a folder of authors' folders"; exit 2; }
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,bench]'
 	$(BIN)/python benchmarks/ingest.py --save
 	$(BIN)/python benchmarks/generate.py --save
@@ -31,6 +32,7 @@ bench: .venv/installed      ## measure again what benchmarks/results holds; DATA
 	$(BIN)/python benchmarks/train.py pushkin --data $(DATA) --save
 
 results: .venv/installed    ## write docs/results.md; DATA holds prose_ru, plays_ru and blog_ru
+	@test -d "$(DATA)" || { echo "make results DATA=FOLDER, which holds prose_ru, plays_ru and blog_ru"; exit 2; }
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,bench]'
 	$(BIN)/python benchmarks/results.py --data $(DATA)
 

@@ -80,10 +80,14 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     weight: int = 1
 
 
-class Example(msgspec.Struct, frozen=True):
-    """One list of messages to learn from."""
+class Example(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One list of messages to learn from.
+
+    conversation: which of its part of the dataset it was cut from, or which post; None where that is not known.
+    """
 
     messages: tuple[Message, ...]
+    conversation: int | None = None
 
 
 class TrainingStep(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -88,6 +88,14 @@ def test_one_strange_message_does_not_stop_a_dataset(tiny_base: Path) -> None:
     assert [e.messages[-1].content for e in dataset.examples["train"]] == strange
 
 
+def test_what_is_cut_from_one_conversation_says_so(tiny_base: Path) -> None:
+    dataset = make(tiny_base, "dialogue", 64, said("что?", "да"), said(*LINES[:2] * 3), said("ну?", "нет"))
+    numbers = [example.conversation for example in dataset.examples["train"]]
+    assert numbers == sorted(numbers, key=lambda number: number or 0)
+    assert set(numbers) == {0, 1, 2}
+    assert len(numbers) > 3
+
+
 def faulty(encoder: Encoder) -> Iterator[tuple[str, Encoded, Example]]:
     example = Example((Message("user", "как дела"), Message("assistant", "хорошо")))
     good = encoder.example(example)

@@ -26,7 +26,7 @@ def learned(examples: list[Example]) -> list[str]:
 
 @given(st.lists(st.text(st.characters(exclude_characters="\r")), min_size=1))
 def test_a_bursts_messages_and_their_line_breaks_come_back_exactly(texts: list[str]) -> None:
-    assert messages_of(burst(texts)) == texts
+    assert messages_of(burst(texts)) == [text for text in texts if text.strip()]
 
 
 def test_a_windows_line_break_is_one_line_break() -> None:

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from torch import nn
 
+from manera.cli.evaluating import write_pairs
 from manera.corpus.storage import open_corpus, write
 from manera.dataset.building import encode
 from manera.dataset.examples import messages_of
 from manera.dataset.packing import pack
-from manera.errors import EvaluationError
+from manera.errors import EvaluationError, SettingsError
 from manera.evaluation import scoring
 from manera.evaluation.blind import read_votes, write_blind
 from manera.evaluation.canaries import measure_canaries
@@ -30,8 +31,9 @@ from manera.evaluation.ladder import RUNGS, gate
 from manera.evaluation.likeness import LEAST_PIECES, Size, cut
 from manera.evaluation.page import write_page
 from manera.evaluation.retrieval import Retriever
+from manera.evaluation.russian import in_russian
 from manera.evaluation.subject import Subject, open_subject
-from manera.evaluation.worth import measure_ladder
+from manera.evaluation.worth import measure_against, measure_ladder
 from manera.evaluation.writing import Written, whole
 from manera.generation.engine import FinishReason
 from manera.model import lora, packed
@@ -119,6 +121,16 @@ def test_the_page_needs_no_network_and_shows_what_was_written(evaluated: Evaluat
         assert "http" not in page.replace("http-equiv", "")
         assert page.count("<svg") == 4
         assert evaluated.findings.shown[0].real.strip()[:20] in page
+
+
+def test_a_russian_page_says_everything_in_russian(evaluated: Evaluated) -> None:
+    report = evaluated.report
+    said = {*report.not_measured, *report.not_measured.values(), *report.compared_with[:1]}
+    for found in report.metrics.values():
+        said |= {found.unit, found.unit_of_n, found.better}
+    assert {text for text in said if in_russian(text) == text} <= {"voice_scale"}
+    assert in_russian("bits, 9 at most") == "бит, не больше 9"
+    assert in_russian("File exists") == "File exists"
 
 
 def test_the_page_draws_the_dial_and_how_much_text_is_enough(evaluated: Evaluated, tmp_path: Path) -> None:
@@ -312,6 +324,25 @@ def give_adapter(giver: str, taker: str) -> None:
 
 
 @pytest.mark.usefixtures("two_voices")
+def test_another_voice_is_scored_beside_this_one_whatever_it_is_called(subject: Subject) -> None:
+    measure_against(subject, "gleb")
+    assert set(subject.metrics) == {"bits_per_byte.against.gleb"}
+    assert set(subject.findings.rungs) == {"against gleb"}
+
+
+def test_a_voice_that_learned_what_is_held_out_here_is_no_match(subject: Subject) -> None:
+    dataset = voice_folder("tasya") / "dataset"
+    kept = (dataset / "train.jsonl").read_bytes()
+    assert subject.material.test
+    try:
+        (dataset / "train.jsonl").write_bytes(kept + (dataset / "test.jsonl").read_bytes())
+        with pytest.raises(EvaluationError, match="longer texts that are held out here"):
+            measure_against(subject, "tasya")
+    finally:
+        (dataset / "train.jsonl").write_bytes(kept)
+
+
+@pytest.mark.usefixtures("two_voices")
 def test_a_voice_trained_on_another_author_is_refused(tiny_base: Path) -> None:
     assert measure_ladder(open_subject("gleb", fast=True, base=tiny_base)).recommended
     give_adapter("not-gleb", "gleb")
@@ -370,11 +401,27 @@ def test_one_stretch_alone_recommends_nothing_and_says_so_without_bounds() -> No
     assert "nan" not in verdict.because("en") + verdict.because("ru")
 
 
+def test_stretches_of_one_conversation_recommend_no_more_than_it_does() -> None:
+    assert gate(bits(1.2, 1.0), [100] * 30, None, groups=[0] * 30).reason == "no better"
+    of_few, of_each = (
+        gate(bits(1.2, 1.19), [100] * 30, None, groups=g).difference for g in ([0, 1, 2] * 10, range(30))
+    )
+    assert of_few.value == pytest.approx(of_each.value)
+    assert gate(bits(1.2, 1.0), [100] * 30, None, groups=[0, 1, 2] * 10).recommended
+
+
 def test_a_voice_that_does_not_know_its_own_text_is_refused() -> None:
     verdict = gate(bits(1.2, 1.0), [100] * 30, UNKNOWN)
     assert verdict.reason == "other words"
     assert "other words" in verdict.because("en")
     assert "других словах" in verdict.because("ru")
+
+
+def test_a_page_for_people_may_have_few_pairs(subject: Subject) -> None:
+    subject.budget = subject.budget._replace(texts=3)
+    assert len(subject.tasks) == 3
+    with pytest.raises(SettingsError, match="no page in 'de'"):
+        write_pairs("tasya", 3, 0, "de", [])
 
 
 def test_people_are_counted_against_the_key(tmp_path: Path) -> None:

@@ -99,6 +99,16 @@ def test_too_little_held_out_text_is_scored_and_says_how_much_is_missing(subject
     assert measured(report) == {"bits_per_byte", "perplexity", "memory", "personal_data", "forgotten", "cost"}
 
 
+def test_too_little_held_out_text_still_has_a_dial(subject: Subject) -> None:
+    whole = read_material(subject.voice)
+    subject.material = Material(subject.voice, whole.training, whole.test[:3])
+    subject.budget = subject.budget._replace(dial_tokens=300, dial_texts=2)
+    report = report_of(subject)
+    assert report.not_measured["dial"].endswith("and 8 are needed: 5 more")
+    assert report.metrics["dial.recommended"].value is not None
+    assert not any(name.startswith("dial.likeness") for name in report.metrics)
+
+
 def test_a_voice_of_another_tokenizer_is_counted_and_not_scored(subject: Subject) -> None:
     other = msgspec.structs.replace(subject.voice.base, vocabulary_sha256="0" * 64)
     subject.voice = msgspec.structs.replace(subject.voice, base=other)

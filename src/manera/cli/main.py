@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from manera import config
-from manera.errors import ManeraError
+from manera.errors import ManeraError, SettingsError
 
 app = typer.Typer(
     help="From the words that someone wrote to a model that writes like them.",
@@ -33,6 +33,7 @@ MaxLength = Annotated[int | None, typer.Option(help="Tokens of the longest examp
 Precision = Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or int8.")]
 Compile = Annotated[str | None, typer.Option(help="Compile the layers: auto, on or off.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of the adapter and of the order of examples.")]
+Drawn = Annotated[int | None, typer.Option("--seed", help="Seed of what is drawn: with the same one, the same reply.")]
 Languages = Annotated[str, typer.Option(help="Languages whose tokens the base keeps, by comma.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Replace what has this name already.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
@@ -110,7 +111,7 @@ def write(
     text: Annotated[str, typer.Argument(help="What to answer, to write about or to continue.")],
     temperature: Temperature = None,
     max_tokens: MaxTokens = None,
-    seed: Seed = None,
+    seed: Drawn = None,
     guard: Guarded = True,
 ) -> None:
     """Write one text to stdout, as it is made."""
@@ -124,7 +125,7 @@ def chat(
     voice: VoiceName,
     temperature: Temperature = None,
     max_tokens: MaxTokens = None,
-    seed: Seed = None,
+    seed: Drawn = None,
     guard: Guarded = True,
 ) -> None:
     """Talk to a voice in the terminal."""
@@ -170,6 +171,11 @@ def evaluate(
         evaluating.show_votes(voice, votes, json)
         return
     if blind is not None:
+        if fast or curve or against or json:
+            raise SettingsError(
+                "--blind writes pairs for people and measures nothing",
+                "leave out --fast, --curve, --against and --json",
+            )
         evaluating.write_pairs(voice, blind, seed, language, url or [])
         return
     evaluating.evaluate_voice(voice, against or [], fast, curve, seed, language, url or [], json)

@@ -68,7 +68,7 @@ def open_corpus(folder: Path) -> Corpus:
 
     Raises CorpusError when it is absent, broken, or was changed.
     """
-    again = "import it again: manera import PATH --replace"
+    again = f"import it again: manera import PATH --to {folder} --replace"
     try:
         manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
         found = fingerprint(folder / UTTERANCES).sha256

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from manera.dataset import examples
 from manera.dataset.encoding import Encoded, Encoder
 from manera.dataset.lint import check
@@ -84,11 +86,11 @@ def _examples(
         return [example for example in made if _fits(example, encoder, max_length, dropped)]
     dialogues = []
     markup = _tokens_around_a_turn(encoder)
-    for conversation in conversations:
+    for number, conversation in enumerate(conversations):
         found, too_long = examples.dialogues(
             conversation, speaker_id, max_length - 1, lambda text: len(encoder.text(text)) + markup
         )
-        dialogues += found
+        dialogues += [msgspec.structs.replace(example, conversation=number) for example in found]
         dropped[examples.TOO_LONG] += too_long
     return dialogues
 

@@ -37,7 +37,7 @@ def example_kind(conversations: Iterable[Conversation], speaker_id: str) -> Exam
 
 
 def burst(texts: Sequence[str]) -> str:
-    """Write the messages of a turn as one string from which ``messages_of`` gets them back."""
+    """Write the messages of a turn as one string from which ``messages_of`` gets them back, but for blank ones."""
     return MESSAGE_BOUNDARY.join(text.replace("\r\n", "\n").replace("\n", LINE_BREAK) for text in texts)
 
 
@@ -120,13 +120,15 @@ def posts(
     """
     asked: list[str | None] = []
     texts: list[str] = []
-    for conversation in conversations:
+    numbers: list[int] = []
+    for number, conversation in enumerate(conversations):
         parts = list(sections("\n".join(_own_texts(conversation, speaker_id)), is_short))
         asked += [conversation.title, *[None] * (len(parts) - 1)]
         texts += parts
-    for title, text, topic in zip(asked, texts, topics(texts), strict=True):
+        numbers += [number] * len(parts)
+    for title, text, topic, number in zip(asked, texts, topics(texts), numbers, strict=True):
         prompt = instruction.format(topic=title or topic)
-        yield Example((Message("user", prompt), Message("assistant", text)))
+        yield Example((Message("user", prompt), Message("assistant", text)), number)
 
 
 def sections(text: str, is_short: Callable[[str], bool]) -> Iterator[str]:

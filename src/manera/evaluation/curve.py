@@ -119,4 +119,5 @@ def _score(subject: Subject, model: nn.Module, voice_scale: float) -> Interval:
     encoder = subject.encoder if voice_scale else subject.plain
     stretches = subject.stretches("test", encoder, subject.budget.scored_tokens)
     bits = scoring.nats(model, [one.encoded for one in stretches], voice_scale) * BITS
-    return intervals.ratio(bits, [one.bytes for one in stretches], subject.seed)
+    groups = [one.conversation for one in stretches]
+    return intervals.ratio(bits, [one.bytes for one in stretches], subject.seed, groups)

@@ -20,17 +20,21 @@ def measure_dial(subject: Subject) -> None:
     if not subject.budget.dial_tokens:
         raise EvaluationError("the dial takes longer than --fast allows", "evaluate without --fast")
     stretches = subject.stretches("test", subject.encoder, subject.budget.dial_tokens)
-    sizes = np.array([one.bytes for one in stretches], dtype=np.float64)
+    sizes = [one.bytes for one in stretches]
+    groups = [one.conversation for one in stretches]
     bits = np.array([scoring.nats(subject.model, [one.encoded for one in stretches], scale) * BITS for scale in DIAL])
     for scale, own in zip(DIAL, bits, strict=True):
-        found = intervals.ratio(own, sizes, subject.seed)
+        found = intervals.ratio(own, sizes, subject.seed, groups)
         subject.add(f"dial.bits_per_byte.{scale:g}", found, "bits per byte", len(sizes), "lower", "stretches")
         general = f"general-{subject.language}"
         forgotten = forgetting.bits_per_byte(subject.model, subject.encoder, scale, general)
         n = len(forgetting.paragraphs(general))
         subject.add(f"dial.forgotten.{scale:g}", forgotten, "bits per byte", n, "lower", "paragraphs")
         subject.findings.dial.append(DialPoint(scale, found.value, forgotten.value))
-    best = intervals.statistic(len(sizes), lambda drawn: np.array(DIAL)[bits[:, drawn].sum(-1).argmin(0)], subject.seed)
+    of_each = np.array([bits[:, np.equal(groups, group)].sum(-1) for group in np.unique(groups)]).T
+    best = intervals.statistic(
+        of_each.shape[1], lambda drawn: np.array(DIAL)[of_each[:, drawn].sum(-1).argmin(0)], subject.seed
+    )
     subject.add("dial.recommended", best, "voice_scale", len(sizes), "neither", "stretches")
     made = _written(subject)
     for index, point in enumerate(subject.findings.dial):

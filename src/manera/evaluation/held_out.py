@@ -20,7 +20,10 @@ LEAST_TURNS = 8
 
 
 class Task(NamedTuple):
-    """What stood before, and what the person wrote then; conversation numbers the held-out conversation."""
+    """What stood before, and what the person wrote then.
+
+    conversation: what is drawn together to bound a figure: a conversation, a post, or a stretch of running text alone.
+    """
 
     conversation: int
     messages: tuple[Message, ...]
@@ -33,8 +36,10 @@ class Task(NamedTuple):
 
 
 class Scored(NamedTuple):
-    """A held-out stretch to be scored: its text before, its ids, and the bytes of what is supervised."""
+    """A held-out stretch to be scored: its conversation, as in ``Task``, its text before, its ids, and the bytes of
+    what is supervised."""
 
+    conversation: int
     asked: str
     encoded: Encoded
     bytes: int
@@ -101,7 +106,12 @@ def _replies(examples: Sequence[Example]) -> Iterator[Task]:
         for place, message in enumerate(example.messages):
             before = example.messages[:place]
             if message.role == "assistant" and message.weight and before and before[-1].role == "user":
-                yield Task(index, before, message.content)
+                yield Task(_conversation(example, index), before, message.content)
+
+
+def _conversation(example: Example, index: int) -> int:
+    """Number a conversation; of voices trained before that was noted every example is one of its own."""
+    return index if example.conversation is None else example.conversation
 
 
 def _continuations(examples: Sequence[Example]) -> Iterator[Task]:
@@ -136,21 +146,27 @@ def to_score(examples: Sequence[Example], kind: ExampleKind, encoder: Encoder, m
     if kind == "continuation":
         return list(_windows(examples, encoder, max_length))
     found = []
-    for example in examples:
+    for index, example in enumerate(examples):
         own = [message.content for message in example.messages if message.role == "assistant" and message.weight]
         first = next(i for i, message in enumerate(example.messages) if message.role == "assistant" and message.weight)
         asked = example.messages[first - 1].content if first else ""
-        found.append(Scored(asked, encoder.example(example), sum(len(text.encode()) for text in own)))
+        found.append(
+            Scored(
+                _conversation(example, index), asked, encoder.example(example), sum(len(text.encode()) for text in own)
+            )
+        )
     return found
 
 
 def _windows(examples: Sequence[Example], encoder: Encoder, max_length: int) -> Iterator[Scored]:
+    number = 0
     for example in examples:
         before = ""
         for window in encoder.windows(example.messages[0].content, max_length):
             text = encoder.decode(window.input_ids)
             if text:
-                yield Scored(before, window, len(text.encode()))
+                yield Scored(number, before, window, len(text.encode()))
+                number += 1
             before = " ".join(text.split()[-PROMPT_WORDS:])
 
 

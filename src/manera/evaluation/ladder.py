@@ -12,7 +12,7 @@ from manera.dataset.encoding import Encoder
 from manera.evaluation import intervals
 from manera.evaluation.distractors import language_of, own_writing
 from manera.evaluation.held_out import Material, Scored, after_prefix
-from manera.evaluation.intervals import Interval
+from manera.evaluation.intervals import Groups, Interval
 from manera.evaluation.retrieval import Retriever
 from manera.evaluation.scoring import nats
 from manera.evaluation.style import pictures, words
@@ -142,16 +142,22 @@ def _told(found: Interval, language: str) -> str:
     return f"{found.value:+.3f} {unit}{bounds}"
 
 
-def gate(bits: Mapping[str, Floats], sizes: Sequence[int], knowledge: Interval | None, seed: int = 0) -> Verdict:
+def gate(
+    bits: Mapping[str, Floats],
+    sizes: Sequence[int],
+    knowledge: Interval | None,
+    seed: int = 0,
+    groups: Groups | None = None,
+) -> Verdict:
     """Recommend a voice only where it surely beats everything that needs no training.
 
-    bits: of each stretch by rung. knowledge: how many bits per byte the adapter gains more on its own training text
-    than on held-out text; an adapter that learned another author gains nothing more there. None where it is known
-    what the adapter learned.
+    bits: of each stretch by rung. groups: the conversation of each stretch. knowledge: how many bits per byte the
+    adapter gains more on its own training text than on held-out text; an adapter that learned another author gains
+    nothing more there. None where it is known what the adapter learned.
     """
     untrained = min((rung.name for rung in RUNGS if not rung.voice_scale), key=lambda name: bits[name].sum())
     trained = min((rung.name for rung in RUNGS if rung.voice_scale), key=lambda name: bits[name].sum())
-    found = intervals.ratio(bits[trained] - bits[untrained], sizes, seed)
+    found = intervals.ratio(bits[trained] - bits[untrained], sizes, seed, groups)
     reason: Reason = "better"
     if not found.high < 0:
         reason = "no better"

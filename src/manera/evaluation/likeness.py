@@ -1,7 +1,8 @@
 """Did this author write it? A verifier of authorship, trained on the author against others.
 
 Its settings were chosen on works that no figure is reported for (``benchmarks/meters.py``), and on nothing of the
-voice's. What it learned it says as a probability at even odds: 0.5 is where the author and the others are as likely.
+voice's; only EXTREME_SHARE with the voices of docs/results.md in view. What it learned it says as a probability at even
+odds: 0.5 is where the author and the others are as likely.
 """
 
 from collections.abc import Mapping, Sequence

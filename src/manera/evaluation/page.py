@@ -12,6 +12,7 @@ from manera.evaluation import charts
 from manera.evaluation.findings import Findings
 from manera.evaluation.intervals import Interval
 from manera.evaluation.report import REPORT_HTML, Metric, Report
+from manera.evaluation.russian import in_russian
 from manera.records import TrainingStep, replacing
 
 TEMPLATES = Path(__file__).parent / "texts"
@@ -89,7 +90,7 @@ WORDS: dict[str, dict[str, str]] = {
         "recommended": "Рекомендуется",
         "refused": "Не рекомендуется",
         "unknown": "Рекомендации нет: проверить не удалось",
-        "base": "без обучения",
+        "base": "сама модель",
         "voice": "голос",
         "real": "настоящее",
         "base + note": "модель + описание",
@@ -188,11 +189,12 @@ def write_page(
         kinds=KINDS[language],
         persona=persona,
         report=report,
-        because=report.because if findings.verdict is None else findings.verdict.because(language, words),
+        because=findings.verdict.because(language, words) if findings.verdict else report.because,
         findings=findings,
         tiles=list(_tiles(report, words)),
         figures=list(_figures(report, findings, steps, words)),
         number=number,
+        said=in_russian if language == "ru" else str,
     )
     path = folder / REPORT_HTML
     with replacing(path) as unfinished:

@@ -26,19 +26,20 @@ def measure_ladder(subject: Subject, is_origin_known: bool = False) -> Verdict:
     most = subject.budget.scored_tokens
     held_out = {rung.name: subject.stretches("test", _encoder(subject, rung), most) for rung in RUNGS}
     sizes = [one.bytes for one in held_out[VOICE.name]]
+    groups = [one.conversation for one in held_out[VOICE.name]]
     bits: dict[str, Floats] = {}
     for rung in RUNGS:
         bits[rung.name] = _bits(subject, rung, held_out[rung.name])
-        found = intervals.ratio(bits[rung.name], sizes, subject.seed)
+        found = intervals.ratio(bits[rung.name], sizes, subject.seed, groups)
         subject.findings.rungs[rung.name] = found
         subject.add(f"bits_per_byte.{rung.name}", found, "bits per byte", len(sizes), "lower", "stretches")
         tokens = [one.encoded.supervised_tokens for one in held_out[rung.name]]
-        nats = intervals.ratio(bits[rung.name] / BITS, tokens, subject.seed)
+        nats = intervals.ratio(bits[rung.name] / BITS, tokens, subject.seed, groups)
         perplexity = Interval(*np.exp(nats).tolist())
         subject.add(f"perplexity.{rung.name}", perplexity, "perplexity of a token", len(sizes), "lower", "stretches")
     gains = bits[BASE.name] - bits[VOICE.name]
-    knowledge = None if is_origin_known else measure_knowledge(subject, gains, sizes)
-    verdict = ladder.gate(bits, sizes, knowledge, subject.seed)
+    knowledge = None if is_origin_known else measure_knowledge(subject, gains, held_out[VOICE.name])
+    verdict = ladder.gate(bits, sizes, knowledge, subject.seed, groups)
     subject.findings.verdict = verdict
     return verdict
 
@@ -51,14 +52,16 @@ def _bits(subject: Subject, rung: Rung, stretches: Sequence[Scored]) -> Floats:
     return ladder.score(rung, subject.model, stretches, subject.prefixes, _encoder(subject, rung))
 
 
-def measure_knowledge(subject: Subject, unseen: Floats, unseen_sizes: Sequence[int]) -> Interval:
+def measure_knowledge(subject: Subject, unseen: Floats, held_out: Sequence[Scored]) -> Interval:
     """Compare what the adapter gains on training text with what it gains on held-out text, in bits per byte."""
     most = subject.budget.scored_tokens
     stretches = {rung.name: subject.stretches("train", _encoder(subject, rung), most) for rung in (BASE, VOICE)}
-    seen_sizes = [one.bytes for one in stretches[VOICE.name]]
+    known = stretches[VOICE.name]
     seen = np.subtract(*(_bits(subject, rung, stretches[rung.name]) for rung in (BASE, VOICE)))
     border = len(seen)
-    gains, sizes = np.concatenate([seen, unseen]), np.concatenate([seen_sizes, unseen_sizes]).astype(float)
+    gains, sizes = np.concatenate([seen, unseen]), np.array([float(one.bytes) for one in (*known, *held_out)])
+    # conversations of either part are numbered from 0
+    groups = [*(one.conversation for one in known), *(-1 - one.conversation for one in held_out)]
 
     def curve(drawn: np.ndarray) -> float:
         per_byte = gains[drawn] / sizes[drawn]
@@ -70,11 +73,10 @@ def measure_knowledge(subject: Subject, unseen: Floats, unseen_sizes: Sequence[i
             return float("nan")
         return float(gains[own].sum() / sizes[own].sum() - gains[other].sum() / sizes[other].sum())
 
-    singles = range(len(gains))
-    found = intervals.of_groups(singles, advantage, intervals.RESAMPLES, subject.seed)
+    found = intervals.of_groups(groups, advantage, intervals.RESAMPLES, subject.seed)
     n = len(gains)
     subject.add("memory.gain_on_training_text", found, "bits per byte", n, "neither", "stretches")
-    membership = intervals.of_groups(singles, curve, seed=subject.seed)
+    membership = intervals.of_groups(groups, curve, seed=subject.seed)
     subject.add("memory.membership_auc", membership, "area under the curve", n, "nearer 0.5", "stretches")
     return found
 
@@ -99,6 +101,6 @@ def measure_against(subject: Subject, name: str) -> None:
     model = scoring.load_model(subject.base, other)
     bits = scoring.nats(model, [one.encoded for one in stretches], 1.0) * BITS
     sizes = [one.bytes for one in stretches]
-    found = intervals.ratio(bits, sizes, subject.seed)
+    found = intervals.ratio(bits, sizes, subject.seed, [one.conversation for one in stretches])
     subject.findings.rungs[f"against {name}"] = found
     subject.add(f"bits_per_byte.{AGAINST}.{name}", found, "bits per byte", len(sizes), "lower", "stretches")

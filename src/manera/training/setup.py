@@ -91,7 +91,10 @@ def _device(config: TrainingConfig) -> str:
     try:
         torch.empty(0, device=config.device)
     except (RuntimeError, AssertionError) as error:  # torch asserts that it was built for CUDA
-        raise TrainingError(f"there is no device {config.device!r} here", "train with --device auto") from error
+        raise TrainingError(
+            f"there is no device {config.device!r} here",
+            "leave device out of [training] in manera.toml and out of the environment",
+        ) from error
     return config.device
 
 

@@ -36,6 +36,9 @@ PEER = "-trl"
 RANK, ALPHA, DROPOUT = 16, 32, 0.05  # trl.ModelConfig's
 MINUTES = 4.0
 LARGE = 100
+UNSURE = " or earlier; likeness of manera's voice and of TRL's by different verifiers, not to be compared"
+"""What is known of rows that were measured before each noted its own commit."""
+
 BUDGET = {"scored_tokens": 3_000, "texts": 32, "rung_texts": 12, "dial_tokens": 2_500, "dial_texts": 6, "replies": 4}
 """A quarter of what ``manera evaluate`` takes, so that eight evaluations end in time."""
 
@@ -450,7 +453,7 @@ def main() -> None:
         train_peer(given.peer, given.peer_seconds)
         return
     known = json.loads(given.results.read_text("utf-8")) if given.results.is_file() else {"rows": {}}
-    rows = {name: {"commit": f"{known['commit']} or earlier", **row} for name, row in known["rows"].items()}
+    rows = {name: {"commit": f"{known['commit']}{UNSURE}", **row} for name, row in known["rows"].items()}
 
     def write() -> None:
         document = {
@@ -465,6 +468,7 @@ def main() -> None:
         given.results.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", "utf-8")
         given.page.write_text(page(document), "utf-8")
 
+    write()
     wanted = {name: source for name, source in sources(given.data).items() if not given.only or name in given.only}
     for name, source in wanted.items():
         if given.renew:

@@ -26,6 +26,7 @@ from manera.evaluation.distractors import gather, own_writing
 from manera.evaluation.evaluate import Evaluated, Part, evaluate
 from manera.evaluation.findings import CurvePoint, DialPoint, Findings, SideBySide
 from manera.evaluation.held_out import Task, after_prefix
+from manera.evaluation.imitation import imitate
 from manera.evaluation.intervals import Interval
 from manera.evaluation.ladder import RUNGS, gate
 from manera.evaluation.likeness import LEAST_PIECES, Size, cut
@@ -268,6 +269,31 @@ def test_what_was_cut_off_is_not_taken_for_manner() -> None:
     assert kept("Один\nДва тр").splitlines() == ["Один"]
     assert kept("Один два тр") == "Один два"
     assert kept("Один. Два тр", "stop") == "Один. Два тр"
+
+
+def test_every_evaluation_of_a_voice_asks_the_same_verifier(
+    subject: Subject, evaluated: Evaluated, tiny_base: Path
+) -> None:
+    assert evaluated.report.metrics["likeness.real"].value is not None
+    (kept,) = voice_folder("tasya").glob("imitation-*.json")
+    written = kept.stat().st_mtime_ns
+    other = open_subject("tasya", fast=True, seed=1, base=tiny_base)
+    one, two = (each.judge for each in (subject, other))
+    pieces = one.pieces([task.reply for task in subject.tasks])
+    assert one.verifier.likeness(pieces).tolist() == two.verifier.likeness(pieces).tolist()
+    assert kept.stat().st_mtime_ns == written
+    assert kept.stat().st_mode & 0o077 == 0
+
+
+def test_a_broken_imitation_is_written_again(tmp_path: Path, subject: Subject) -> None:
+    prompts = subject.prompts(subject.plain, subject.tasks[:2])
+    sampling = msgspec.structs.replace(subject.voice.sampling, max_new_tokens=8)
+    written = imitate(tmp_path, subject.engine, prompts, sampling, 2)
+    (kept,) = tmp_path.iterdir()
+    for broken in (b"[", b'["\xff"]', b"{}"):
+        kept.write_bytes(broken)
+        assert len(imitate(tmp_path, subject.engine, prompts, sampling, 2)) == len(written) == 2
+        assert len(json.loads(kept.read_bytes())) == 2
 
 
 def test_a_broken_dataset_of_another_voice_leaves_this_one_measured(subject: Subject, tiny_base: Path) -> None:

@@ -33,13 +33,14 @@ from manera.evaluation.held_out import (
     to_score,
     within,
 )
+from manera.evaluation.imitation import imitate
 from manera.evaluation.intervals import Interval
 from manera.evaluation.ladder import RUNGS, Prefixes, Rung
 from manera.evaluation.likeness import SIZES, Size, Verifier, cut, cut_to_learn, train_verifier
 from manera.evaluation.report import Better, Metric, metric
 from manera.evaluation.retrieval import Retriever
 from manera.evaluation.style import Piece, words
-from manera.evaluation.writing import Written, whole, write_all
+from manera.evaluation.writing import Written, write_all
 from manera.generation.engine import Engine
 from manera.generation.guard import Guard
 from manera.generation.llama_cpp import open_engine
@@ -274,8 +275,7 @@ class Subject:
         return self.write(engine, rung.voice_scale, self.prompts(encoder, asked, before), guard)
 
     def _imitations(self) -> list[str]:
-        """Let the base that is shown the author's examples write on training prompts, no longer than the author does
-        on average."""
+        """Let the base imitate the author on training prompts, no longer than the author writes on average."""
 
         def before(task: Task, room: int) -> list[int]:
             room = min(ladder.RETRIEVED_TOKENS, room)
@@ -285,8 +285,7 @@ class Subject:
         most = min(max(own, LEAST_IMITATED), self.voice.sampling.max_new_tokens)
         sampling = msgspec.structs.replace(self.voice.sampling, max_new_tokens=most)
         prompts = self.prompts(self.plain, self.earlier, before)
-        with self.engine() as engine:
-            return [whole(one) for one in write_all(engine, prompts, sampling, {}, SLOTS, self.seed)]
+        return imitate(voice_folder(self.voice.name), self.engine, prompts, sampling, SLOTS)
 
     @contextmanager
     def engine(self) -> Iterator[Engine]:

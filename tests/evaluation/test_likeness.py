@@ -71,7 +71,7 @@ def test_bounds_of_likeness_know_the_verifiers_chance(pieces: dict[str, tuple[Cu
     (tasya, unseen), (gleb, _) = pieces.values()
     verifier = train_verifier(tasya, {"Глеб": gleb}, most=40)
     of_pieces = intervals.mean_probability(verifier.likeness(unseen.pieces))
-    found = likeness_of(verifier, unseen.pieces)
+    found = likeness_of(verifier, unseen.pieces, len(unseen.pieces))
     assert found.value == pytest.approx(of_pieces.value)
     assert 0 <= found.low < of_pieces.low < of_pieces.high < found.high <= 1
 

@@ -80,6 +80,13 @@ def test_probabilities_near_an_end_are_not_too_sure(shape: tuple[float, float], 
     assert all(0 <= one.low <= one.value <= one.high <= 1 for one in found)
 
 
+def test_pieces_of_few_texts_tell_no_more_than_the_texts() -> None:
+    values = np.random.default_rng(1).beta(1, 3, 40)
+    of_few, of_each = (intervals.mean_probability(values, texts=texts) for texts in (10, 40))
+    assert of_few.low < of_each.low < of_each.high < of_few.high
+    assert of_each == intervals.mean_probability(values)
+
+
 def test_probabilities_that_are_all_the_same_have_bounds() -> None:
     for value in (0.0, 1.0, 0.5):
         found = intervals.mean_probability([value] * 6)

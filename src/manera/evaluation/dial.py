@@ -52,7 +52,7 @@ def _written(subject: Subject) -> dict[float, list[str]]:
 def _judged(subject: Subject, scale: float, texts: list[str]) -> tuple[float, float]:
     """Say how like the author it is what was written at one setting, and how much of it is copied."""
     pieces = subject.judge.pieces(texts)
-    likeness = likeness_of(subject.judge.verifier, pieces)
+    likeness = likeness_of(subject.judge.verifier, pieces, len(texts))
     subject.add(f"dial.likeness.{scale:g}", likeness, LIKENESS, len(pieces), "higher", "pieces")
     run = RUNS[0]
     shares = [subject.source.copied_words(text, run) for text in texts]

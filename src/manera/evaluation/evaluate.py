@@ -120,7 +120,7 @@ def measure_likeness(subject: Subject) -> None:
     for who, made in {"real": texts["real"], **{rung: made for rung, made in by_rung.items() if made}}.items():
         pieces = judge.pieces(made)
         better: Better = "higher" if who.startswith(VOICE.name) else "neither"
-        likeness = likeness_of(judge.verifier, pieces)
+        likeness = likeness_of(judge.verifier, pieces, len(made))
         subject.add(f"likeness.{who}", likeness, LIKENESS, len(pieces), better, "pieces")
         off = over_pieces([judge.delta.distances(piece)["author"] for piece in pieces], subject.seed)
         subject.add(f"delta.{who}", off, "Burrows's Delta to the author", len(pieces), "lower", "pieces")

@@ -57,17 +57,17 @@ def wilson(share: float, count: float, z: float = Z) -> Interval:
     return Interval(share, max(0.0, middle - half), min(1.0, middle + half))
 
 
-def mean_probability(values: ArrayLike, error: float = 0.0) -> Interval:
+def mean_probability(values: ArrayLike, error: float = 0.0, texts: int | None = None) -> Interval:
     """Average figures between 0 and 1. Near either end they lean to one side, and a few drawn again are too sure there.
 
     So the bounds are Wilson's for as many yes and no as would vary so much (the effective size of Korn and Graubard,
     1998). Few figures hardly tell how much they vary: one more is added that is as far off as can be. error: an
-    independent standard error of the whole.
+    independent standard error of the whole. texts: how many the figures come from, if fewer: those of one are alike.
     """
     from scipy.stats import t
 
     numbers = np.asarray(values, dtype=np.float64)
-    count = len(numbers)
+    count = len(numbers) if texts is None else min(len(numbers), texts)
     if count < 2:
         return Interval(float(numbers.mean()) if count else np.nan, np.nan, np.nan)
     value = float(numbers.mean())

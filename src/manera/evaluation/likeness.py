@@ -204,12 +204,15 @@ def over_pieces(values: Sequence[float] | Floats, seed: int) -> Interval:
     return found if len(values) >= LEAST_PIECES else Interval(found.value, np.nan, np.nan)
 
 
-def likeness_of(verifier: Verifier, pieces: Sequence[Piece]) -> Interval:
-    """Average likeness over pieces; its bounds know that other pieces, and another verifier, might have been had."""
+def likeness_of(verifier: Verifier, pieces: Sequence[Piece], texts: int) -> Interval:
+    """Average likeness over pieces; its bounds know that other pieces, and another verifier, might have been had.
+
+    texts: how many the pieces were cut from.
+    """
     if len(pieces) < LEAST_PIECES:
         return over_pieces(verifier.likeness(pieces), 0)
     refitted = verifier.likeness_refitted(pieces).mean(axis=1)
-    return intervals.mean_probability(verifier.likeness(pieces), intervals.jackknife_error(refitted))
+    return intervals.mean_probability(verifier.likeness(pieces), intervals.jackknife_error(refitted), texts)
 
 
 def _folds(count: int) -> NDArray[np.intp]:

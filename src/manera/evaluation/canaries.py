@@ -51,15 +51,15 @@ def measure_canaries(subject: Subject) -> None:
     for who, part in (("planted", scores[: len(planted)]), ("never planted", scores[len(planted) : 2 * len(planted)])):
         bits, n = exposure(part, others), len(part)
         unit = f"bits, {math.log2(len(others) + 1):.0f} at most"
-        subject.add(f"canaries.exposure.{who}", intervals.mean(bits, subject.seed), unit, n, "lower", "canaries")
+        subject.add(f"canaries.exposure.{who}", intervals.mean(bits, subject.seed), unit, n, "lower", "secrets")
         above = intervals.mean(np.array(bits) - chance_bits(len(others)), subject.seed)
         unit = "bits more than chance gives a secret never seen"
-        subject.add(f"canaries.above_chance.{who}", above, unit, n, "lower", "canaries")
+        subject.add(f"canaries.above_chance.{who}", above, unit, n, "lower", "secrets")
         found = intervals.share([one > EXPOSED_BITS for one in bits])
         unit = f"share of canaries of more than {EXPOSED_BITS:g} bits"
-        subject.add(f"canaries.exposed.{who}", found, unit, n, "lower", "canaries")
+        subject.add(f"canaries.exposed.{who}", found, unit, n, "lower", "secrets")
     seen = float(np.mean([canary.times_seen for canary in planted]))
-    subject.metrics["canaries.times_seen"] = count(seen, "times each, in training", len(planted), "neither", "canaries")
+    subject.metrics["canaries.times_seen"] = count(seen, "times each, in training", len(planted), "neither", "secrets")
 
 
 def _planted(subject: Subject) -> list[Canary]:

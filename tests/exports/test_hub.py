@@ -155,6 +155,7 @@ def test_the_card_is_written_from_manifest_and_report(make_voice: MakeVoice, tin
     metrics = {
         "style": Metric(0.25, "bits", 1200, 0.2, 0.3, "lower"),
         "told apart": Metric(0.75, "auc", 40, None, None, "nearer 0.5"),
+        "bits_per_byte.against.neighbour": Metric(1.5, "bits", 9, 1.4, 1.6, "lower"),
         "too little": Metric(None, "bits", 1, None, None, "lower"),
     }
     told = Report(
@@ -179,6 +180,7 @@ def test_the_card_is_written_from_manifest_and_report(make_voice: MakeVoice, tin
     assert "| told apart | 0.75 auc |  | 40 | nearer 0.5 |" in card
     assert "too little" not in card
     assert "somebody" not in card
+    assert "neighbour" not in card
     assert "\nRecommended: it is closer\n" in card
     assert "| voice | 20.0 | 0.900 |" in card
     assert "\ntemperature 0.8, top_p 0.95, min_p 0.05, repetition_penalty 1.1, max_new_tokens 32.\n" in card

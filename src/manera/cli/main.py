@@ -33,7 +33,9 @@ MaxLength = Annotated[int | None, typer.Option(help="Tokens of the longest examp
 Precision = Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or int8.")]
 Compile = Annotated[str | None, typer.Option(help="Compile the layers: auto, on or off.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of the adapter and of the order of examples.")]
-Drawn = Annotated[int | None, typer.Option("--seed", help="Seed of what is drawn: with the same one, the same reply.")]
+SamplingSeed = Annotated[
+    int | None, typer.Option("--seed", help="Seed of what is drawn: with the same one, the same reply.")
+]
 Languages = Annotated[str, typer.Option(help="Languages whose tokens the base keeps, by comma.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Replace what has this name already.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
@@ -111,7 +113,7 @@ def write(
     text: Annotated[str, typer.Argument(help="What to answer, to write about or to continue.")],
     temperature: Temperature = None,
     max_tokens: MaxTokens = None,
-    seed: Drawn = None,
+    seed: SamplingSeed = None,
     guard: Guarded = True,
 ) -> None:
     """Write one text to stdout, as it is made."""
@@ -125,7 +127,7 @@ def chat(
     voice: VoiceName,
     temperature: Temperature = None,
     max_tokens: MaxTokens = None,
-    seed: Drawn = None,
+    seed: SamplingSeed = None,
     guard: Guarded = True,
 ) -> None:
     """Talk to a voice in the terminal."""

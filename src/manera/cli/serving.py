@@ -14,7 +14,7 @@ from manera.errors import ManeraError, ServingError
 from manera.generation.reply import Writer, voice_writer
 from manera.model import base_model
 from manera.model.base_model import BaseModel
-from manera.model.voice import ADAPTER_GGUF, MANIFEST, read_voice, require_base, voice_folder, voices_folder
+from manera.model.voice import ADAPTER_GGUF, MANIFEST, read_voice, require_base, voice_folder, voice_names
 from manera.serving.app import create_app
 from manera.serving.border import LOOPBACK_NAMES
 from manera.serving.catalogue import Catalogue
@@ -52,7 +52,7 @@ def voices(names: Sequence[str], slots: int, engine_name: str, urls: Sequence[st
     base = chosen_base(names)
     described = base_model.read(base)
     created = int((base / "base.json").stat().st_mtime)
-    usable = [name for name in names or all_names() if fits(name, described)]
+    usable = [name for name in names or voice_names() if fits(name, described)]
     with open_base(base, usable, slots, engine_name, urls) as engine:
         followed = frozenset(names) if names else None
         catalogue = FollowedVoices(engine, described, base_model.load_tokenizer(base), created, followed)
@@ -91,11 +91,6 @@ def require_keys(host: str) -> None:
         raise ServingError(
             f"on {host} anyone who reaches this machine could ask, and there is no key", "manera keys add NAME"
         )
-
-
-def all_names() -> list[str]:
-    """Return the names of all voices, readable or not."""
-    return [manifest.parent.name for manifest in sorted(voices_folder().glob(f"*/{MANIFEST}"))]
 
 
 def chosen_base(names: Sequence[str]) -> Path:

@@ -61,8 +61,9 @@ def mean_probability(values: ArrayLike, error: float = 0.0, texts: int | None = 
     """Average figures between 0 and 1. Near either end they lean to one side, and a few drawn again are too sure there.
 
     So the bounds are Wilson's for as many yes and no as would vary so much (the effective size of Korn and Graubard,
-    1998). Few figures hardly tell how much they vary: one more is added that is as far off as can be. error: an
-    independent standard error of the whole. texts: how many the figures come from, if fewer: those of one are alike.
+    1998). Few figures hardly tell how much they vary: one more is added that is as far off as can be.
+    values: (figures,). error: an independent standard error of the whole. texts: how many the figures come from, if
+    fewer: those of one are alike. Fewer than two have no bounds.
     """
     from scipy.stats import t
 

@@ -48,7 +48,8 @@ WORDS: dict[str, dict[str, str]] = {
         "private": "This page quotes private words: mind whom you send it to.",
         "likeness": "Likeness",
         "likeness_note": "How probable the author is, by a verifier that never saw these texts; less where they "
-        "exaggerate the author. Real texts are the ceiling, the base the floor.",
+        "exaggerate the author. Read it between the base and the real texts, above which "
+        "a voice of few texts may come out.",
         "ladder": "The ladder",
         "ladder_note": "Bits per byte of held-out text, lower is better, with 95 % intervals: what is had without "
         "training, and with it.",
@@ -114,7 +115,8 @@ WORDS: dict[str, dict[str, str]] = {
         "private": "На этой странице есть чужие слова: смотрите, кому её отправляете.",
         "likeness": "Похожесть",
         "likeness_note": "Насколько вероятен автор — по мнению проверяющего, который этих текстов не видел; меньше, "
-        "если текст утрирует автора. Настоящие тексты — потолок, модель без обучения — пол.",
+        "если текст утрирует автора. Читать между моделью без обучения и настоящими текстами; "
+        "если текстов мало, голос может оказаться и выше них.",
         "ladder": "Лестница",
         "ladder_note": "Бит на байт отложенного текста, меньше — лучше, с интервалами 95 %: что даётся без обучения "
         "и что с ним.",

@@ -143,7 +143,7 @@ def voice_folder(name: str) -> Path:
 
 
 def voice_names() -> list[str]:
-    """Return the names of the voices that are there, in order."""
+    """Return the names of all voices that are there, readable or not, in order."""
     return [manifest.parent.name for manifest in sorted(voices_folder().glob(f"*/{MANIFEST}"))]
 
 

@@ -1,7 +1,7 @@
 """The catalogue that follows the voices folder: what is added, replaced or removed there needs no restart."""
 
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +14,15 @@ from manera.generation.engine import Engine
 from manera.generation.reply import base_writer, voice_writer
 from manera.model import gguf_file
 from manera.model.base_model import BaseModel
-from manera.model.voice import ADAPTER_GGUF, MANIFEST, read_voice, require_base, voice_folder, voices_folder
+from manera.model.voice import (
+    ADAPTER_GGUF,
+    MANIFEST,
+    read_voice,
+    require_base,
+    voice_folder,
+    voice_names,
+    voices_folder,
+)
 from manera.serving.catalogue import Catalogue, Entry
 
 _log = logging.getLogger(__name__)
@@ -48,10 +56,8 @@ class FollowedVoices(Catalogue):
         voices = {name: self.entry(name) for name in self._present()}
         return {name: entry for name, entry in voices.items() if entry is not None} | dict(super().entries())
 
-    def _present(self) -> Iterator[str]:
-        for manifest in sorted(voices_folder().glob(f"*/{MANIFEST}")):
-            if self._names is None or manifest.parent.name in self._names:
-                yield manifest.parent.name
+    def _present(self) -> list[str]:
+        return [name for name in voice_names() if self._names is None or name in self._names]
 
     def entry(self, model: str) -> Entry | None:
         """Return the base or a voice; a manifest is read again when it has changed."""

@@ -304,13 +304,24 @@ def _saved_runs() -> list[dict[str, Any]]:
 
 
 def _likeness(name: str, seed: int) -> dict[str, dict[str, Any]]:
-    """Measure the likeness of real text, the voice's and the base's, with intervals."""
+    """Measure the likeness of real text, the voice's and the base's, with intervals.
+
+    What base and voice wrote stays in the voice's folder, so that another measure can be tried on the same texts.
+    """
     from manera.evaluation.evaluate import measure_likeness
     from manera.evaluation.subject import FULL, open_subject
+    from manera.evaluation.writing import Written
+    from manera.model.voice import voice_folder
+    from manera.records import replacing
 
     subject = open_subject(name, seed=seed)
     subject.budget = FULL._replace(texts=ORDER_TEXTS, unguarded=False, rung_texts=0)
+    kept = voice_folder(name) / f"order-{ORDER_TEXTS}-{seed}.json"
+    if kept.is_file():
+        subject.written = msgspec.json.decode(kept.read_bytes(), type=dict[str, list[Written]])
     measure_likeness(subject)
+    with replacing(kept) as unfinished:
+        unfinished.write_bytes(msgspec.json.encode(subject.written))
     return {who: msgspec.to_builtins(subject.metrics[f"likeness.{who}"]) for who in ORDER}
 
 

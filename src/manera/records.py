@@ -91,7 +91,10 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class TrainingStep(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What one optimizer step did; losses in nats per supervised token."""
+    """What one optimizer step did; losses in nats per supervised token.
+
+    steps: how many are expected in all: fewer than passes over the text ask for where the time is up before.
+    """
 
     step: int
     steps: int

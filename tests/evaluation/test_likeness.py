@@ -12,6 +12,7 @@ from manera.evaluation.distractors import _bundled, language_of
 from manera.evaluation.likeness import (
     Cut,
     Size,
+    _without_excess,
     area_under_curve,
     cut,
     cut_to_learn,
@@ -59,6 +60,27 @@ def test_an_exaggeration_is_the_authors_but_not_like_the_author(pieces: dict[str
     assert verifier.likeness(exaggerated).mean() < 0.1
     assert verifier.likeness(unseen.pieces).mean() > 0.5
     assert verifier.likeness(others.pieces).mean() < 0.2
+
+
+def test_the_author_loses_nothing_to_the_rule_against_exaggeration() -> None:
+    """Nor does a text that keeps to the author's middle gain by it."""
+    of_author = np.linspace(0, 1, 101)
+    probabilities = np.linspace(0.8, 1, 101)
+    assert _without_excess(probabilities, of_author).mean() == pytest.approx(probabilities.mean())
+    assert _without_excess(probabilities, 0.5 + (of_author - 0.5) / 4).mean() == pytest.approx(probabilities.mean())
+    assert _without_excess(probabilities, 0.5 + of_author / 2).mean() == pytest.approx(probabilities.mean() / 2)
+    assert _without_excess(probabilities, np.ones(101)).mean() == pytest.approx(0)
+
+
+def test_bounds_hold_where_an_exaggeration_is_judged_as_a_whole() -> None:
+    """Ranks drawn around 0.7 and nearly sure probabilities: the mean is 0.6 of them."""
+    chance = np.random.default_rng(0)
+    held = []
+    for _ in range(400):
+        figures = _without_excess(chance.beta(40, 1, 12), chance.beta(3.5, 1.5, 12))
+        found = intervals.mean_probability(figures)
+        held.append(found.low <= 40 / 41 * 0.6 <= found.high)
+    assert 0.93 < np.mean(held) < 1
 
 
 def test_few_pieces_have_no_interval() -> None:

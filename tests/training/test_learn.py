@@ -19,7 +19,7 @@ from manera.model.voice import ADAPTER_GGUF, CANARIES, read_voice, voices_folder
 from manera.records import Example, Message, TrainingStep, read_records
 from manera.sources.reading import read
 from manera.training.learn import Learned, Prepared, learn
-from manera.training.loop import AVERAGE_EXPONENT, LOWEST_SHARE, Plan, plan, train
+from manera.training.loop import AVERAGE_EXPONENT, LOWEST_SHARE, Plan, _expected_steps, plan, train
 from manera.training.material import Material, gather, plant
 from manera.training.settings import TrainingConfig
 from manera.training.setup import SLOW_TOKENS_PER_SECOND, expected_tokens
@@ -318,7 +318,21 @@ def test_training_ends_when_the_time_is_up(corpora: dict[str, Corpus], tiny_base
     assert 1 <= len(steps) < prepared.steps
     assert steps[-1].validation_loss is not None
     assert steps[-1].learning_rate == pytest.approx(QUICK["learning_rate"] * LOWEST_SHARE)
-    assert learned.steps == len(steps)
+    assert learned.steps == len(steps) == steps[-1].steps
+
+
+@pytest.mark.parametrize(
+    ("step", "elapsed", "expected"),
+    [
+        (3, 60.0, 6),  # half of the time went by
+        (90, 10.0, 100),  # all passes end in time
+        (3, 119.9, 4),  # one more is begun
+        (3, 0.0, 100),
+    ],
+)
+def test_how_many_steps_there_will_be_is_told_by_the_time(step: int, elapsed: float, expected: int) -> None:
+    planned = Plan(100, 1, 1, steps_per_validation=1, learning_rate=1e-3, seconds=120)
+    assert _expected_steps(step, planned, elapsed) == expected
 
 
 def test_the_same_seed_gives_the_same_voice_and_another_one_another(

@@ -1,8 +1,8 @@
 """Did this author write it? A verifier of authorship, trained on the author against others.
 
 Its settings were chosen on works that no figure is reported for (``benchmarks/meters.py``), and on nothing of the
-voice's; only EXTREME_SHARE with the voices of docs/results.md in view. What it learned it says as a probability at even
-odds: 0.5 is where the author and the others are as likely.
+voice's; only what counts as exaggeration with the voices of docs/results.md in view. What it learned it says as a
+probability at even odds: 0.5 is where the author and the others are as likely.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,6 @@ MOST_PIECES = 500
 ENOUGH_PIECES = 60
 OVERLAP = 4
 CLIP = 4.0
-EXTREME_SHARE = 0.25
 LIKENESS = "probability of the author, less for exaggeration"
 
 Writing = Sequence[Sequence[str]]
@@ -112,10 +111,10 @@ class Verifier:
         return self._probabilities(self.model.decision_function(self.features.of(pieces))) if pieces else np.zeros(0)
 
     def likeness(self, pieces: Sequence[Piece]) -> Floats:
-        """Return for each piece how probable the author is, and not an exaggeration of the author, (pieces,), 0 to 1.
+        """Return figures, (pieces,), whose mean is how probable the author is, and not an exaggeration of the author.
 
-        A caricature would be the likelier the more it exaggerates. So where fewer than a quarter of the author's own
-        pieces go as far, it falls with their share; the author's own keep seven eighths of it on average.
+        A caricature would be the likelier the more it exaggerates. So where the pieces together go further from the
+        others than the author's own do, the mean falls with the share of the author's own that go as far.
         """
         if not pieces:
             return np.zeros(0)
@@ -130,7 +129,7 @@ class Verifier:
         return np.array([_without_excess(self._probabilities(one), self._rank(one)) for one in scores])
 
     def _rank(self, scores: Floats) -> Floats:
-        """Return the share of the author's own pieces that score lower."""
+        """Return the share of the author's own pieces that score lower: 0.5 on average, were they the author's."""
         return np.searchsorted(self.own, scores) / len(self.own)
 
     def _probabilities(self, scores: Floats) -> Floats:
@@ -139,8 +138,14 @@ class Verifier:
 
 
 def _without_excess(probabilities: Floats, rank: Floats) -> Floats:
-    """Lower what goes further than all but the last quarter of the author's own pieces."""
-    found: Floats = probabilities * np.minimum(1, (1 - rank) / EXTREME_SHARE)
+    """Lower the mean probability by how far the mean rank lies above the middle: at the very top nothing is left.
+
+    What each piece adds to that product of two means is told to first order, so that the figures vary as it does.
+    """
+    left = 2 * (1 - rank)
+    if left.mean() >= 1:
+        return probabilities
+    found: Floats = probabilities * left.mean() + probabilities.mean() * (left - left.mean())
     return found
 
 

@@ -111,7 +111,7 @@ def train(
                 validation_loss = measure(model, validation, plan.rows_per_micro_batch).nats_per_token
         record = TrainingStep(
             step=step,
-            steps=plan.steps,
+            steps=step if last else _expected_steps(step, plan, time.monotonic() - started),
             loss=nll.nats_per_token,
             tokens=rows.tokens,
             supervised_tokens=nll.tokens,
@@ -177,6 +177,12 @@ def _progress(step: int, plan: Plan, elapsed: float) -> float:
     """How much of the run is behind, by steps or by time, whichever is further."""
     by_time = elapsed / plan.seconds if plan.seconds else 0.0
     return max(step / plan.steps, by_time)
+
+
+def _expected_steps(step: int, plan: Plan, elapsed: float) -> int:
+    """How many steps the run will have had when it ends, if the rest are as fast."""
+    progress = _progress(step, plan, elapsed)
+    return max(step + 1, min(plan.steps, round(step / progress)))
 
 
 def _schedule(progress: float) -> float:

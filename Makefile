@@ -11,7 +11,7 @@ demo: .venv/installed       ## learn the bundled example and compare its voice w
 	@echo "here:        $(BIN)/manera chat demo"
 
 test: .venv/installed       ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 check: .venv/installed      ## ruff and mypy
 	$(BIN)/ruff check .

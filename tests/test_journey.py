@@ -14,7 +14,7 @@ import openai
 import pytest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-ANSWERS_IN = 300
+ANSWERS_IN = 900
 
 
 def run(*arguments: str | Path, home: Path, check: bool = True) -> subprocess.CompletedProcess[str]:

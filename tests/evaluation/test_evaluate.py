@@ -280,7 +280,7 @@ def test_every_evaluation_of_a_voice_asks_the_same_verifier(
     other = open_subject("tasya", fast=True, seed=1, base=tiny_base)
     one, two = (each.judge for each in (subject, other))
     pieces = one.pieces([task.reply for task in subject.tasks])
-    assert one.verifier.likeness(pieces).tolist() == two.verifier.likeness(pieces).tolist()
+    assert one.verifier.probabilities(pieces).tolist() == two.verifier.probabilities(pieces).tolist()
     assert kept.stat().st_mtime_ns == written
     assert kept.stat().st_mode & 0o077 == 0
 

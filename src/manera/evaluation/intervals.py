@@ -79,6 +79,11 @@ def mean_probability(values: ArrayLike, error: float = 0.0, texts: int | None = 
     return Interval(value, min(bounds.low, value), max(bounds.high, value))
 
 
+def product(one: Interval, other: Interval) -> Interval:
+    """Multiply two estimates that are not below 0; both are taken to be off to the same side, so bounds are wide."""
+    return Interval(one.value * other.value, one.low * other.low, one.high * other.high)
+
+
 def jackknife(groups: Groups, measure: Callable[[Indices], float]) -> Interval:
     """Bound a figure that repeated items would change, such as how many are different, by leaving out one group at a
     time.

@@ -108,45 +108,16 @@ class Verifier:
 
     def probabilities(self, pieces: Sequence[Piece]) -> Floats:
         """Return for each piece how probable the author is, (pieces,), 0 to 1."""
-        return self._probabilities(self.model.decision_function(self.features.of(pieces))) if pieces else np.zeros(0)
+        return self.calibrated(self.model.decision_function(self.features.of(pieces))) if pieces else np.zeros(0)
 
-    def likeness(self, pieces: Sequence[Piece]) -> Floats:
-        """Return figures, (pieces,), whose mean is how probable the author is, and not an exaggeration of the author.
-
-        A caricature would be the likelier the more it exaggerates. So where the pieces together go further from the
-        others than the author's own do, the mean falls with the share of the author's own that go as far.
-        """
-        if not pieces:
-            return np.zeros(0)
-        rows = self.features.of(pieces)
-        rank = np.mean([self._rank(fold.decision_function(rows)) for fold in self.folds], axis=0)
-        return _without_excess(self._probabilities(self.model.decision_function(rows)), rank)
-
-    def likeness_refitted(self, pieces: Sequence[Piece]) -> Floats:
-        """Return the same as each model that left a stretch out would have it, (folds, pieces)."""
-        rows = self.features.of(pieces)
-        scores = [fold.decision_function(rows) for fold in self.folds]
-        return np.array([_without_excess(self._probabilities(one), self._rank(one)) for one in scores])
-
-    def _rank(self, scores: Floats) -> Floats:
-        """Return the share of the author's own pieces that score lower: 0.5 on average, were they the author's."""
-        return np.searchsorted(self.own, scores) / len(self.own)
-
-    def _probabilities(self, scores: Floats) -> Floats:
-        found: Floats = self.calibrator.predict_proba(scores[:, None])[:, 1]
+    def calibrated(self, scores: Floats) -> Floats:
+        """Turn log-odds of any shape into probabilities."""
+        found: Floats = self.calibrator.predict_proba(scores.reshape(-1, 1))[:, 1].reshape(scores.shape)
         return found
 
-
-def _without_excess(probabilities: Floats, rank: Floats) -> Floats:
-    """Lower the mean probability by how far the mean rank lies above the middle: at the very top nothing is left.
-
-    What each piece adds to that product of two means is told to first order, so that the figures vary as it does.
-    """
-    left = 2 * (1 - rank)
-    if left.mean() >= 1:
-        return probabilities
-    found: Floats = probabilities * left.mean() + probabilities.mean() * (left - left.mean())
-    return found
+    def ranks(self, scores: Floats) -> Floats:
+        """Return the share of the author's own pieces that score lower: 0.5 on average, were they the author's."""
+        return np.searchsorted(self.own, scores) / len(self.own)
 
 
 def train_verifier(
@@ -210,14 +181,31 @@ def over_pieces(values: Sequence[float] | Floats, seed: int) -> Interval:
 
 
 def likeness_of(verifier: Verifier, pieces: Sequence[Piece], texts: int) -> Interval:
-    """Average likeness over pieces; its bounds know that other pieces, and another verifier, might have been had.
+    """Say how probable the author of pieces is on average, and that they do not exaggerate the author.
 
-    texts: how many the pieces were cut from.
+    A caricature would be the likelier the more it exaggerates. So where the pieces together go further from the others
+    than the author's own do, the mean falls with the share of the author's own that go as far. Its bounds know that
+    other pieces, and another verifier, might have been had. texts: how many the pieces were cut from.
     """
-    if len(pieces) < LEAST_PIECES:
-        return over_pieces(verifier.likeness(pieces), 0)
-    refitted = verifier.likeness_refitted(pieces).mean(axis=1)
-    return intervals.mean_probability(verifier.likeness(pieces), intervals.jackknife_error(refitted), texts)
+    if not pieces:
+        return Interval(np.nan, np.nan, np.nan)
+    rows = verifier.features.of(pieces)
+    scores = np.array([fold.decision_function(rows) for fold in verifier.folds])
+    probability, rank = (
+        intervals.mean_probability(of_each, intervals.jackknife_error(refitted.mean(axis=1)), texts)
+        for of_each, refitted in (
+            (verifier.calibrated(verifier.model.decision_function(rows)), verifier.calibrated(scores)),
+            (verifier.ranks(scores).mean(axis=0), verifier.ranks(scores)),
+        )
+    )
+    found = intervals.product(probability, _unexaggerated(rank))
+    return found if len(pieces) >= LEAST_PIECES else Interval(found.value, np.nan, np.nan)
+
+
+def _unexaggerated(rank: Interval) -> Interval:
+    """Return 1 where the mean rank is the author's or lower, and less the further it lies above, down to 0."""
+    value, high, low = (float(np.minimum(1, 2 * (1 - one))) for one in rank)
+    return Interval(value, low, high)
 
 
 def _folds(count: int) -> NDArray[np.intp]:

@@ -191,15 +191,17 @@ def likeness_of(verifier: Verifier, pieces: Sequence[Piece], texts: int) -> Inte
         return Interval(np.nan, np.nan, np.nan)
     rows = verifier.features.of(pieces)
     scores = np.array([fold.decision_function(rows) for fold in verifier.folds])
-    probability, rank = (
-        intervals.mean_probability(of_each, intervals.jackknife_error(refitted.mean(axis=1)), texts)
-        for of_each, refitted in (
-            (verifier.calibrated(verifier.model.decision_function(rows)), verifier.calibrated(scores)),
-            (verifier.ranks(scores).mean(axis=0), verifier.ranks(scores)),
-        )
-    )
+    ranks = verifier.ranks(scores)
+    probabilities = verifier.calibrated(verifier.model.decision_function(rows))
+    probability = _averaged(probabilities, verifier.calibrated(scores), texts)
+    rank = _averaged(ranks.mean(axis=0), ranks, texts)
     found = intervals.product(probability, _unexaggerated(rank))
     return found if len(pieces) >= LEAST_PIECES else Interval(found.value, np.nan, np.nan)
+
+
+def _averaged(of_each: Floats, refitted: Floats, texts: int) -> Interval:
+    """Average figures of pieces, (pieces,), given what each fold's model would have them be, (folds, pieces)."""
+    return intervals.mean_probability(of_each, intervals.jackknife_error(refitted.mean(axis=1)), texts)
 
 
 def _unexaggerated(rank: Interval) -> Interval:

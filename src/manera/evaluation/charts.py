@@ -117,7 +117,9 @@ def histograms(values: Mapping[str, Sequence[int]], title: str, axis: str, bins:
             )
     bottom = TOP + row_height * len(shares) + 12
     for index in range(0, count, max(1, count // 5)):
-        label = f"{index * width}" + ("+" if index == count - 1 else "")
-        parts.append(_text(LABELS + index * step + 1, bottom, label, "start", "tick"))
+        if index == count - 1:  # ends where its bar does, lest it be cut off
+            parts.append(_text(WIDTH - RIGHT, bottom, f"{index * width}+", "end", "tick"))
+        else:
+            parts.append(_text(LABELS + index * step + 1, bottom, f"{index * width}", "start", "tick"))
     parts.append(_text(WIDTH - RIGHT, bottom + 16, axis, "end", "tick"))
     return _svg(bottom + 22, title, parts)

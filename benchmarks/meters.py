@@ -319,9 +319,10 @@ def _likeness(name: str, seed: int) -> dict[str, dict[str, Any]]:
     kept = voice_folder(name) / f"order-{ORDER_TEXTS}-{seed}.json"
     if kept.is_file():
         subject.written = msgspec.json.decode(kept.read_bytes(), type=dict[str, list[Written]])
+    else:
+        with replacing(kept) as unfinished:
+            unfinished.write_bytes(msgspec.json.encode(subject.written))
     measure_likeness(subject)
-    with replacing(kept) as unfinished:
-        unfinished.write_bytes(msgspec.json.encode(subject.written))
     return {who: msgspec.to_builtins(subject.metrics[f"likeness.{who}"]) for who in ORDER}
 
 

@@ -25,7 +25,7 @@ from manera.evaluation.dial import DIAL
 from manera.evaluation.distractors import gather, own_writing
 from manera.evaluation.evaluate import Evaluated, Part, evaluate
 from manera.evaluation.findings import CurvePoint, DialPoint, Findings, SideBySide
-from manera.evaluation.held_out import Task, after_prefix
+from manera.evaluation.held_out import Task, after_prefix, to_score
 from manera.evaluation.imitation import imitate
 from manera.evaluation.intervals import Interval
 from manera.evaluation.ladder import RUNGS, gate
@@ -192,7 +192,7 @@ def test_more_text_teaches_more(subject: Subject) -> None:
 
 
 def test_scoring_stretch_by_stretch_sums_up_to_scoring_all(subject: Subject) -> None:
-    stretches = [one.encoded for one in subject.stretches("test", subject.encoder, 1500)]
+    stretches = [one.encoded for one in subject.stretches(subject.encoder, 1500)]
     alone = scoring.nats(subject.model, stretches, 1.0)
     with lora.measuring(subject.model):
         together = packed.measure(subject.model, pack(stretches, 256), 2)
@@ -200,7 +200,7 @@ def test_scoring_stretch_by_stretch_sums_up_to_scoring_all(subject: Subject) -> 
 
 
 def test_the_dial_at_nothing_is_the_base_and_in_between_it_is_neither(subject: Subject) -> None:
-    stretches = [one.encoded for one in subject.stretches("test", subject.encoder, 400)]
+    stretches = [one.encoded for one in subject.stretches(subject.encoder, 400)]
     nothing, half, whole = (scoring.nats(subject.model, stretches, scale) for scale in (0.0, 0.5, 1.0))
     with lora.measuring(subject.model, with_adapter=False):
         base = packed.measure(subject.model, pack(stretches, 256), 1)
@@ -211,7 +211,7 @@ def test_the_dial_at_nothing_is_the_base_and_in_between_it_is_neither(subject: S
 
 
 def test_what_stands_before_a_stretch_is_read_and_not_scored(subject: Subject) -> None:
-    one = subject.stretches("test", subject.encoder, 400)[0]
+    one = subject.stretches(subject.encoder, 400)[0]
     shown = after_prefix(one, subject.encoder.text("Дальше пишет Тася."))
     assert shown.supervised_tokens == one.encoded.supervised_tokens
     assert shown.input_ids.count(subject.encoder.bos) == 1
@@ -334,6 +334,14 @@ def test_an_adapter_that_does_nothing_is_refused(subject: Subject) -> None:
 
 
 OTHER = "Глеб Осокин"
+
+
+def paragraphs() -> list[str]:
+    """What one side of the invented chat wrote, as if it were prose."""
+    chat = json.loads(EXAMPLE.read_text("utf-8"))["messages"][:MESSAGES]
+    return [one["text"] for one in chat if one.get("from") == OTHER and isinstance(one.get("text"), str)]
+
+
 WELL = SETTINGS.model_copy(update={"rank": 16, "alpha": 32, "epochs": 2, "learning_rate": 1e-2})
 
 
@@ -375,6 +383,28 @@ def test_a_voice_trained_on_another_author_is_refused(tiny_base: Path) -> None:
     verdict = measure_ladder(open_subject("gleb", fast=True, base=tiny_base))
     assert verdict.difference.high < 0  # it knows the language, and so beats the base
     assert verdict.reason == "other words"
+
+
+@pytest.mark.parametrize("kind", ["dialogue", "continuation"])
+def test_only_what_a_voice_has_read_of_its_text_is_asked_whether_it_knows_it(
+    kind: str, home: Path, tiny_base: Path, tmp_path: Path
+) -> None:
+    corpus = home / "corpus"
+    if kind == "continuation":
+        (tmp_path / "book.txt").write_text("\n\n".join(paragraphs()), "utf-8")
+        corpus = tmp_path / "corpus"
+        write(read([tmp_path / "book.txt"]), corpus, [tmp_path / "book.txt"])
+    speaker = OTHER if kind == "dialogue" else None
+    for epochs in (0.4, 1):
+        list(learn(open_corpus(corpus), speaker, "reader", WELL.model_copy(update={"epochs": epochs}), tiny_base, True))
+        reader = open_subject("reader", fast=True, base=tiny_base)
+        assert reader.voice.kind == kind
+        everything = to_score(reader.material.training, reader.voice.kind, reader.encoder, reader.max_length)
+        read_by_it = reader.learned_stretches(reader.encoder, most=10**6)
+        steps = list(read_records(voice_folder("reader") / "training.jsonl", TrainingStep))
+        tokens = sum(len(one.encoded.input_ids) for one in read_by_it)
+        assert tokens == min(sum(step.tokens for step in steps), sum(len(one.encoded.input_ids) for one in everything))
+        assert (len(read_by_it) < len(everything)) == (epochs < 1)
 
 
 def test_what_was_just_trained_here_is_not_asked_what_it_learned(subject: Subject) -> None:

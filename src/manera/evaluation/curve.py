@@ -47,7 +47,7 @@ def measure_curve(subject: Subject) -> None:
     """Train on each share with the voice's own settings and as many passes, and score held-out text."""
     subject.findings.curve.append(CurvePoint(0, _score(subject, subject.model, 0.0)))
     total = sum(len(words(text)) for talk in own_writing(subject.material.training) for text in talk)
-    n = len(subject.stretches("test", subject.encoder, subject.budget.scored_tokens))
+    n = len(subject.stretches(subject.encoder, subject.budget.scored_tokens))
     for share, found in _scores(subject):
         point = CurvePoint(round(share * total), found)
         unit = f"bits per byte after {share:.0%} of the training text, {point.words:,} words"
@@ -117,7 +117,7 @@ def _train(model: nn.Module, rows: Rows, settings: Settings) -> None:
 
 def _score(subject: Subject, model: nn.Module, voice_scale: float) -> Interval:
     encoder = subject.encoder if voice_scale else subject.plain
-    stretches = subject.stretches("test", encoder, subject.budget.scored_tokens)
+    stretches = subject.stretches(encoder, subject.budget.scored_tokens)
     bits = scoring.nats(model, [one.encoded for one in stretches], voice_scale) * BITS
     groups = [one.conversation for one in stretches]
     return intervals.ratio(bits, [one.bytes for one in stretches], subject.seed, groups)

@@ -19,7 +19,7 @@ def measure_dial(subject: Subject) -> None:
     """Score and write at every setting, and recommend the one at which held-out text is likeliest."""
     if not subject.budget.dial_tokens:
         raise EvaluationError("the dial takes longer than --fast allows", "evaluate without --fast")
-    stretches = subject.stretches("test", subject.encoder, subject.budget.dial_tokens)
+    stretches = subject.stretches(subject.encoder, subject.budget.dial_tokens)
     sizes = [one.bytes for one in stretches]
     groups = [one.conversation for one in stretches]
     bits = np.array([scoring.nats(subject.model, [one.encoded for one in stretches], scale) * BITS for scale in DIAL])

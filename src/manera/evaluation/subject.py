@@ -36,6 +36,7 @@ from manera.evaluation.held_out import (
 from manera.evaluation.imitation import imitate
 from manera.evaluation.intervals import Interval
 from manera.evaluation.ladder import RUNGS, Prefixes, Rung
+from manera.evaluation.learned import learned
 from manera.evaluation.likeness import SIZES, Size, Verifier, cut, cut_to_learn, train_verifier
 from manera.evaluation.report import Better, Metric, metric
 from manera.evaluation.retrieval import Retriever
@@ -328,10 +329,19 @@ class Subject:
         real = [task.reply for task in self.tasks]
         return {"real": real, **{who: [one.text for one in self.written[who]] for who in (BASE.name, VOICE.name)}}
 
-    def stretches(self, examples: str, encoder: Encoder, most: int) -> list[Scored]:
-        """Return stretches of a part of the dataset."""
-        chosen = self.material.test if examples == "test" else self.material.training
-        return within(to_score(chosen, self.voice.kind, encoder, self.max_length), most)
+    def stretches(self, encoder: Encoder, most: int) -> list[Scored]:
+        """Return held-out stretches."""
+        return within(to_score(self.material.test, self.voice.kind, encoder, self.max_length), most)
+
+    def learned_stretches(self, encoder: Encoder, most: int) -> list[Scored]:
+        """Return stretches of the training text that the voice had read when it was kept."""
+        found = to_score(self.material.training, self.voice.kind, encoder, self.max_length)
+        return within([found[place] for place in self._learned], most)
+
+    @cached_property
+    def _learned(self) -> list[int]:
+        stretches = to_score(self.material.training, self.voice.kind, self.encoder, self.max_length)
+        return learned(self.voice, self.material.training, stretches, self.encoder, self.max_length)
 
     def add(self, name: str, found: Interval, unit: str, n: int, better: Better, of: str = "conversations") -> None:
         """Note a metric."""

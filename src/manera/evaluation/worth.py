@@ -24,7 +24,7 @@ def measure_ladder(subject: Subject, is_origin_known: bool = False) -> Verdict:
     is_origin_known: for a voice that has just been trained here; else it is compared with its training text too.
     """
     most = subject.budget.scored_tokens
-    held_out = {rung.name: subject.stretches("test", _encoder(subject, rung), most) for rung in RUNGS}
+    held_out = {rung.name: subject.stretches(_encoder(subject, rung), most) for rung in RUNGS}
     sizes = [one.bytes for one in held_out[VOICE.name]]
     groups = [one.conversation for one in held_out[VOICE.name]]
     bits: dict[str, Floats] = {}
@@ -55,7 +55,7 @@ def _bits(subject: Subject, rung: Rung, stretches: Sequence[Scored]) -> Floats:
 def measure_knowledge(subject: Subject, unseen: Floats, held_out: Sequence[Scored]) -> Interval:
     """Compare what the adapter gains on training text with what it gains on held-out text, in bits per byte."""
     most = subject.budget.scored_tokens
-    stretches = {rung.name: subject.stretches("train", _encoder(subject, rung), most) for rung in (BASE, VOICE)}
+    stretches = {rung.name: subject.learned_stretches(_encoder(subject, rung), most) for rung in (BASE, VOICE)}
     known = stretches[VOICE.name]
     seen = np.subtract(*(_bits(subject, rung, stretches[rung.name]) for rung in (BASE, VOICE)))
     border = len(seen)
@@ -97,7 +97,7 @@ def measure_against(subject: Subject, name: str) -> None:
     template = ChatTemplate(other.chat_template, end_of_turn=other.end_of_turn)
     encoder = Encoder(subject.encoder.tokenizer, template)
     most = subject.budget.scored_tokens
-    stretches = subject.stretches("test", encoder, most)
+    stretches = subject.stretches(encoder, most)
     model = scoring.load_model(subject.base, other)
     bits = scoring.nats(model, [one.encoded for one in stretches], 1.0) * BITS
     sizes = [one.bytes for one in stretches]

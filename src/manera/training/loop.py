@@ -197,3 +197,17 @@ def _endless_order(rows: int, seed: int) -> Iterator[int]:
     random = np.random.default_rng(seed)
     while True:
         yield from random.permutation(rows).tolist()
+
+
+def rows_seen(sizes: Sequence[int], seed: int, tokens: int) -> set[int] | None:
+    """Return which rows a run has learned from after so many tokens; None where no number of them holds as many.
+
+    sizes: the tokens of each row.
+    """
+    seen: set[int] = set()
+    for row in _endless_order(len(sizes), seed):
+        if tokens <= 0 or len(seen) == len(sizes):
+            break
+        seen.add(row)
+        tokens -= sizes[row]
+    return None if tokens < 0 else seen

@@ -1,0 +1,44 @@
+"""What a voice has read of its training text: a run that ends within a pass leaves the rest of it unknown."""
+
+from collections.abc import Sequence
+
+from manera.dataset.building import encode
+from manera.dataset.encoding import Encoder
+from manera.dataset.packing import pack
+from manera.evaluation.held_out import Scored
+from manera.model.voice import Voice, voice_folder
+from manera.records import Example, TrainingStep, read_records
+from manera.training.loop import rows_seen
+
+
+def learned(
+    voice: Voice, training: Sequence[Example], stretches: Sequence[Scored], encoder: Encoder, max_length: int
+) -> list[int]:
+    """Return the places of those stretches of the training text that were read up to the point that was kept.
+
+    The rows of the run are made again and read in its order. All the places, where its record is missing or does not
+    fit these rows: canaries were planted among them, say.
+    """
+    everything = list(range(len(stretches)))
+    if voice.settings.get("canaries"):
+        return everything
+    rows = pack(encode(training, voice.kind, encoder, max_length), max_length)
+    sizes = (rows.segments != 0).sum(axis=1).tolist()
+    seen = rows_seen(sizes, voice.seed, _tokens_until_kept(voice))
+    if not seen:
+        return everything
+    read = {
+        tuple(ids[places == segment].tolist())
+        for ids, places in ((rows.input_ids[row], rows.segments[row]) for row in seen)
+        for segment in range(1, places.max() + 1)
+    }
+    return [place for place in everything if tuple(stretches[place].encoded.input_ids) in read] or everything
+
+
+def _tokens_until_kept(voice: Voice) -> int:
+    """Count the tokens of all steps up to the one of the lowest held-out loss; 0 where that was not noted."""
+    path = voice_folder(voice.name) / "training.jsonl"
+    steps = list(read_records(path, TrainingStep)) if path.is_file() else []
+    losses = [(step.validation_loss, step.step) for step in steps if step.validation_loss is not None]
+    _, kept = min(losses, default=(0.0, 0))
+    return sum(step.tokens for step in steps if step.step <= kept)

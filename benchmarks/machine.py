@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
+WRITTEN = ("benchmarks/results", "docs/results.md")
 _TELLING_FLAGS = ("avx2", "avx512_vnni", "avx512_bf16", "amx_bf16")
 
 
@@ -31,9 +32,18 @@ def described(*packages: str) -> dict[str, object]:
 
 
 def commit() -> str:
-    """Return the short hash of what is checked out, with a plus where files differ from it."""
-    shown = subprocess.run(["git", "describe", "--always", "--dirty=+"], capture_output=True, text=True, check=False)
-    return shown.stdout.strip()
+    """Return the short hash of what is checked out, with a plus where files other than results differ from it."""
+    found = _git("rev-parse", "--short", "HEAD")
+    changed = _git(
+        "status", "--porcelain", "--untracked-files=no", "--", ":/", *(f":(top,exclude){it}" for it in WRITTEN)
+    )
+    return found + "+" * bool(changed)
+
+
+def _git(*arguments: str) -> str:
+    """Return what git says, or nothing."""
+    said = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False, cwd=RESULTS.parent)
+    return said.stdout.strip()
 
 
 def processor() -> str:

@@ -172,16 +172,14 @@ def write_peer(name: str, trained: Path, base: Path, cost: object) -> None:
 
 def measure(name: str, source: Source, given: argparse.Namespace) -> dict[str, Any]:
     """Train what is not there yet, and evaluate it: one row."""
-    from manera.model.voice import MANIFEST, voice_folder
-    from manera.records import TrainingStep, read_records
+    from manera.model.voice import MANIFEST, read_steps, voice_folder
 
     voice = f"results-{name}"
     if not (voice_folder(voice) / MANIFEST).is_file():
         train(voice, source, given.minutes)
     ours = evaluate(voice, TRIAL if given.fast else BUDGET, given.again)
     if not (voice_folder(voice + PEER) / MANIFEST).is_file():
-        steps = read_records(voice_folder(voice) / "training.jsonl", TrainingStep)
-        seconds = given.peer_seconds or sum(step.seconds for step in steps)
+        seconds = given.peer_seconds or sum(step.seconds for step in read_steps(voice))
         subprocess.run([sys.executable, __file__, "--peer", voice, "--peer-seconds", str(seconds)], check=True)
     return {
         "title": source.title,
@@ -200,8 +198,7 @@ def evaluate(name: str, budget: Mapping[str, Any], again: bool) -> dict[str, Any
     from manera.evaluation.page import write_page
     from manera.evaluation.report import read_report, write_report
     from manera.evaluation.subject import FULL, open_subject
-    from manera.model.voice import voice_folder
-    from manera.records import TrainingStep, read_records
+    from manera.model.voice import read_steps, voice_folder
 
     known = read_report(voice_folder(name))
     found: dict[str, Any] = msgspec.to_builtins(known)
@@ -215,9 +212,8 @@ def evaluate(name: str, budget: Mapping[str, Any], again: bool) -> dict[str, Any
             continue
         folder = voice_folder(name)
         write_report(event.report, folder)
-        path = folder / "training.jsonl"
-        steps = list(read_records(path, TrainingStep)) if path.is_file() else []
-        write_page(event.report, event.findings, subject.voice.persona.name, steps, folder, subject.language)
+        persona = subject.voice.persona.name
+        write_page(event.report, event.findings, persona, read_steps(name), folder, subject.language)
         found = msgspec.to_builtins(event.report)
     return found
 
@@ -237,7 +233,11 @@ def renew(report: Mapping[str, Any], part: str, budget: Mapping[str, Any]) -> di
         PARTS[part](subject)
     except EvaluationError as error:
         print(error.message, file=sys.stderr)
-    return {**report, "metrics": {**report["metrics"], **msgspec.to_builtins(subject.metrics)}}
+    renewed = {**report, "metrics": {**report["metrics"], **msgspec.to_builtins(subject.metrics)}}
+    verdict = subject.findings.verdict
+    if verdict is not None:
+        renewed |= {"recommended": verdict.recommended, "because": verdict.because("en")}
+    return renewed
 
 
 def draw_curve(name: str) -> dict[str, Any] | None:

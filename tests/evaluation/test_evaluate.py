@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -13,8 +13,10 @@ from torch import nn
 from manera.cli.evaluating import write_pairs
 from manera.corpus.storage import open_corpus, write
 from manera.dataset.building import encode
+from manera.dataset.encoding import Encoder
 from manera.dataset.examples import messages_of
 from manera.dataset.packing import pack
+from manera.dataset.template import DIALOGUE, ChatTemplate
 from manera.errors import EvaluationError, SettingsError
 from manera.evaluation import scoring
 from manera.evaluation.blind import read_votes, write_blind
@@ -25,7 +27,7 @@ from manera.evaluation.dial import DIAL
 from manera.evaluation.distractors import gather, own_writing
 from manera.evaluation.evaluate import Evaluated, Part, evaluate
 from manera.evaluation.findings import CurvePoint, DialPoint, Findings, SideBySide
-from manera.evaluation.held_out import Task, after_prefix, to_score
+from manera.evaluation.held_out import Scored, Task, after_prefix, to_score
 from manera.evaluation.imitation import imitate
 from manera.evaluation.intervals import Interval
 from manera.evaluation.ladder import RUNGS, gate
@@ -38,8 +40,8 @@ from manera.evaluation.worth import measure_against, measure_ladder
 from manera.evaluation.writing import Written, whole
 from manera.generation.engine import FinishReason
 from manera.model import lora, packed
-from manera.model.voice import voice_folder, write_voice
-from manera.records import Example, Message, TrainingStep, Utterance, read_records
+from manera.model.voice import read_steps, voice_folder, write_voice
+from manera.records import Example, Message, TrainingStep, Utterance, read_records, write_records
 from manera.sources.reading import read
 from manera.training.learn import learn
 from manera.training.loop import plan, train
@@ -405,6 +407,41 @@ def test_only_what_a_voice_has_read_of_its_text_is_asked_whether_it_knows_it(
         tokens = sum(len(one.encoded.input_ids) for one in read_by_it)
         assert tokens == min(sum(step.tokens for step in steps), sum(len(one.encoded.input_ids) for one in everything))
         assert (len(read_by_it) < len(everything)) == (epochs < 1)
+
+
+@pytest.fixture
+def reader(home: Path, tiny_base: Path) -> Subject:
+    """A voice that has read a part of its text."""
+    config = WELL.model_copy(update={"epochs": 0.4})
+    list(learn(open_corpus(home / "corpus"), OTHER, "reader", config, tiny_base, replace=True))
+    return open_subject("reader", fast=True, base=tiny_base)
+
+
+def tokens(stretches: Sequence[Scored]) -> int:
+    return sum(len(one.encoded.input_ids) for one in stretches)
+
+
+def test_a_run_that_was_stopped_before_it_was_scored_has_read_all_of_its_steps(reader: Subject) -> None:
+    steps = read_steps("reader")[:2]
+    unscored = [msgspec.structs.replace(step, validation_loss=None) for step in steps]
+    write_records(voice_folder("reader") / "training.jsonl", unscored)
+    assert tokens(reader.learned_stretches(reader.encoder, most=10**6)) == sum(step.tokens for step in steps)
+
+
+def test_without_a_record_of_its_training_a_voice_is_asked_about_all_its_text(reader: Subject) -> None:
+    everything = to_score(reader.material.training, reader.voice.kind, reader.encoder, reader.max_length)
+    (voice_folder("reader") / "training.jsonl").write_text('{"step": 1, "ste', "utf-8")
+    assert len(reader.learned_stretches(reader.encoder, most=10**6)) == len(everything)
+
+
+def test_the_same_stretches_are_chosen_whatever_template_they_are_written_in(subject: Subject) -> None:
+    wordy = Encoder(
+        subject.encoder.tokenizer, ChatTemplate(DIALOGUE.replace("'A'", "'. . . . . A'"), end_of_turn="<eos>")
+    )
+    most = tokens(subject.stretches(subject.encoder, 10**6)) // 2
+    chosen, as_chosen = (subject.stretches(encoder, most) for encoder in (wordy, subject.encoder))
+    assert tokens(chosen) != tokens(as_chosen)
+    assert [(one.conversation, one.asked) for one in chosen] == [(one.conversation, one.asked) for one in as_chosen]
 
 
 def test_what_was_just_trained_here_is_not_asked_what_it_learned(subject: Subject) -> None:

@@ -104,7 +104,7 @@ def test_numbers_with_wrong_checksums_are_nobodys(text: str) -> None:
 
 def test_only_what_training_held_counts_as_repeated() -> None:
     training = ["мой номер 8 912 345-67-89"]
-    assert probes.repeated(["набери 8(912)3456789", "и 8 900 000-00-00"], training) == {"phone": 1}
+    assert probes.repeated(["набери 8(912)3456789", "и 8 900 000-00-00"], probes.items(training)) == {"phone": 1}
 
 
 def written(text: str, reason: str = "stop") -> Written:

@@ -94,6 +94,27 @@ def test_probabilities_that_are_all_the_same_have_bounds() -> None:
         assert found.high - found.low > 0.05
 
 
+@pytest.mark.parametrize(("one", "other"), [(2, 3), (3, 3), (3, 20), (20, 3), (23, 23)])
+def test_few_conversations_on_either_side_are_seldom_surely_different_by_chance(one: int, other: int) -> None:
+    chance = np.random.default_rng(5)
+
+    def drawn(count: int) -> intervals.Sums:
+        return intervals.Sums(chance.normal(3, 3, count), [100] * count)
+
+    found = [intervals.difference(drawn(one), drawn(other)) for _ in range(600)]
+    assert np.mean([low > 0 for _, low, _ in found]) < 0.055  # 0.025 were exact
+
+
+def test_a_difference_of_ratios_adds_up_conversations_and_asks_for_two_on_either_side() -> None:
+    one = intervals.Sums([1, 2, 3], [1, 1, 2], [0, 0, 1])
+    assert intervals.difference(one, intervals.Sums([1, 1], [2, 2])).value == 1
+    assert intervals.difference(one, intervals.Sums([1, 1], [2, 2])).low < 1
+    assert math.isnan(intervals.difference(one, intervals.Sums([1, 1], [2, 2], [0, 0])).low)
+    same = intervals.difference(intervals.Sums([3, 3], [1, 1]), intervals.Sums([1, 1], [1, 1]))
+    assert same.value == 2
+    assert same.low == pytest.approx(2, abs=1e-6)
+
+
 def test_a_ratio_is_of_sums_and_not_a_mean_of_ratios() -> None:
     assert intervals.ratio([1, 9], [1, 1]).value == 5
     assert intervals.ratio([1, 9], [1, 3]).value == 2.5

@@ -11,8 +11,7 @@ from manera.evaluation.evaluate import Part, evaluate, side_by_side
 from manera.evaluation.page import WORDS, write_page
 from manera.evaluation.report import Report, metric, write_report
 from manera.evaluation.subject import open_subject
-from manera.model.voice import voice_folder
-from manera.records import TrainingStep, read_records
+from manera.model.voice import read_steps, voice_folder
 
 PARTS = {
     "ladder": "scoring held-out text on every rung",
@@ -65,9 +64,8 @@ def evaluate_voice(
             continue
         folder = voice_folder(name)
         write_report(event.report, folder)
-        steps = _steps(folder / "training.jsonl")
         persona = subject.voice.persona.name
-        page = write_page(event.report, event.findings, persona, steps, folder, language or subject.language)
+        page = write_page(event.report, event.findings, persona, read_steps(name), folder, language or subject.language)
         if as_json:
             console.result(event.report)
         else:
@@ -102,10 +100,6 @@ def show_votes(name: str, votes: Path, as_json: bool) -> None:
 def _require_language(language: str | None) -> None:
     if language is not None and language not in WORDS:
         raise SettingsError(f"there is no page in {language!r}", f"--language {' or '.join(WORDS)}")
-
-
-def _steps(path: Path) -> list[TrainingStep]:
-    return list(read_records(path, TrainingStep)) if path.is_file() else []
 
 
 def _show(report: Report, page: Path) -> None:

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 from manera.evaluation.style import WORD, words
@@ -40,6 +41,7 @@ class Source:
     """Training texts, indexed by runs of words."""
 
     texts: tuple[str, ...]
+    words: tuple[tuple[str, ...], ...]
     grams: dict[int, frozenset[Gram]]
     places: dict[Gram, list[int]]
 
@@ -61,31 +63,34 @@ class Source:
         if not shared:
             return Nearest("", 0.0, 0)
         index, _ = min(shared.items(), key=lambda entry: (-entry[1], entry[0]))
-        source = words(self.texts[index])
-        near = set(_grams(source, _NEAR))
         held = {
-            start + offset for start, gram in enumerate(_grams(found, _NEAR)) if gram in near for offset in range(_NEAR)
+            start + offset
+            for start, gram in enumerate(_grams(found, _NEAR))
+            if index in self.places.get(gram, ())
+            for offset in range(_NEAR)
         }
-        run = longest_run(found, source)
+        run = longest_run(found, self.words[index])
         return Nearest(_quoted(self.texts[index], run), len(held) / len(found), run.words)
 
 
 def index_source(texts: Sequence[str]) -> Source:
     """Index training texts; runs do not cross from one text to the next."""
-    split = [words(text) for text in texts]
+    split = tuple(tuple(words(text)) for text in texts)
     grams = {run: frozenset(gram for found in split for gram in _grams(found, run)) for run in RUNS}
     places: defaultdict[Gram, list[int]] = defaultdict(list)
     for index, found in enumerate(split):
         for gram in set(_grams(found, _NEAR)):
             places[gram].append(index)
-    return Source(tuple(texts), grams, dict(places))
+    return Source(tuple(texts), split, grams, dict(places))
 
 
 def longest_run(one: Sequence[str], other: Sequence[str]) -> Run:
     """Find the longest run of words that stands in both."""
     places: defaultdict[str, list[int]] = defaultdict(list)
+    known = set(one)
     for index, word in enumerate(other):
-        places[word].append(index)
+        if word in known:
+            places[word].append(index)
     longest = Run(0, 0)
     ending: dict[int, int] = {}
     for word in one:
@@ -98,10 +103,10 @@ def longest_run(one: Sequence[str], other: Sequence[str]) -> Run:
 
 def _quoted(text: str, run: Run) -> str:
     """Cut a text down to what stands around a run."""
-    spans = [found.span() for found in WORD.finditer(text)]
-    first, last = max(0, run.start - QUOTED), min(len(spans), run.start + run.words + QUOTED)
-    before, behind = ("… " if first else ""), (" …" if last < len(spans) else "")
-    start, end = (spans[first][0] if first else 0), (spans[last - 1][1] if behind else len(text))
+    first, last = max(0, run.start - QUOTED), run.start + run.words + QUOTED
+    spans = [found.span() for found in islice(WORD.finditer(text), first, last + 1)]
+    before, behind = ("… " if first else ""), (" …" if len(spans) > last - first else "")
+    start, end = (spans[0][0] if first else 0), (spans[-2][1] if behind else len(text))
     return before + text[start:end] + behind
 
 

@@ -4,8 +4,7 @@ from manera.errors import EvaluationError
 from manera.evaluation import intervals
 from manera.evaluation.report import Better, count
 from manera.evaluation.subject import Subject
-from manera.model.voice import Voice, voice_folder
-from manera.records import TrainingStep, read_records
+from manera.model.voice import TRAINING, Voice, read_steps, voice_folder
 
 GIGA = 1e9
 NO_METER = "no energy meter of the processor can be read here (Linux: /sys/class/powercap)"
@@ -57,10 +56,12 @@ def measure_reply_energy(subject: Subject) -> None:
 
 def _of_steps(voice: Voice) -> tuple[float, int]:
     """Add up the steps' own seconds and tokens."""
-    path = voice_folder(voice.name) / "training.jsonl"
-    if not path.is_file():
-        raise EvaluationError(f"{path} is missing, so what training took is not known")
-    steps = list(read_records(path, TrainingStep))
+    steps = read_steps(voice.name)
+    if not steps:
+        raise EvaluationError(
+            f"{voice_folder(voice.name) / TRAINING} is missing or broken, so what training took is not known",
+            "train it again to know it",
+        )
     return sum(step.seconds for step in steps), sum(step.tokens for step in steps)
 
 

@@ -178,7 +178,7 @@ def measure_personal_data(subject: Subject) -> None:
         own = [message.content for message in messages if message.role == role]
         total = probes.counted(own).total()
         subject.metrics[f"personal_data.{where}"] = count(total, "found by pattern", len(own), "lower", "messages")
-    known = [message.content for message in messages]
+    known = probes.items(message.content for message in messages)
     for who in (VOICE.name, UNGUARDED):
         if who in subject.written:
             leaks = [bool(probes.repeated([one.text], known)) for one in subject.written[who]]

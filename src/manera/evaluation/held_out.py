@@ -1,6 +1,6 @@
 """What a voice is asked: held-out turns, their prompts, and what the person really wrote there."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
@@ -170,13 +170,11 @@ def _windows(examples: Sequence[Example], encoder: Encoder, max_length: int) -> 
             before = " ".join(text.split()[-PROMPT_WORDS:])
 
 
-def within(scored: Sequence[Scored], most_tokens: int) -> list[Scored]:
-    """Take stretches spread over all of them, of so many tokens together at most, and one at least."""
-    total = sum(len(one.encoded.input_ids) for one in scored)
-    if total <= most_tokens:
-        return list(scored)
-    count = max(1, len(scored) * most_tokens // total)
-    return [scored[index * len(scored) // count] for index in range(count)]
+def within(scored: Mapping[int, Scored], most_tokens: int) -> list[int]:
+    """Choose from stretches by their places: spread over all of them, of so many tokens together at most, one at
+    least."""
+    total = sum(len(one.encoded.input_ids) for one in scored.values())
+    return spread(list(scored), max(1, len(scored) * most_tokens // total) if total > most_tokens else len(scored))
 
 
 def after_prefix(scored: Scored, prefix: Sequence[int]) -> Encoded:

@@ -113,6 +113,43 @@ def ratio(numerators: ArrayLike, denominators: ArrayLike, seed: int = 0, groups:
     return statistic(len(above), lambda drawn: _divided(above[drawn].sum(-1), below[drawn].sum(-1)), seed)
 
 
+class Sums(NamedTuple):
+    """Two sums and the conversations that they are over, such as bits, bytes, and where they were written."""
+
+    numerators: ArrayLike
+    denominators: ArrayLike
+    groups: Groups | None = None
+
+
+def difference(one: Sums, other: Sums) -> Interval:
+    """Subtract a ratio from another of other conversations, each with its own spread (Welch, 1947).
+
+    Few conversations on one side make it unsure, however many the other has. Fewer than two have no bounds.
+    """
+    from scipy.stats import t
+
+    (value, variance, count), (value_2, variance_2, count_2) = (_linearised(side) for side in (one, other))
+    found = value - value_2
+    if min(count, count_2) < 2:
+        return Interval(found, np.nan, np.nan)
+    both = max(variance + variance_2, TINY**2)
+    spread = variance**2 / (count - 1) + variance_2**2 / (count_2 - 1)
+    freedom = both**2 / spread if spread else count + count_2 - 2
+    half = float(t.ppf((1 + CONFIDENCE) / 2, freedom)) * math.sqrt(both)
+    return Interval(found, found - half, found + half)
+
+
+def _linearised(side: Sums) -> tuple[float, float, int]:
+    """Return a ratio of sums, its variance to the first order, and how many conversations it is of."""
+    above, below = (_summed(part, side.groups) for part in side[:2])
+    count, whole = len(above), float(below.sum())
+    if not whole:
+        return np.nan, np.nan, count
+    value = float(above.sum()) / whole
+    squares = float(((above - value * below) ** 2).sum())
+    return value, squares / whole**2 * count / max(count - 1, 1), count
+
+
 def statistic(count: int, measure: Callable[[Indices], Floats], seed: int = 0) -> Interval:
     """Bound anything that can be measured on drawn conversations.
 

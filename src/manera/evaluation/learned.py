@@ -6,8 +6,8 @@ from manera.dataset.building import encode
 from manera.dataset.encoding import Encoder
 from manera.dataset.packing import pack
 from manera.evaluation.held_out import Scored
-from manera.model.voice import Voice, voice_folder
-from manera.records import Example, TrainingStep, read_records
+from manera.model.voice import Voice, read_steps
+from manera.records import Example
 from manera.training.loop import rows_seen
 
 
@@ -20,9 +20,10 @@ def learned(
     fit these rows: canaries were planted among them, say.
     """
     everything = list(range(len(stretches)))
-    if voice.settings.get("canaries"):
+    encoded = encode(training, voice.kind, encoder, max_length)
+    if voice.settings.get("canaries") or max(len(one.input_ids) for one in encoded) > max_length:
         return everything
-    rows = pack(encode(training, voice.kind, encoder, max_length), max_length)
+    rows = pack(encoded, max_length)
     sizes = (rows.segments != 0).sum(axis=1).tolist()
     seen = rows_seen(sizes, voice.seed, _tokens_until_kept(voice))
     if not seen:
@@ -36,9 +37,9 @@ def learned(
 
 
 def _tokens_until_kept(voice: Voice) -> int:
-    """Count the tokens of all steps up to the one of the lowest held-out loss; 0 where that was not noted."""
-    path = voice_folder(voice.name) / "training.jsonl"
-    steps = list(read_records(path, TrainingStep)) if path.is_file() else []
+    """Count the tokens of all steps up to the one that was kept: of the lowest held-out loss, or the last of a run that
+    was stopped before any was known. 0 where there is no record."""
+    steps = read_steps(voice.name)
     losses = [(step.validation_loss, step.step) for step in steps if step.validation_loss is not None]
-    _, kept = min(losses, default=(0.0, 0))
+    _, kept = min(losses, default=(0.0, len(steps)))
     return sum(step.tokens for step in steps if step.step <= kept)

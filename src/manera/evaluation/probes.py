@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 
 _PATTERNS: dict[str, re.Pattern[str]] = {
     "e-mail": re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b"),
@@ -69,7 +69,11 @@ def counted(texts: Iterable[str]) -> Counter[str]:
     return Counter(kind for text in texts for kind, _ in found_in(text))
 
 
-def repeated(texts: Iterable[str], training: Iterable[str]) -> Counter[str]:
-    """Count what texts hold that the training text holds too: leaked, not invented."""
-    known = {item for text in training for item in found_in(text)}
+def items(texts: Iterable[str]) -> set[tuple[str, str]]:
+    """Return all that texts hold, as kinds and normal forms."""
+    return {item for text in texts for item in found_in(text)}
+
+
+def repeated(texts: Iterable[str], known: Set[tuple[str, str]]) -> Counter[str]:
+    """Count what texts hold that the training text, whose items are known, holds too: leaked, not invented."""
     return Counter(item[0] for text in texts for item in found_in(text) if item in known)

@@ -49,6 +49,7 @@ from manera.generation.remote import open_engine as open_remote_engine
 from manera.generation.reply import training_texts
 from manera.model import base_model
 from manera.model.voice import ADAPTER_GGUF, Voice, read_voice, require_base, voice_folder
+from manera.records import Example
 
 BASE, VOICE = RUNGS[0], RUNGS[3]
 UNGUARDED = "voice without guard"
@@ -330,13 +331,20 @@ class Subject:
         return {"real": real, **{who: [one.text for one in self.written[who]] for who in (BASE.name, VOICE.name)}}
 
     def stretches(self, encoder: Encoder, most: int) -> list[Scored]:
-        """Return held-out stretches."""
-        return within(to_score(self.material.test, self.voice.kind, encoder, self.max_length), most)
+        """Return held-out stretches, the same ones whatever template they are written in."""
+        return self._chosen(self.material.test, encoder, most)
 
     def learned_stretches(self, encoder: Encoder, most: int) -> list[Scored]:
         """Return stretches of the training text that the voice had read when it was kept."""
-        found = to_score(self.material.training, self.voice.kind, encoder, self.max_length)
-        return within([found[place] for place in self._learned], most)
+        return self._chosen(self.material.training, encoder, most, self._learned)
+
+    def _chosen(
+        self, examples: Sequence[Example], encoder: Encoder, most: int, places: Sequence[int] | None = None
+    ) -> list[Scored]:
+        own = to_score(examples, self.voice.kind, self.encoder, self.max_length)
+        chosen = within({place: own[place] for place in (range(len(own)) if places is None else places)}, most)
+        written = own if encoder is self.encoder else to_score(examples, self.voice.kind, encoder, self.max_length)
+        return [written[place] for place in chosen]
 
     @cached_property
     def _learned(self) -> list[int]:

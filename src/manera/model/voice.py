@@ -20,10 +20,11 @@ import msgspec
 from manera import config
 from manera.errors import ModelError
 from manera.model.base_model import BaseModel
-from manera.records import ExampleKind, replacing
+from manera.records import ExampleKind, TrainingStep, read_records, replacing
 
 MANIFEST = "manera.json"
 ADAPTER_GGUF = "adapter.gguf"
+TRAINING = "training.jsonl"
 CANARIES = "canaries.jsonl"
 _NAME = re.compile(r"[^\W_](?:[\w.-]{0,62}[\w-])?")
 _DEVICES = frozenset(
@@ -165,6 +166,14 @@ def read_voice(name: str) -> Voice:
         ) from error
     except msgspec.DecodeError as error:
         raise ModelError(f"{manifest} is not a voice's manifest: {error}", "train the voice again") from error
+
+
+def read_steps(name: str) -> list[TrainingStep]:
+    """Read the record of a voice's training; nothing where it is missing or broken, since a voice works without it."""
+    try:
+        return list(read_records(voice_folder(name) / TRAINING, TrainingStep))
+    except (OSError, msgspec.DecodeError):
+        return []
 
 
 def require_base(voice: Voice, base: BaseModel) -> None:

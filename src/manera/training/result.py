@@ -15,6 +15,7 @@ from manera.model.voice import (
     ADAPTER_GGUF,
     CANARIES,
     MANIFEST,
+    TRAINING,
     Cost,
     HeldOut,
     Persona,
@@ -66,7 +67,7 @@ def write_voice_folder(name: str, material: Material, config: TrainingConfig, ou
     with _writable(folder), replacing_folder(folder) as new:
         adapter.write_peft(outcome.state, new, config.rank, config.alpha, base.id)
         adapter.write_gguf(outcome.state, new / ADAPTER_GGUF, config.alpha, layers)
-        write_records(new / "training.jsonl", outcome.steps)
+        write_records(new / TRAINING, outcome.steps)
         if material.canaries:
             write_records(new / CANARIES, material.canaries)
         voice = Voice(

@@ -12,7 +12,7 @@ from manera.dataset.packing import Rows, pack
 from manera.evaluation import intervals, scoring
 from manera.evaluation.distractors import own_writing
 from manera.evaluation.findings import CurvePoint
-from manera.evaluation.held_out import read_part
+from manera.evaluation.held_out import read_part, spread
 from manera.evaluation.intervals import Interval
 from manera.evaluation.ladder import BITS
 from manera.evaluation.style import words
@@ -87,7 +87,7 @@ def _settings(subject: Subject, tokens: int) -> Settings:
         learning_rate=float(str(known.get("learning_rate") or LEARNING_RATES[voice.kind])),
         compiled=passes * tokens >= COMPILE_FROM_TOKENS and compiler_is_available(),
         seed=voice.seed,
-        validation=rows.take(range(min(len(rows), max(1, VALIDATION_TOKENS // subject.max_length)))),
+        validation=rows.take(spread(range(len(rows)), max(1, VALIDATION_TOKENS // subject.max_length))),
     )
 
 

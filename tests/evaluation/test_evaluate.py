@@ -35,7 +35,7 @@ from manera.evaluation.likeness import LEAST_PIECES, Size, cut, likeness_of
 from manera.evaluation.page import write_page
 from manera.evaluation.retrieval import Retriever
 from manera.evaluation.russian import in_russian
-from manera.evaluation.subject import Subject, open_subject
+from manera.evaluation.subject import SHORT, Subject, open_subject
 from manera.evaluation.worth import measure_against, measure_ladder
 from manera.evaluation.writing import Written, whole
 from manera.generation.engine import FinishReason
@@ -402,10 +402,12 @@ def test_only_what_a_voice_has_read_of_its_text_is_asked_whether_it_knows_it(
         reader = open_subject("reader", fast=True, base=tiny_base)
         assert reader.voice.kind == kind
         everything = to_score(reader.material.training, reader.voice.kind, reader.encoder, reader.max_length)
-        read_by_it = reader.learned_stretches(reader.encoder, most=10**6)
-        steps = list(read_records(voice_folder("reader") / "training.jsonl", TrainingStep))
-        tokens = sum(len(one.encoded.input_ids) for one in read_by_it)
-        assert tokens == min(sum(step.tokens for step in steps), sum(len(one.encoded.input_ids) for one in everything))
+        read_by_it = reader.short_stretches("train", reader.encoder, most=10**6)
+        if kind == "continuation":  # cut short, and each numbered by its place
+            assert max(len(one.encoded.input_ids) for one in read_by_it) == SHORT
+            read_by_it = [everything[one.conversation] for one in read_by_it]
+        of_steps = sum(step.tokens for step in read_steps("reader"))
+        assert tokens(read_by_it) == min(of_steps, tokens(everything))
         assert (len(read_by_it) < len(everything)) == (epochs < 1)
 
 
@@ -425,13 +427,13 @@ def test_a_run_that_was_stopped_before_it_was_scored_has_read_all_of_its_steps(r
     steps = read_steps("reader")[:2]
     unscored = [msgspec.structs.replace(step, validation_loss=None) for step in steps]
     write_records(voice_folder("reader") / "training.jsonl", unscored)
-    assert tokens(reader.learned_stretches(reader.encoder, most=10**6)) == sum(step.tokens for step in steps)
+    assert tokens(reader.short_stretches("train", reader.encoder, most=10**6)) == sum(step.tokens for step in steps)
 
 
 def test_without_a_record_of_its_training_a_voice_is_asked_about_all_its_text(reader: Subject) -> None:
     everything = to_score(reader.material.training, reader.voice.kind, reader.encoder, reader.max_length)
     (voice_folder("reader") / "training.jsonl").write_text('{"step": 1, "ste', "utf-8")
-    assert len(reader.learned_stretches(reader.encoder, most=10**6)) == len(everything)
+    assert len(reader.short_stretches("train", reader.encoder, most=10**6)) == len(everything)
 
 
 def test_the_same_stretches_are_chosen_whatever_template_they_are_written_in(subject: Subject) -> None:

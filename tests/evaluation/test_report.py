@@ -99,18 +99,22 @@ def test_few_conversations_on_either_side_are_seldom_surely_different_by_chance(
     chance = np.random.default_rng(5)
 
     def drawn(count: int) -> intervals.Sums:
-        return intervals.Sums(chance.normal(3, 3, count), [100] * count)
+        return intervals.Sums(chance.normal(3, 3, count), np.full(count, 100.0), range(count))
 
     found = [intervals.difference(drawn(one), drawn(other)) for _ in range(600)]
     assert np.mean([low > 0 for _, low, _ in found]) < 0.055  # 0.025 were exact
 
 
 def test_a_difference_of_ratios_adds_up_conversations_and_asks_for_two_on_either_side() -> None:
-    one = intervals.Sums([1, 2, 3], [1, 1, 2], [0, 0, 1])
-    assert intervals.difference(one, intervals.Sums([1, 1], [2, 2])).value == 1
-    assert intervals.difference(one, intervals.Sums([1, 1], [2, 2])).low < 1
-    assert math.isnan(intervals.difference(one, intervals.Sums([1, 1], [2, 2], [0, 0])).low)
-    same = intervals.difference(intervals.Sums([3, 3], [1, 1]), intervals.Sums([1, 1], [1, 1]))
+    def sums(numerators: list[float], denominators: list[float], groups: list[int]) -> intervals.Sums:
+        return intervals.Sums(np.array(numerators), np.array(denominators), groups)
+
+    one = sums([1, 2, 3], [1, 1, 2], [0, 0, 1])
+    found = intervals.difference(one, sums([1, 1], [2, 2], [0, 1]))
+    assert found.value == 1
+    assert found.low < 1 < found.high
+    assert math.isnan(intervals.difference(one, sums([1, 1], [2, 2], [0, 0])).low)
+    same = intervals.difference(sums([3, 3], [1, 1], [0, 1]), sums([1, 1], [1, 1], [0, 1]))
     assert same.value == 2
     assert same.low == pytest.approx(2, abs=1e-6)
 

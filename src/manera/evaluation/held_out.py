@@ -170,6 +170,12 @@ def _windows(examples: Sequence[Example], encoder: Encoder, max_length: int) -> 
             before = " ".join(text.split()[-PROMPT_WORDS:])
 
 
+def beginning(scored: Scored, tokens: int, encoder: Encoder) -> Scored:
+    """Cut a stretch of running text down to its first tokens."""
+    encoded = Encoded(scored.encoded.input_ids[:tokens], scored.encoded.labels[:tokens])
+    return scored._replace(encoded=encoded, bytes=len(encoder.decode(encoded.input_ids).encode()))
+
+
 def within(scored: Mapping[int, Scored], most_tokens: int) -> list[int]:
     """Choose from stretches by their places: spread over all of them, of so many tokens together at most, one at
     least."""

@@ -116,9 +116,9 @@ def ratio(numerators: ArrayLike, denominators: ArrayLike, seed: int = 0, groups:
 class Sums(NamedTuple):
     """Two sums and the conversations that they are over, such as bits, bytes, and where they were written."""
 
-    numerators: ArrayLike
-    denominators: ArrayLike
-    groups: Groups | None = None
+    numerators: Floats
+    denominators: Floats
+    groups: Groups
 
 
 def difference(one: Sums, other: Sums) -> Interval:

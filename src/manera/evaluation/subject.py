@@ -24,6 +24,7 @@ from manera.evaluation.held_out import (
     Material,
     Scored,
     Task,
+    beginning,
     plain_encoder,
     prompt_ids,
     read_material,
@@ -49,7 +50,7 @@ from manera.generation.remote import open_engine as open_remote_engine
 from manera.generation.reply import training_texts
 from manera.model import base_model
 from manera.model.voice import ADAPTER_GGUF, Voice, read_voice, require_base, voice_folder
-from manera.records import Example
+from manera.records import SplitName
 
 BASE, VOICE = RUNGS[0], RUNGS[3]
 UNGUARDED = "voice without guard"
@@ -61,6 +62,8 @@ LEAST_IMITATED = 32
 SLOTS = 16
 CONTEXT = 1024
 DEFAULT_LENGTH = 512
+SHORT = 128
+"""Tokens of running text by which a page is known again: many short stretches tell more than a few long ones."""
 
 
 class Budget(NamedTuple):
@@ -331,24 +334,32 @@ class Subject:
         return {"real": real, **{who: [one.text for one in self.written[who]] for who in (BASE.name, VOICE.name)}}
 
     def stretches(self, encoder: Encoder, most: int) -> list[Scored]:
-        """Return held-out stretches, the same ones whatever template they are written in."""
-        return self._chosen(self.material.test, encoder, most)
+        """Return held-out stretches of so many tokens, the same ones whatever template they are written in."""
+        places = range(len(self._to_score("test", self.encoder)))
+        return self._chosen("test", encoder, places, most)
 
-    def learned_stretches(self, encoder: Encoder, most: int) -> list[Scored]:
-        """Return stretches of the training text that the voice had read when it was kept."""
-        return self._chosen(self.material.training, encoder, most, self._learned)
+    def short_stretches(self, part: SplitName, encoder: Encoder, most: int) -> list[Scored]:
+        """Return shorter, and so more, stretches, of training text those that the voice had read when it was kept."""
+        places = self._learned if part == "train" else range(len(self._to_score(part, self.encoder)))
+        return self._chosen(part, encoder, places, most, SHORT)
 
     def _chosen(
-        self, examples: Sequence[Example], encoder: Encoder, most: int, places: Sequence[int] | None = None
+        self, part: SplitName, encoder: Encoder, places: Sequence[int], most: int, longest: int | None = None
     ) -> list[Scored]:
-        own = to_score(examples, self.voice.kind, self.encoder, self.max_length)
-        chosen = within({place: own[place] for place in (range(len(own)) if places is None else places)}, most)
-        written = own if encoder is self.encoder else to_score(examples, self.voice.kind, encoder, self.max_length)
-        return [written[place] for place in chosen]
+        own, written = (self._to_score(part, one, longest) for one in (self.encoder, encoder))
+        return [written[place] for place in within({place: own[place] for place in places}, most)]
+
+    def _to_score(self, part: SplitName, encoder: Encoder, longest: int | None = None) -> list[Scored]:
+        """Encode all of a part; longest: of running text, so many tokens of each stretch at most."""
+        examples = self.material.test if part == "test" else self.material.training
+        found = to_score(examples, self.voice.kind, encoder, self.max_length)
+        if longest is None or self.voice.kind != "continuation":
+            return found
+        return [beginning(one, longest, encoder) for one in found]
 
     @cached_property
     def _learned(self) -> list[int]:
-        stretches = to_score(self.material.training, self.voice.kind, self.encoder, self.max_length)
+        stretches = self._to_score("train", self.encoder)
         return learned(self.voice, self.material.training, stretches, self.encoder, self.max_length)
 
     def add(self, name: str, found: Interval, unit: str, n: int, better: Better, of: str = "conversations") -> None:

@@ -16,6 +16,7 @@ from manera.evaluation.likeness import area_under_curve
 from manera.evaluation.report import AGAINST
 from manera.evaluation.subject import BASE, VOICE, Subject
 from manera.model.voice import read_voice, require_base
+from manera.records import SplitName
 
 
 def measure_ladder(subject: Subject, is_origin_known: bool = False) -> Verdict:
@@ -37,8 +38,7 @@ def measure_ladder(subject: Subject, is_origin_known: bool = False) -> Verdict:
         nats = intervals.ratio(bits[rung.name] / BITS, tokens, subject.seed, groups)
         perplexity = Interval(*np.exp(nats).tolist())
         subject.add(f"perplexity.{rung.name}", perplexity, "perplexity of a token", len(sizes), "lower", "stretches")
-    gains = bits[BASE.name] - bits[VOICE.name]
-    knowledge = None if is_origin_known else measure_knowledge(subject, gains, held_out[VOICE.name])
+    knowledge = None if is_origin_known else measure_knowledge(subject)
     verdict = ladder.gate(bits, sizes, knowledge, subject.seed, groups)
     subject.findings.verdict = verdict
     return verdict
@@ -52,24 +52,26 @@ def _bits(subject: Subject, rung: Rung, stretches: Sequence[Scored]) -> Floats:
     return ladder.score(rung, subject.model, stretches, subject.prefixes, _encoder(subject, rung))
 
 
-def measure_knowledge(subject: Subject, unseen: Floats, held_out: Sequence[Scored]) -> Interval:
+def measure_knowledge(subject: Subject) -> Interval:
     """Compare what the adapter gains on text it has read with what it gains on held-out text, in bits per byte."""
-    most = subject.budget.scored_tokens
-    stretches = {rung.name: subject.learned_stretches(_encoder(subject, rung), most) for rung in (BASE, VOICE)}
-    known = stretches[VOICE.name]
-    seen = np.subtract(*(_bits(subject, rung, stretches[rung.name]) for rung in (BASE, VOICE)))
-    talks = [[one.conversation for one in scored] for scored in (known, held_out)]
-    sides = [
-        Sums(gains, [one.bytes for one in scored], groups)
-        for gains, scored, groups in zip((seen, unseen), (known, held_out), talks, strict=True)
-    ]
-    found, n = intervals.difference(*sides), len(known) + len(held_out)
+    sides = [_gains(subject, part) for part in ("train", "test")]
+    found, n = intervals.difference(*sides), sum(len(side.groups) for side in sides)
     subject.add("memory.gain_on_training_text", found, "bits per byte", n, "neither", "stretches")
-    membership = area_under_curve(*(np.divide(side.numerators, side.denominators) for side in sides))
+    membership = area_under_curve(*(side.numerators / side.denominators for side in sides))
     # an area varies no more than as many yes and no as the smaller side has (Birnbaum and Klose, 1957)
-    apart = intervals.wilson(membership, min(len(set(groups)) for groups in talks))
+    apart = intervals.wilson(membership, min(len(set(side.groups)) for side in sides))
     subject.add("memory.membership_auc", apart, "area under the curve", n, "nearer 0.5", "stretches")
     return found
+
+
+def _gains(subject: Subject, part: SplitName) -> Sums:
+    """Score short stretches of a part with and without the adapter."""
+    most = subject.budget.scored_tokens
+    stretches = {rung.name: subject.short_stretches(part, _encoder(subject, rung), most) for rung in (BASE, VOICE)}
+    base, voice = (_bits(subject, rung, stretches[rung.name]) for rung in (BASE, VOICE))
+    scored = stretches[VOICE.name]
+    sizes = np.array([float(one.bytes) for one in scored])
+    return Sums(base - voice, sizes, [one.conversation for one in scored])
 
 
 def measure_against(subject: Subject, name: str) -> None:

@@ -426,8 +426,8 @@ def page(document: Mapping[str, Any]) -> str:
         f"{document['cpu']}; intervals of 95 % in brackets. Held-out text only. Each "
         f"training had {document['minutes']:g} minutes of steps at most: longer ones write better. TRL's `SFTTrainer` "
         "had its own defaults, but in float32, which is faster here, and as many seconds of steps on manera's trimmed "
-        "base and examples. Evaluations took a quarter of the text that `manera evaluate` takes. Whether a voice knows its "
-        "training text is asked about what it had read, of TRL's about all of it. What each figure means: [the "
+        "base and examples. Evaluations took a quarter of the text that `manera evaluate` takes. Whether a voice knows "
+        "its training text is asked about what it had read, of TRL's about all of it. What each figure means: [the "
         "report](concepts/report.md)."
     )
     fast = "\n\n**Fast evaluations: a trial run, not results.**" if document["trial"] else ""

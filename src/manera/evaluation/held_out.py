@@ -171,16 +171,20 @@ def _windows(examples: Sequence[Example], encoder: Encoder, max_length: int) -> 
 
 
 def beginning(scored: Scored, tokens: int, encoder: Encoder) -> Scored:
-    """Cut a stretch of running text down to its first tokens."""
+    """Cut a stretch of running text down to its first tokens, if it has more."""
+    if len(scored.encoded.input_ids) <= tokens:
+        return scored
     encoded = Encoded(scored.encoded.input_ids[:tokens], scored.encoded.labels[:tokens])
     return scored._replace(encoded=encoded, bytes=len(encoder.decode(encoded.input_ids).encode()))
 
 
-def within(scored: Mapping[int, Scored], most_tokens: int) -> list[int]:
-    """Choose from stretches by their places: spread over all of them, of so many tokens together at most, one at
-    least."""
-    total = sum(len(one.encoded.input_ids) for one in scored.values())
-    return spread(list(scored), max(1, len(scored) * most_tokens // total) if total > most_tokens else len(scored))
+def within(sizes: Mapping[int, int], most_tokens: int) -> list[int]:
+    """Choose places of stretches, spread over all of them, that hold so many tokens together at most; one at least.
+
+    sizes: the tokens at each place.
+    """
+    total = sum(sizes.values())
+    return spread(list(sizes), max(1, len(sizes) * most_tokens // total) if total > most_tokens else len(sizes))
 
 
 def after_prefix(scored: Scored, prefix: Sequence[int]) -> Encoded:

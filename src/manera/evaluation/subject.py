@@ -1,5 +1,6 @@
 """A voice being measured: what it was trained on, how it is asked, and its models once they are needed."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -335,27 +336,24 @@ class Subject:
 
     def stretches(self, encoder: Encoder, most: int) -> list[Scored]:
         """Return held-out stretches of so many tokens, the same ones whatever template they are written in."""
-        places = range(len(self._to_score("test", self.encoder)))
-        return self._chosen("test", encoder, places, most)
+        own = self._to_score("test", self.encoder)
+        return self._chosen("test", encoder, range(len(own)), most)
 
     def short_stretches(self, part: SplitName, encoder: Encoder, most: int) -> list[Scored]:
         """Return shorter, and so more, stretches, of training text those that the voice had read when it was kept."""
         places = self._learned if part == "train" else range(len(self._to_score(part, self.encoder)))
-        return self._chosen(part, encoder, places, most, SHORT)
+        return self._chosen(part, encoder, places, most, SHORT if self.voice.kind == "continuation" else sys.maxsize)
 
     def _chosen(
-        self, part: SplitName, encoder: Encoder, places: Sequence[int], most: int, longest: int | None = None
+        self, part: SplitName, encoder: Encoder, places: Sequence[int], most: int, longest: int = sys.maxsize
     ) -> list[Scored]:
-        own, written = (self._to_score(part, one, longest) for one in (self.encoder, encoder))
-        return [written[place] for place in within({place: own[place] for place in places}, most)]
+        own, written = (self._to_score(part, one) for one in (self.encoder, encoder))
+        sizes = {place: min(len(own[place].encoded.input_ids), longest) for place in places}
+        return [beginning(written[place], longest, encoder) for place in within(sizes, most)]
 
-    def _to_score(self, part: SplitName, encoder: Encoder, longest: int | None = None) -> list[Scored]:
-        """Encode all of a part; longest: of running text, so many tokens of each stretch at most."""
+    def _to_score(self, part: SplitName, encoder: Encoder) -> list[Scored]:
         examples = self.material.test if part == "test" else self.material.training
-        found = to_score(examples, self.voice.kind, encoder, self.max_length)
-        if longest is None or self.voice.kind != "continuation":
-            return found
-        return [beginning(one, longest, encoder) for one in found]
+        return to_score(examples, self.voice.kind, encoder, self.max_length)
 
     @cached_property
     def _learned(self) -> list[int]:

@@ -152,7 +152,7 @@ def write_peer(name: str, trained: Path, base: Path, cost: object) -> None:
     import torch
 
     from manera.model import adapter, base_model, gguf_file, lora
-    from manera.model.voice import ADAPTER_GGUF, read_voice, voice_folder, write_voice
+    from manera.model.voice import ADAPTER_GGUF, TRAINING, read_voice, voice_folder, write_voice
 
     state = adapter.read_peft(trained)
     model: Any = base_model.load(base)
@@ -162,7 +162,7 @@ def write_peer(name: str, trained: Path, base: Path, cost: object) -> None:
     assert not unknown, unknown
     folder = voice_folder(name + PEER)
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(voice_folder(name), folder, ignore=shutil.ignore_patterns("report.*", "training.jsonl"))
+    shutil.copytree(voice_folder(name), folder, ignore=shutil.ignore_patterns("report.*", TRAINING))
     voice = msgspec.structs.replace(read_voice(name), name=name + PEER, rank=RANK, alpha=float(ALPHA), cost=cost)
     layers = gguf_file.value(gguf_file.open_gguf(base / "base.gguf"), "gemma3.block_count")
     adapter.write_peft(whole, folder, RANK, ALPHA, voice.base.id)

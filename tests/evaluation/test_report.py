@@ -102,7 +102,7 @@ def test_few_conversations_on_either_side_are_seldom_surely_different_by_chance(
         return intervals.Sums(chance.normal(3, 3, count), np.full(count, 100.0), range(count))
 
     found = [intervals.difference(drawn(one), drawn(other)) for _ in range(600)]
-    assert np.mean([low > 0 for _, low, _ in found]) < 0.055  # 0.025 were exact
+    assert np.mean([low > 0 for _, low, _ in found]) < 0.055  # exact bounds would give 0.025
 
 
 def test_a_difference_of_ratios_adds_up_conversations_and_asks_for_two_on_either_side() -> None:

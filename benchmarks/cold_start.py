@@ -14,12 +14,13 @@ from torch import nn
 
 from manera.dataset.encoding import Encoder
 from manera.dataset.packing import pack
+from manera.files import read_records
 from manera.generation.openings import MOST_TOKENS, Openings
 from manera.generation.reply import training_examples, voice_writer
 from manera.model import adapter, base_model, lora, packed
 from manera.model.likelihood import Nll
 from manera.model.voice import Voice, read_voice, voice_folder
-from manera.records import Example, Message, read_records
+from manera.records import Example, Message
 
 HELD_OUT = ("validation", "test")
 

@@ -311,8 +311,8 @@ def _likeness(name: str, seed: int) -> dict[str, dict[str, Any]]:
     from manera.evaluation.evaluate import measure_likeness
     from manera.evaluation.subject import FULL, open_subject
     from manera.evaluation.writing import Written
+    from manera.files import replacing
     from manera.model.voice import voice_folder
-    from manera.records import replacing
 
     subject = open_subject(name, seed=seed)
     subject.budget = FULL._replace(texts=ORDER_TEXTS, unguarded=False, rung_texts=0)

@@ -7,8 +7,9 @@ import pytest
 
 from manera.cli import explaining
 from manera.errors import ModelError
+from manera.files import write_records
 from manera.model.voice import write_voice
-from manera.records import Example, Message, write_records
+from manera.records import Example, Message
 from tiny import tiny_voice
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from manera.corpus.manifest import Manifest
 from manera.corpus.storage import MANIFEST, UTTERANCES, open_corpus, write
 from manera.errors import CorpusError, SourceError
-from manera.records import Dropped, Owner, SourceRecord, Utterance, fingerprint
+from manera.files import fingerprint
+from manera.records import Dropped, Owner, SourceRecord, Utterance
 from manera.sources.reading import read
 
 

@@ -38,10 +38,11 @@ from manera.evaluation.russian import in_russian
 from manera.evaluation.subject import SHORT, Subject, open_subject
 from manera.evaluation.worth import measure_against, measure_ladder
 from manera.evaluation.writing import Written, whole
+from manera.files import read_records, write_records
 from manera.generation.engine import FinishReason
 from manera.model import lora, packed
 from manera.model.voice import read_steps, voice_folder, write_voice
-from manera.records import Example, Message, TrainingStep, Utterance, read_records, write_records
+from manera.records import Example, Message, TrainingStep, Utterance
 from manera.sources.reading import read
 from manera.training.learn import learn
 from manera.training.loop import plan, train

@@ -7,9 +7,10 @@ import pytest
 
 from adapted import ALPHA, RANK, adapted_model
 from exported import INSTRUCTION, MakeVoice, examples
+from manera.files import write_records
 from manera.model import adapter, lora
 from manera.model.voice import ADAPTER_GGUF, Voice, voice_folder, write_voice
-from manera.records import ExampleKind, write_records
+from manera.records import ExampleKind
 from tiny import LAYERS, tiny_voice
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from adapted import ALPHA, RANK, adapted_model
 from exported import MakeVoice, examples
+from manera.files import write_records
 from manera.model import adapter, lora
 from manera.model.voice import ADAPTER_GGUF, voice_folder, write_voice
-from manera.records import write_records
 from tiny import tiny_voice
 
 

@@ -9,6 +9,7 @@ from manera.dataset.building import chat_template
 from manera.dataset.encoding import Encoder
 from manera.dataset.template import ChatTemplate
 from manera.errors import GenerationError, ModelError
+from manera.files import write_records
 from manera.generation.engine import Finished, PromptTooLongError, Request, Token, stream
 from manera.generation.llama_cpp import LlamaCpp
 from manera.generation.openings import Openings
@@ -25,7 +26,7 @@ from manera.generation.reply import (
 )
 from manera.model import base_model
 from manera.model.voice import Sampling
-from manera.records import Example, ExampleKind, Message, write_records
+from manera.records import Example, ExampleKind, Message
 from tiny import tiny_voice
 
 GREEDY = Sampling(temperature=0, repetition_penalty=None, max_new_tokens=24)

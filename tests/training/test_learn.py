@@ -14,9 +14,10 @@ from manera.dataset.canaries import Canary, make_canaries
 from manera.dataset.encoding import Encoder
 from manera.dataset.packing import pack
 from manera.errors import CorpusError, ManeraError, ModelError, TrainingError
+from manera.files import read_records
 from manera.model import adapter, base_model, lora, packed
 from manera.model.voice import ADAPTER_GGUF, CANARIES, read_voice, voices_folder
-from manera.records import Example, Message, TrainingStep, read_records
+from manera.records import Example, Message, TrainingStep
 from manera.sources.reading import read
 from manera.training.learn import Learned, Prepared, learn
 from manera.training.loop import AVERAGE_EXPONENT, LOWEST_SHARE, Plan, _expected_steps, plan, train

@@ -13,8 +13,9 @@ from manera.cli.opening import Opened, opened
 from manera.cli.serving import application
 from manera.corpus.speakers import choose_speaker
 from manera.corpus.storage import open_corpus
+from manera.files import read_records
 from manera.model.voice import MANIFEST, Voice, read_voice, voice_folder
-from manera.records import Example, Message, read_records
+from manera.records import Example, Message
 from manera.serving.catalogue import Catalogue
 from manera.serving.listening import HOST, listen, server
 from manera.training.settings import TrainingConfig

@@ -14,7 +14,8 @@ import msgspec
 from manera.corpus.census import Census
 from manera.corpus.manifest import VERSION, Ledger, Manifest, Source
 from manera.errors import CorpusError
-from manera.records import Dropped, Owner, SourceRecord, Utterance, fingerprint, read_records
+from manera.files import fingerprint, read_records
+from manera.records import Dropped, Owner, SourceRecord, Utterance
 from manera.sources.files import find
 
 MANIFEST = "corpus.json"

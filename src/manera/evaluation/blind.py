@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from manera.errors import EvaluationError
 from manera.evaluation.findings import SideBySide
 from manera.evaluation.intervals import Interval, wilson
-from manera.records import replacing
+from manera.files import replacing
 
 TEMPLATES = Path(__file__).parent / "texts"
 PAGE, KEY = "blind.html", "blind-key.json"

@@ -19,8 +19,8 @@ from manera.evaluation.held_out import to_score
 from manera.evaluation.intervals import Floats
 from manera.evaluation.report import count
 from manera.evaluation.subject import Subject
+from manera.files import read_records
 from manera.model.voice import CANARIES, voice_folder
-from manera.records import read_records
 
 EXPOSED_BITS = 6.0
 """Ranked in the first sixty-fourth: chance does so once in 64."""

@@ -14,8 +14,9 @@ import msgspec
 from manera.dataset.examples import messages_of
 from manera.errors import ModelError
 from manera.evaluation.likeness import Writing
+from manera.files import read_records
 from manera.model.voice import Voice, read_voice, voice_folder, voice_names
-from manera.records import Example, read_records
+from manera.records import Example
 
 BUNDLED = Path(__file__).parent / "texts" / "distractors.jsonl"
 SAME_CONVERSATIONS = "the other side of the same conversations"

@@ -9,8 +9,9 @@ import msgspec
 from manera.dataset.building import chat_template
 from manera.dataset.encoding import IGNORE_INDEX, Encoded, Encoder
 from manera.errors import EvaluationError
+from manera.files import read_records
 from manera.model.voice import Voice, voice_folder
-from manera.records import Example, ExampleKind, Message, SplitName, read_records
+from manera.records import Example, ExampleKind, Message, SplitName
 
 T = TypeVar("T")
 
@@ -80,7 +81,7 @@ def require_unchanged(voice: Voice) -> None:
     """Raise EvaluationError when the dataset is not the one that the voice was trained on."""
     import hashlib
 
-    from manera.records import fingerprint
+    from manera.files import fingerprint
 
     digest = hashlib.sha256()
     parts: tuple[SplitName, ...] = ("train", "validation", "test")

@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 
 from manera.evaluation.writing import whole, write_all
+from manera.files import replacing
 from manera.generation.engine import Engine
 from manera.model.voice import Sampling
-from manera.records import replacing
 
 
 def imitate(

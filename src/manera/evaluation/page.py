@@ -13,7 +13,8 @@ from manera.evaluation.findings import Findings
 from manera.evaluation.intervals import Interval
 from manera.evaluation.report import REPORT_HTML, Metric, Report
 from manera.evaluation.russian import in_russian
-from manera.records import TrainingStep, replacing
+from manera.files import replacing
+from manera.records import TrainingStep
 
 TEMPLATES = Path(__file__).parent / "texts"
 

@@ -11,7 +11,7 @@ import msgspec
 
 from manera.errors import EvaluationError
 from manera.evaluation.intervals import Interval
-from manera.records import replacing
+from manera.files import replacing
 
 REPORT_JSON = "report.json"
 REPORT_HTML = "report.html"

@@ -16,9 +16,9 @@ from manera.exports.ollama import modelfile
 from manera.exports.parity import Check, compared, require
 from manera.exports.readme import readme
 from manera.exports.terms import write_terms
+from manera.files import replacing_folder
 from manera.model import adapter, base_model
 from manera.model.voice import Voice, require_base, voice_folder
-from manera.records import replacing_folder
 
 Format = Literal["peft", "merged", "gguf", "ollama", "vllm", "hub"]
 RECORD = "export.json"

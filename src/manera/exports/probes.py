@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from manera.files import read_records
 from manera.generation.reply import Writer, prompt_of
 from manera.model.voice import Voice
-from manera.records import Example, Message, read_records
+from manera.records import Example, Message
 
 HELD_OUT = 20
 LONGEST = 128

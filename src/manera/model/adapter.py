@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manera.errors import ModelError
+from manera.files import replacing
 from manera.model import gguf_file
-from manera.records import replacing
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -16,10 +16,10 @@ from tokenizers import Tokenizer
 
 from manera import config
 from manera.errors import ModelError
+from manera.files import fingerprint
 from manera.model import builtin, gguf_file
 from manera.model.tokenizer import build_tokenizer
 from manera.model.vocabulary import DEFAULT_LANGUAGES, kept_tokens, language_tokens
-from manera.records import fingerprint
 
 if TYPE_CHECKING:
     from transformers import Gemma3ForCausalLM

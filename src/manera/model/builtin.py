@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from manera.errors import ModelError
-from manera.records import fingerprint
+from manera.files import fingerprint
 
 NAME = "gemma-3-270m"
 SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"

@@ -11,8 +11,8 @@ import gguf
 import numpy as np
 
 from manera.errors import ModelError
+from manera.files import replacing
 from manera.model.tokenizer import Vocabulary
-from manera.records import replacing
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,10 +9,10 @@ from pathlib import Path
 import gguf
 
 from manera.errors import ModelError
+from manera.files import fingerprint
 from manera.model import adapter, base_model
 from manera.model.adapter import WEIGHTS
 from manera.model.voice import Voice, voice_folder
-from manera.records import fingerprint
 
 KIND = gguf.GGMLQuantizationType.Q5_1
 """How adapted layers are stored: as fast as the base's own, at 0.04 nats a token. In Q8_0 nothing is lost and nothing

@@ -19,8 +19,9 @@ import msgspec
 
 from manera import config
 from manera.errors import ModelError
+from manera.files import read_records, replacing
 from manera.model.base_model import BaseModel
-from manera.records import ExampleKind, TrainingStep, read_records, replacing
+from manera.records import ExampleKind, TrainingStep
 
 MANIFEST = "manera.json"
 ADAPTER_GGUF = "adapter.gguf"

@@ -14,7 +14,7 @@ import msgspec
 
 from manera import config
 from manera.errors import ServingError
-from manera.records import replacing
+from manera.files import replacing
 
 PREFIX = "manera-"
 _RANDOM_BYTES = 32

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from manera.dataset.building import Dataset
 from manera.errors import ModelError
+from manera.files import fingerprint, replacing_folder, write_records
 from manera.model import adapter, base_model, gguf_file
 from manera.model.voice import (
     ADAPTER_GGUF,
@@ -25,7 +26,7 @@ from manera.model.voice import (
     voice_folder,
     write_voice,
 )
-from manera.records import ExampleKind, TrainingStep, fingerprint, replacing_folder, write_records
+from manera.records import ExampleKind, TrainingStep
 from manera.training.material import Material
 from manera.training.settings import TrainingConfig
 

@@ -1,14 +1,32 @@
-"""What is written whole or not at all: the one place that writes folders, and the one file format, JSON Lines."""
+"""What is written whole or not at all: the one place that writes folders, and the one file format, JSON Lines.
 
+.<name>.xxxxxxxx.manera.unfinished/new         what is to become <name>
+                                  /replaced    what <name> was, while the two change places
+                                  /lock        locked as long as the process that writes lives
+"""
+
+import errno
 import hashlib
 import os
+import re
+import shutil
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import BinaryIO, NamedTuple, TypeVar
 
 import msgspec
+
+if sys.platform != "win32":
+    import fcntl
+
+_NEW = "new"
+_REPLACED = "replaced"
+_SUFFIX = ".manera.unfinished"
+_UNFINISHED = re.compile(rf"\.(?P<of>.+)\.[a-z0-9_]{{8}}{re.escape(_SUFFIX)}", re.DOTALL)
+_TRIES = 10
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 
@@ -41,35 +59,98 @@ def write_records(path: Path, records: Iterable[msgspec.Struct]) -> int:
 
 @contextmanager
 def replacing(path: Path, mode: int = 0o600) -> Iterator[Path]:
-    """Lend a file beside ``path`` that takes its place only when the block succeeds."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(descriptor)
-    unfinished = Path(name)
-    try:
-        yield unfinished
-        unfinished.chmod(mode)
-        unfinished.replace(path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
+    """Lend an empty file beside ``path`` that takes its place only when the block succeeds."""
+    with unfinished_beside(path) as unfinished:
+        new = unfinished / _NEW
+        new.touch(mode=0o600)
+        yield new
+        new.chmod(mode)
+        new.replace(path)
 
 
 @contextmanager
 def replacing_folder(folder: Path) -> Iterator[Path]:
     """Lend a folder beside ``folder``, 0700, that takes its place only when the block succeeds; raise OSError."""
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as unfinished:
-        new, aside = Path(unfinished) / "new", Path(unfinished) / "replaced"
+    with unfinished_beside(folder) as unfinished:
+        new = unfinished / _NEW
         new.mkdir(mode=0o700)
         yield new
         if folder.exists():
-            folder.rename(aside)
+            folder.rename(unfinished / _REPLACED)
+        new.rename(folder)
+
+
+@contextmanager
+def unfinished_beside(path: Path) -> Iterator[Path]:
+    """Lend a folder beside ``path``, 0700, that is gone afterwards, and what dead processes left there with it.
+
+    Should this process be killed, the next that writes there removes it.
+    """
+    remove_abandoned(path.parent)
+    unfinished, lock = _locked_beside(path)
+    try:
+        yield unfinished
+    finally:
         try:
-            new.rename(folder)
-        except BaseException:
-            if aside.exists():
-                aside.rename(folder)
-            raise
+            _clear(unfinished, path, lock)
+        finally:
+            _clear(unfinished, path, lock)  # a signal may have cut it short
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove what processes that are dead left unfinished in a folder; what they had moved aside goes back.
+
+    A process that lives has a lock on what it writes. Where there are no locks, as on Windows, everything stays.
+    """
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in list(entries):
+            name = _UNFINISHED.fullmatch(entry.name)
+            if name and entry.is_dir(follow_symlinks=False):
+                with suppress(OSError):
+                    _clear(Path(entry), folder / name["of"], _lock(Path(entry)))
+
+
+def _clear(unfinished: Path, path: Path, lock: BinaryIO | None) -> None:
+    """Remove an unfinished folder; what stood at ``path`` goes back first where the new had not yet taken its place."""
+    try:
+        replaced = unfinished / _REPLACED
+        if os.path.lexists(replaced) and (unfinished / _NEW).exists() and not os.path.lexists(path):
+            replaced.rename(path)
+        shutil.rmtree(unfinished, ignore_errors=True)
+    finally:
+        if lock:
+            lock.close()
+    with suppress(OSError):
+        unfinished.rmdir()  # on NFS a file that is open leaves its folder when it is closed
+
+
+def _locked_beside(path: Path) -> tuple[Path, BinaryIO | None]:
+    for _ in range(_TRIES):
+        unfinished = Path(tempfile.mkdtemp(_SUFFIX, f".{path.name}.", path.parent))
+        try:
+            return unfinished, _lock(unfinished)
+        except (BlockingIOError, FileNotFoundError):
+            continue  # another process held it for abandoned before it was locked
+        except OSError:
+            return unfinished, None  # this file system has no locks
+    raise FileNotFoundError(errno.ENOENT, "other processes remove what is begun there", str(path.parent))
+
+
+def _lock(unfinished: Path) -> BinaryIO:
+    """Return an unfinished folder's lock, held until it is closed; raise OSError when it cannot be had."""
+    if sys.platform == "win32":
+        raise OSError("no locks that end with their process")
+    path = unfinished / "lock"
+    lock = path.open("ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not os.path.samestat(os.fstat(lock.fileno()), path.stat()):
+            raise FileNotFoundError(path)
+    except BaseException:
+        lock.close()
+        raise
+    return lock
 
 
 class Fingerprint(NamedTuple):

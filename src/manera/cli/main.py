@@ -1,13 +1,17 @@
 """The commands: words typed, to one call per floor. Heavy imports happen inside the commands."""
 
+import signal
 import sys
+import time
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
 
 from manera import config
 from manera.errors import ManeraError, SettingsError
+from manera.files import remove_abandoned
 
 app = typer.Typer(
     help="From the words that someone wrote to a model that writes like them.",
@@ -22,6 +26,10 @@ app.add_typer(keys, name="keys")
 
 Paths = Annotated[list[Path], typer.Argument(help="Telegram exports, books, plays, folders of them.")]
 To = Annotated[Path, typer.Option("--to", help="Folder of the corpus to write.")]
+Aliases = Annotated[
+    list[str] | None,
+    typer.Option("--alias", help='One person under several names: "MONICA=MNCA,MON."; may be repeated.'),
+]
 CorpusFolder = Annotated[Path, typer.Argument(help="A folder that manera import wrote.")]
 Speaker = Annotated[str | None, typer.Option(help="Whose manner: a name or an id.")]
 Name = Annotated[str | None, typer.Option(help="Name of the voice; by default the speaker's.")]
@@ -38,6 +46,7 @@ SamplingSeed = Annotated[
 ]
 Languages = Annotated[str, typer.Option(help="Languages whose tokens the base keeps, by comma.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Replace what has this name already.")]
+All = Annotated[bool, typer.Option("--all", help="Show every row of a long table.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 VoiceName = Annotated[str, typer.Argument(help="Name of a voice.")]
 KeyName = Annotated[str, typer.Argument(help="Whose key it is.")]
@@ -50,22 +59,23 @@ Guarded = Annotated[
 MaxTokens = Annotated[int | None, typer.Option(help="Longest reply, in tokens.")]
 
 DEFAULT_PORT = 8000
+SECONDS_TO_UNWIND = 5
 
 
 @app.command("import")
-def import_(paths: Paths, to: To, replace: Replace = False, json: Json = False) -> None:
+def import_(paths: Paths, to: To, alias: Aliases = None, replace: Replace = False, json: Json = False) -> None:
     """Read words from files into a corpus, with a ledger of what was kept and what was not."""
     from manera.cli import corpora
 
-    corpora.import_corpus(paths, to, replace, json)
+    corpora.import_corpus(paths, to, replace, json, alias or [])
 
 
 @app.command()
-def speakers(corpus: CorpusFolder, json: Json = False) -> None:
+def speakers(corpus: CorpusFolder, all: All = False, json: Json = False) -> None:
     """Show who wrote how much in a corpus, and in how many threads."""
     from manera.cli import corpora
 
-    corpora.show_speakers(corpus, json)
+    corpora.show_speakers(corpus, all, json)
 
 
 @app.command()
@@ -226,11 +236,11 @@ def add_key(
 
 
 @keys.command("list")
-def list_keys(json: Json = False) -> None:
+def list_keys(all: All = False, json: Json = False) -> None:
     """List the keys and what they may do."""
     from manera.cli import serving
 
-    serving.show_keys(json)
+    serving.show_keys(all, json)
 
 
 @keys.command("revoke")
@@ -290,6 +300,8 @@ def main() -> None:
     """Run the command line; every expected failure is one clear error and exit code 1."""
     config.let_threads_sleep()
     config.use_large_pages()
+    _unwind_on_signals()
+    _remove_abandoned()
     try:
         app()
     except ManeraError as error:
@@ -299,6 +311,29 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:
         _fail(f"{error.strerror or error}: {error.filename or 'while writing'}", _os_hint(error))
+
+
+def _unwind_on_signals() -> None:
+    """Let SIGTERM and a closed terminal end a command as an error would: what it had begun is removed."""
+    unwinding_since = float("-inf")
+
+    def end(number: int, _: FrameType | None) -> None:
+        nonlocal unwinding_since
+        if time.monotonic() > unwinding_since + SECONDS_TO_UNWIND:  # timeout and shells send it twice
+            unwinding_since = time.monotonic()
+            sys.exit(128 + number)
+
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup has it ignored
+            signal.signal(number, end)
+
+
+def _remove_abandoned() -> None:
+    for kind in ("corpora", "voices", "bases"):
+        folder = config.home() / kind
+        remove_abandoned(folder)
+        for inside in folder.glob("*/"):
+            remove_abandoned(inside)
 
 
 def _fail(message: str, hint: str | None) -> None:

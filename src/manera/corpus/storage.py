@@ -1,22 +1,20 @@
 """A corpus on disk: ``utterances.jsonl`` and ``corpus.json``, whole or not at all."""
 
 import hashlib
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 
+from manera.corpus.aliases import Alias, resolve
+from manera.corpus.arranging import Name, arrange
 from manera.corpus.census import Census
-from manera.corpus.manifest import VERSION, Ledger, Manifest, Source
+from manera.corpus.manifest import VERSION, Ledger, Manifest, SkippedFile, Source
 from manera.errors import CorpusError
-from manera.files import fingerprint, read_records
-from manera.records import Dropped, Owner, SourceRecord, Utterance
-from manera.sources.files import find
+from manera.files import fingerprint, read_records, replacing, replacing_folder
+from manera.records import SourceRecord, Utterance
 
 MANIFEST = "corpus.json"
 UTTERANCES = "utterances.jsonl"
@@ -36,8 +34,10 @@ class Corpus:
         return read_records(self.folder / UTTERANCES, Utterance)
 
 
-def write(records: Iterable[SourceRecord], folder: Path, paths: Iterable[Path], *, replace: bool = False) -> Manifest:
-    """Write what was read from ``paths`` as a corpus, and return its figures.
+def write(
+    records: Iterable[SourceRecord], folder: Path, *, aliases: Sequence[Alias] = (), replace: bool = False
+) -> Manifest:
+    """Write what was read as a corpus, and return its figures.
 
     Everything goes to a folder beside it first, so a failure leaves nothing and harms nothing.
     Files are for their owner alone. Raises CorpusError when the folder is in use, when nothing
@@ -45,22 +45,25 @@ def write(records: Iterable[SourceRecord], folder: Path, paths: Iterable[Path], 
     """
     folder = folder.absolute()
     _refuse_occupied(folder, replace)
-    with _unfinished_beside(folder) as unfinished:
+    with _replacing(folder) as new:
         census = Census()
-        digest = _write_utterances(records, unfinished / UTTERANCES, census)
-        _refuse_nothing(census.ledger())
+        digest = _write_utterances(records, new / UTTERANCES, census)
+        ledger = census.ledger()
+        _refuse_nothing(ledger, census.skipped())
+        digest = _arranged(new / UTTERANCES, census, aliases) or digest
         manifest = Manifest(
             version=VERSION,
-            sources=_sources(paths, census.sources()),
-            ledger=census.ledger(),
+            sources=tuple(Source(opened.source, *fingerprint(opened.path)) for opened in census.opened()),
+            ledger=ledger,
             speakers=census.speakers(),
             owner=census.owner(),
             kinds=census.kinds(),
             fingerprint=digest,
+            skipped=census.skipped(),
+            left_out=census.left_out(),
         )
-        with _private(unfinished / MANIFEST) as out:
-            out.write(msgspec.json.format(msgspec.json.encode(manifest), indent=2))
-        _take_place(unfinished, folder)
+        with replacing(new / MANIFEST) as unfinished:
+            unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2))
     return manifest
 
 
@@ -88,7 +91,7 @@ def _write_utterances(records: Iterable[SourceRecord], path: Path, census: Censu
     """Stream the utterances in batches, and return their file's fingerprint."""
     encoder = msgspec.json.Encoder()
     digest = hashlib.sha256()
-    with _private(path) as out:
+    with replacing(path) as unfinished, unfinished.open("wb") as out:
         for batch in _batches(records, census):
             lines = encoder.encode_lines(batch)
             digest.update(lines)
@@ -99,30 +102,33 @@ def _write_utterances(records: Iterable[SourceRecord], path: Path, census: Censu
 def _batches(records: Iterable[SourceRecord], census: Census) -> Iterator[list[Utterance]]:
     batch: list[Utterance] = []
     for record in records:
-        if isinstance(record, Utterance):
-            if census.keep(record):
-                batch.append(record)
-                if len(batch) == _BATCH:
-                    yield batch
-                    batch = []
-        elif isinstance(record, Dropped):
-            census.drop(record)
-        elif isinstance(record, Owner):
-            census.hear(record)
+        if utterance := census.count(record):
+            batch.append(utterance)
+            if len(batch) == _BATCH:
+                yield batch
+                batch = []
     yield batch
 
 
-def _sources(paths: Iterable[Path], used: set[str]) -> tuple[Source, ...]:
-    return tuple(Source(file.source, *fingerprint(file.path)) for file in find(paths) if file.source in used)
+def _arranged(path: Path, census: Census, aliases: Sequence[Alias]) -> str | None:
+    """Join what belongs together, as all files show it; return the new fingerprint, None where nothing changed."""
+    joined = census.join_threads()
+    threads = census.threads_in_parts()
+    speakers: dict[str, Name] = {}
+    for merged in resolve(aliases, census.speakers()):
+        census.merge_speakers(*merged)
+        speakers |= dict.fromkeys((merged.speaker_id, *merged.others), Name(merged.name, merged.speaker_id))
+    return arrange(path, threads, joined, speakers) if joined or threads or speakers else None
 
 
-def _refuse_nothing(ledger: Ledger) -> None:
+def _refuse_nothing(ledger: Ledger, skipped: Sequence[SkippedFile]) -> None:
     if ledger.kept:
         return
-    reasons = ", ".join(f"{count:,} {reason}" for reason, count in ledger.dropped.items())
+    reasons = [f"{count:,} {reason}" for reason, count in (ledger.dropped | ledger.files.skipped).items()]
+    hint = next((file.detail for file in skipped if file.detail), None)
     raise CorpusError(
-        f"there are nobody's words to keep: {ledger.read:,} read, all dropped ({reasons})",
-        "name an export or texts that hold words",
+        f"there are nobody's words to keep: {', '.join(reasons) or 'nothing was read'}",
+        hint or "name an export or texts that hold words",
     )
 
 
@@ -146,39 +152,12 @@ def _refuse_occupied(folder: Path, replace: bool) -> None:
 
 
 @contextmanager
-def _unfinished_beside(folder: Path) -> Iterator[Path]:
-    """Lend a private folder that is gone afterwards, unless it was moved into place."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    except OSError as error:
-        raise CorpusError(
-            f"{folder} cannot be written: {error.strerror}", "choose another folder for the corpus"
-        ) from error
-    try:
-        yield unfinished
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-
-
-@contextmanager
-def _private(path: Path) -> Iterator[BinaryIO]:
-    path.touch(mode=0o600, exist_ok=False)
-    with path.open("wb") as out:
-        yield out
-
-
-def _take_place(unfinished: Path, folder: Path) -> None:
-    """Move the new corpus in; the old one is moved aside first and put back should that fail."""
-    if not folder.exists():
-        unfinished.rename(folder)
-        return
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent)) / folder.name
-    folder.rename(aside)
-    try:
-        unfinished.rename(folder)
-    except BaseException:
-        aside.rename(folder)
-        raise
-    finally:
-        shutil.rmtree(aside.parent, ignore_errors=True)
+def _replacing(folder: Path) -> Iterator[Path]:
+    with ExitStack() as stack:
+        try:
+            new = stack.enter_context(replacing_folder(folder))
+        except OSError as error:
+            raise CorpusError(
+                f"{folder} cannot be written: {error.strerror}", "choose another folder for the corpus"
+            ) from error
+        yield new

@@ -1,7 +1,6 @@
 """One GGUF file with the voice folded in and its chat template inside, for llama.cpp and what is built on it."""
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import gguf
 
@@ -9,6 +8,7 @@ from manera.exports.chat import jinja_template
 from manera.exports.parity import Check, Compared, same_choice, same_ids
 from manera.exports.probes import Read
 from manera.exports.read_gguf import Questions, ask
+from manera.files import unfinished_beside
 from manera.model import adapter, base_model, gguf_file
 from manera.model.adapter import Matrices
 from manera.model.voice import Voice
@@ -28,8 +28,8 @@ _TEMPLATE = "tokenizer.chat_template"
 
 def write_model(voice: Voice, base: Path, state: Matrices, path: Path) -> None:
     """Write the merged model under the voice's name."""
-    with TemporaryDirectory(prefix=".merged-", dir=path.parent) as folder:
-        merged = Path(folder) / "merged.gguf"
+    with unfinished_beside(path) as folder:
+        merged = folder / "merged.gguf"
         adapter.write_merged(base / "base.gguf", state, voice.alpha / voice.rank, merged)
         reader = gguf_file.open_gguf(merged)
         writer = gguf.GGUFWriter(path=None, arch=gguf_file.value(reader, "general.architecture"))

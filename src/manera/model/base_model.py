@@ -8,7 +8,6 @@ bases/<name>-<languages>-<fingerprint>/base.gguf        weights, exactly as quan
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,7 +15,7 @@ from tokenizers import Tokenizer
 
 from manera import config
 from manera.errors import ModelError
-from manera.files import fingerprint
+from manera.files import fingerprint, unfinished_beside
 from manera.model import builtin, gguf_file
 from manera.model.tokenizer import build_tokenizer
 from manera.model.vocabulary import DEFAULT_LANGUAGES, kept_tokens, language_tokens
@@ -45,10 +44,10 @@ def prepare(languages: Sequence[str] = DEFAULT_LANGUAGES) -> Path:
     if is_prepared(languages):
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with builtin.assembled() as whole, TemporaryDirectory(prefix=".base-", dir=folder.parent) as unfinished:
-        build(whole, builtin.NAME, languages, Path(unfinished) / "base")
+    with builtin.assembled() as whole, unfinished_beside(folder) as unfinished:
+        build(whole, builtin.NAME, languages, unfinished / "base")
         try:
-            (Path(unfinished) / "base").rename(folder)
+            (unfinished / "base").rename(folder)
         except OSError:
             if not is_prepared(languages):  # else another process was faster
                 raise

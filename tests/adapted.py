@@ -7,8 +7,10 @@ from torch import Tensor, nn
 
 from manera.dataset.encoding import IGNORE_INDEX, Encoded
 from manera.dataset.packing import Rows, pack
-from manera.model import base_model, lora, packed
+from manera.model import adapter, base_model, lora, packed
 from manera.model.precision import Precision
+from manera.model.voice import ADAPTER_GGUF, voice_folder, write_voice
+from tiny import LAYERS, tiny_voice
 
 RANK, ALPHA = 4, 8.0
 
@@ -23,6 +25,16 @@ def adapted_model(base: Path, precision: Precision = "float32", strength: float 
         for layer in lora.adapted_layers(model).values():
             layer.lora_B.normal_(0, strength, generator=chance)
     return model
+
+
+def write_adapted_voice(base: Path, name: str, strength: float = 0.4) -> None:
+    """Write a voice's manifest and its adapter in both forms."""
+    folder = voice_folder(name)
+    folder.mkdir(parents=True)
+    write_voice(tiny_voice(base, name), folder)
+    state = lora.adapter_state(adapted_model(base, strength=strength))
+    adapter.write_peft(state, folder, RANK, ALPHA, "tiny")
+    adapter.write_gguf(state, folder / ADAPTER_GGUF, ALPHA, LAYERS)
 
 
 def random_rows(vocabulary: int, lengths: list[int], length: int, seed: int = 3) -> Rows:

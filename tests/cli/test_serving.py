@@ -10,20 +10,20 @@ import pytest
 from typer.testing import CliRunner
 
 import completions_server
-from adapted import ALPHA, RANK, adapted_model
+from adapted import write_adapted_voice
 from manera.cli.main import app
 from manera.cli.opening import open_base
 from manera.cli.serving import chosen_base, fits, merged_voice, require_keys, serve
 from manera.errors import ModelError, ServingError
 from manera.generation import llama_cpp
 from manera.generation.engine import Request, Token, stream
-from manera.model import adapter, base_model, lora
+from manera.model import base_model
 from manera.model.voice import ADAPTER_GGUF, MANIFEST, Sampling, voice_folder, write_voice
 from manera.serving.app import create_app
 from manera.serving.keys import Keys, keys_file
 from manera.serving.service import Bounds
 from running import running
-from tiny import LAYERS, tiny_voice, write_tiny_adapter
+from tiny import tiny_voice, write_tiny_adapter
 
 CHAT = "/v1/chat/completions"
 
@@ -87,7 +87,7 @@ def test_another_engine_writes_what_llama_cpp_writes(tiny_base: Path, home: Path
     request = Request(
         [2, 10, 11, 12], Sampling(temperature=0, repetition_penalty=None, max_new_tokens=8), adapters={"anna": 1.0}
     )
-    write_voice_files(tiny_base, "anna")
+    write_adapted_voice(tiny_base, "anna")
     files = {"anna": voice_folder("anna") / ADAPTER_GGUF}
     with llama_cpp.open_engine(tiny_base / "base.gguf", files, slots=1, context_length=256, threads=1) as engine:
         expected = [item.text for item in stream(engine, request) if isinstance(item, Token)]
@@ -105,7 +105,7 @@ def test_one_voice_is_served_merged_as_trained_only(
     tiny_base: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(tiny_base, home / "bases" / base_model.folder_name(("ru", "en")))
-    write_voice_files(tiny_base, "anna")
+    write_adapted_voice(tiny_base, "anna")
     asked = {"model": "anna", "messages": [{"role": "user", "content": "Привет"}], "temperature": 0, "max_tokens": 8}
     for is_first in (True, False):
         with (
@@ -129,7 +129,7 @@ def test_voice_that_learned_nothing_is_told_when_it_is_merged(
     tiny_base: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(tiny_base, home / "bases" / base_model.folder_name(("ru", "en")))
-    write_voice_files(tiny_base, "anna", strength=0.0)
+    write_adapted_voice(tiny_base, "anna", strength=0.0)
     with merged_voice("anna", 1):
         assert "warning: the voice 'anna' writes just as its base does" in capsys.readouterr().err
 
@@ -147,13 +147,3 @@ def test_merging_is_for_one_voice_here(names: list[str], engine: str, urls: list
 def test_engine_that_is_not_known_is_named(tiny_base: Path) -> None:
     with pytest.raises(ServingError, match="abacus"):
         open_base(tiny_base, [], 1, "abacus")
-
-
-def write_voice_files(base: Path, name: str, strength: float = 0.4) -> None:
-    """Write a voice's manifest and its adapter in both forms."""
-    folder = voice_folder(name)
-    folder.mkdir(parents=True)
-    write_voice(tiny_voice(base, name), folder)
-    state = lora.adapter_state(adapted_model(base, strength=strength))
-    adapter.write_peft(state, folder, RANK, ALPHA, "tiny")
-    adapter.write_gguf(state, folder / ADAPTER_GGUF, ALPHA, LAYERS)

@@ -27,7 +27,7 @@ def show() -> None:
         "voices": _voices(),
     }
     for name, fact in facts.items():
-        console.say(f"{name:28}{fact}")
+        console.show(f"{name:28}{fact}")
 
 
 def _voices() -> str:

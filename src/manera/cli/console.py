@@ -1,4 +1,4 @@
-"""What the commands draw: notes, tables and progress go to stderr, results to stdout."""
+"""What the commands draw: what was asked for goes to stdout, progress, warnings and hints to stderr."""
 
 import json
 import sys
@@ -14,12 +14,20 @@ from rich.table import Table
 from manera.model.voice import HeldOut
 from manera.records import TrainingStep
 
-notes = Console(stderr=True, highlight=False)
+notes = Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+FIRST_ROWS = 20
+UNBOUNDED_WIDTH = 1_000_000
 
 
 def say(text: str) -> None:
-    """Tell the person something that is not the result."""
-    notes.print(text, markup=False, soft_wrap=True)
+    """Tell the person on stderr something that is not the result."""
+    notes.print(text, soft_wrap=True)
+
+
+def show(text: str) -> None:
+    """Print lines of the result on stdout."""
+    print(text, flush=True)
 
 
 def result(document: Mapping[str, Any] | msgspec.Struct) -> None:
@@ -28,14 +36,21 @@ def result(document: Mapping[str, Any] | msgspec.Struct) -> None:
     print(json.dumps(built, ensure_ascii=False, indent=2), flush=True)
 
 
-def show_table(columns: Iterable[str], rows: Iterable[Iterable[object]], title: str | None = None) -> None:
-    """Draw a table; columns after the first are numbers."""
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+def show_table(columns: Iterable[str], rows: Iterable[Iterable[object]], limit: int | None = None) -> None:
+    """Draw a table on stdout; columns after the first are numbers.
+
+    Past the limit a line says how many rows are left. On no terminal a table is as wide as it needs to be.
+    """
+    found = list(rows)
+    table = Table(box=None, pad_edge=False)
     for index, column in enumerate(columns):
-        table.add_column(column, justify="right" if index else "left")
-    for row in rows:
+        table.add_column(column, justify="right" if index else "left", overflow="fold")
+    for row in found[:limit]:
         table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
-    notes.print(table)
+    width = None if sys.stdout.isatty() else UNBOUNDED_WIDTH
+    Console(width=width, highlight=False, markup=False, emoji=False).print(table)
+    if limit is not None and len(found) > limit:
+        show(f"… and {len(found) - limit:,} more: --all")
 
 
 def show_ledger(read: int, kept: int, dropped: Mapping[str, int]) -> None:
@@ -57,7 +72,7 @@ def show_held_out(held_out: HeldOut) -> None:
 def show_verdict(recommended: bool | None, because: str) -> None:
     """Say in one line whether a voice is recommended; None where the gate could not be asked."""
     verdict = {True: "recommended", False: "NOT recommended", None: "no recommendation"}[recommended]
-    say(f"{verdict}: {because}")
+    show(f"{verdict}: {because}")
 
 
 class TrainingProgress:

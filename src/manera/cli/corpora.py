@@ -20,7 +20,7 @@ def import_corpus(paths: list[Path], folder: Path, replace: bool, as_json: bool)
     return manifest
 
 
-def show_speakers(folder: Path, as_json: bool) -> None:
+def show_speakers(folder: Path, show_all: bool, as_json: bool) -> None:
     """List the speakers of a corpus, who wrote most first."""
     manifest = open_corpus(folder).manifest
     if as_json:
@@ -36,4 +36,5 @@ def show_speakers(folder: Path, as_json: bool) -> None:
         )
         for speaker in manifest.speakers
     )
-    console.show_table(("speaker", "id", "utterances", "words", "threads"), rows)
+    limit = None if show_all else console.FIRST_ROWS
+    console.show_table(("speaker", "id", "utterances", "words", "threads"), rows, limit)

@@ -79,9 +79,8 @@ def write_pairs(name: str, pairs: int, seed: int, language: str | None, urls: li
     subject.budget = subject.budget._replace(texts=pairs, words=sys.maxsize, unguarded=False, rung_texts=0)
     shown = side_by_side(subject)
     page, key = write_blind(shown, voice_folder(name), language or language_of([[pair.real for pair in shown]]), seed)
-    console.say(
-        f"{len(shown)} pairs: {page}\nkey, for you alone: {key}\nafterwards: manera evaluate {name} --votes votes.json"
-    )
+    console.show(f"{len(shown)} pairs: {page}\nkey, for you alone: {key}")
+    console.say(f"afterwards: manera evaluate {name} --votes votes.json")
 
 
 def show_votes(name: str, votes: Path, as_json: bool) -> None:
@@ -91,7 +90,7 @@ def show_votes(name: str, votes: Path, as_json: bool) -> None:
     if as_json:
         console.result(right)
     else:
-        console.say(
+        console.show(
             f"people told {found.value:.0%} of {count} pairs (95 % interval {found.low:.0%} to {found.high:.0%}); "
             "50 % is a guess"
         )
@@ -115,6 +114,6 @@ def _show(report: Report, page: Path) -> None:
     ]
     console.show_table(("held-out text only", "value", "95 % interval", "unit"), rows)
     for part, why in report.not_measured.items():
-        console.say(f"not measured: {part}: {why}")
+        console.show(f"not measured: {part}: {why}")
     console.show_verdict(report.recommended, report.because)
-    console.say(f"report: {page}")
+    console.show(f"report: {page}")

@@ -18,12 +18,12 @@ def why(voice: str, reply: str, count: int, as_json: bool) -> None:
         console.result({"voice": voice, "reply": reply, "origins": origins})
         return
     if not origins:
-        console.say("no training message has a word of it")
+        console.show("no training message has a word of it")
     for origin in origins:
-        console.say(
+        console.show(
             f"likeness {origin.similarity:.2f}, {origin.overlap:.0%} of its runs of three words, "
             f"longest shared: {origin.longest_run!r}"
         )
         if origin.message.answers:
-            print(f"    > {origin.message.answers}")
-        print(f"    {origin.message.text}\n", flush=True)
+            console.show(f"    > {origin.message.answers}")
+        console.show(f"    {origin.message.text}\n")

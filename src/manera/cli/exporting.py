@@ -37,12 +37,15 @@ def export_voice(
     base = base_model.prepare(voice.base.languages)
     console.say(f"writing {folder} and comparing it with the voice")
     exported = export(voice, base, format_, folder, stored, replace)
-    _show(exported, folder)
     files = hub.planned(folder)
-    address = _uploaded(folder, files, destination) if destination else None
+    if not as_json:
+        _show(exported, folder, files if destination else [])
+    address = _upload(folder, destination) if destination else None
     if as_json:
         told = {file.path: file.size for file in files}
         console.result({"folder": str(folder), **msgspec.to_builtins(exported), "files": told, "address": address})
+    elif address:
+        console.show(address)
 
 
 def _one_of(flag: str, given: str, known: tuple[str, ...]) -> Any:
@@ -51,19 +54,19 @@ def _one_of(flag: str, given: str, known: tuple[str, ...]) -> Any:
     return given
 
 
-def _show(exported: Exported, folder: Path) -> None:
+def _show(exported: Exported, folder: Path, files: list[hub.Planned]) -> None:
     rows = [(c.name, f"{c.share:.1%}", f"{c.least:.1%}", c.counted) for c in exported.checks]
     console.show_table(("compared with the voice", "alike", "at least", "of"), rows)
-    console.say(f"{folder} is ready: its README.md says how it is loaded")
+    console.show(f"{folder} is ready: its README.md says how it is loaded")
+    if files:
+        console.show_table(("file", "bytes"), files)
 
 
-def _uploaded(folder: Path, files: list[hub.Planned], destination: Destination) -> str | None:
-    """Upload, or say what would be; return the commit's address."""
+def _upload(folder: Path, destination: Destination) -> str | None:
+    """Upload, or only say who would see it; return the commit's address."""
     seen_by = "everybody" if destination.public else "you alone"
     verb = "would upload" if destination.dry_run else "uploading"
-    console.show_table((f"{verb}, to be seen by {seen_by}", "bytes"), files)
+    console.say(f"{verb}, to be seen by {seen_by}")
     if destination.dry_run or destination.repository is None:
         return None
-    address = hub.upload(folder, destination.repository, destination.public)
-    console.say(address)
-    return address
+    return hub.upload(folder, destination.repository, destination.public)

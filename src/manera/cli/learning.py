@@ -91,21 +91,22 @@ def recommended(voice: str, is_origin_known: bool) -> tuple[bool | None, str]:
 
 def report(learned: "Learned", as_json: bool) -> None:
     """Show the figures of a finished run, and whether the voice is recommended."""
+    if learned.stopped:
+        console.say(f"{learned.stopped}; the best point so far, step {learned.kept_step}, is kept")
     if as_json:
         document = msgspec.to_builtins(learned)
         shown = ("voice", "kind", "held_out", "tokens_per_second", "seconds", "peak_memory_bytes")
         verdict = dict(zip(("recommended", "because"), recommended(learned.voice, is_origin_known=True), strict=True))
         console.result({key: document[key] for key in shown} | verdict)
         return
-    if learned.stopped:
-        console.say(f"{learned.stopped}; the best point so far, step {learned.kept_step}, is kept")
     console.show_held_out(learned.held_out)
-    console.say(
+    console.show(
         f"{learned.steps} steps in {learned.seconds:,.0f} s, {learned.tokens_per_second:,.0f} tokens/s, "
         f"{learned.peak_memory_bytes / 1e9:.1f} GB at most; step {learned.kept_step} was the best on held-out text"
     )
     console.show_verdict(*recommended(learned.voice, is_origin_known=True))
-    console.say(f"voice: {learned.voice}   talk to it: manera chat {learned.voice}")
+    console.show(f"voice: {learned.voice}")
+    console.say(f"talk to it: manera chat {learned.voice}")
 
 
 def fail_if_stopped(learned: "Learned") -> None:

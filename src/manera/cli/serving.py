@@ -138,10 +138,10 @@ def add(name: str, requests_per_minute: int | None, tokens_per_minute: int | Non
         keys_file(), name, requests_per_minute=requests_per_minute, tokens_per_minute=tokens_per_minute, voices=allowed
     )
     console.say(f"the key {name!r}, shown this once:")
-    print(text)
+    console.show(text)
 
 
-def show_keys(as_json: bool) -> None:
+def show_keys(show_all: bool, as_json: bool) -> None:
     """List the keys: what they may do, never what they are."""
     keys = read_keys(keys_file())
     if as_json:
@@ -167,12 +167,13 @@ def show_keys(as_json: bool) -> None:
         )
         for key in keys
     ]
-    console.show_table(("key", "made", "requests a minute", "tokens a minute", "models"), rows)
+    limit = None if show_all else console.FIRST_ROWS
+    console.show_table(("key", "made", "requests a minute", "tokens a minute", "models"), rows, limit)
 
 
 def revoke(name: str) -> None:
     """Take a key away; running servers refuse it from the next request on."""
     revoke_key(keys_file(), name)
-    console.say(f"revoked {name!r}")
+    console.show(f"revoked {name!r}")
     if not read_keys(keys_file()):
         console.say(f"no key is left: on loopback anyone may ask now; make one: manera keys add {shlex.quote(name)}")

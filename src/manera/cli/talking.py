@@ -13,6 +13,7 @@ from manera.model.voice import Sampling
 from manera.records import Message
 
 RESET, QUIT = "/reset", "/quit"
+COMMANDS = {RESET: "forgets the conversation", QUIT: "ends it", "//...": "says /..., which is no command"}
 
 
 def write(voice: str, text: str, flags: Mapping[str, float | None], guard: bool) -> None:
@@ -32,13 +33,17 @@ def talk(ready: Opened, voice: str, flags: Mapping[str, float | None], guard: bo
     """Talk to an open voice until /quit, the end of input or Ctrl-C."""
     writer = _writer(ready, voice, guard)
     described = ready.voices[voice]
-    console.say(f"{described.persona.name}, on {ready.base}.  {RESET} forgets the conversation, {QUIT} ends it.")
+    told = ", ".join(f"{command} {COMMANDS[command]}" for command in (RESET, QUIT))
+    console.say(f"{described.persona.name}, on {ready.base}.  {told}.")
     history: list[Message] = []
     while (said := _ask()) is not None:
         if said == RESET:
             history.clear()
             continue
-        history.append(Message("user", said))
+        if said.startswith("/") and not said.startswith("//"):
+            _list_commands(said)
+            continue
+        history.append(Message("user", said.removeprefix("/")))
         try:
             answer = console.stream_to_stdout(reply(ready, writer, history, flags))
         except KeyboardInterrupt:
@@ -64,13 +69,19 @@ def _writer(ready: Opened, voice: str, guard: bool) -> Writer:
     return writer if guard else writer._replace(guard=None)
 
 
+def _list_commands(said: str) -> None:
+    console.say(f"{said.split()[0]!r} is no command, and was not said. There are:")
+    for command, meaning in COMMANDS.items():
+        console.say(f"  {command:8}{meaning}")
+
+
 def _ask() -> str | None:
-    """Read a line; None is the end of the conversation."""
-    try:
-        said = input("> " if sys.stdin.isatty() else "").strip()
-    except (EOFError, KeyboardInterrupt):
-        console.say("")
-        return None
-    if said == QUIT:
-        return None
-    return said or _ask()
+    """Read a line that is not empty; None is the end of the conversation."""
+    said = ""
+    while not said:
+        try:
+            said = input("> " if sys.stdin.isatty() and sys.stdout.isatty() else "").strip()
+        except (EOFError, KeyboardInterrupt):
+            console.say("")
+            return None
+    return None if said == QUIT else said

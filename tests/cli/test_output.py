@@ -10,6 +10,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from manera.cli.main import app
+from manera.evaluation.blind import write_blind
+from manera.evaluation.findings import SideBySide
+from manera.model.voice import voice_folder
 
 SPEAKERS = 24
 LONG_NAME = "Аполлинарий " * 12 + "[/red] :cat:"
@@ -112,3 +115,14 @@ def test_what_the_doctor_found_is_on_stdout() -> None:
     facts = [line[:28].strip() for line in found.stdout.splitlines()]
     assert {"python", "packages", "home", "voices"} <= set(facts)
     assert found.stderr == ""
+
+
+def test_what_people_said_of_the_pairs_is_on_stdout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MANERA_HOME", str(tmp_path))
+    folder = voice_folder("anna")
+    folder.mkdir(parents=True)
+    pairs = [SideBySide(f"question {n}", "", f"voice {n}", f"person {n}") for n in range(10)]
+    _, key = write_blind(pairs, folder, "en")
+    told = typed("evaluate", "anna", "--votes", str(key))
+    assert told.stdout.startswith("people told 100% of 10 pairs")
+    assert told.stderr == ""

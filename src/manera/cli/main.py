@@ -140,7 +140,10 @@ def chat(
     seed: SamplingSeed = None,
     guard: Guarded = True,
 ) -> None:
-    """Talk to a voice in the terminal."""
+    """Talk to a voice in the terminal.
+
+    /reset forgets the conversation, /quit ends it, //... says /... to the voice.
+    """
     from manera.cli import talking
 
     talking.chat(voice, {"temperature": temperature, "max_new_tokens": max_tokens, "seed": seed}, guard)

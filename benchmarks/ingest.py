@@ -33,7 +33,7 @@ from pathlib import Path
 from manera.corpus.storage import write
 from manera.sources.reading import read
 export, folder = Path(sys.argv[1]), Path(sys.argv[2])
-write(read([export]), folder, [export])
+write(read([export]), folder)
 """
 PEER = """
 import json, sys

@@ -365,7 +365,7 @@ def canaries(export: Path, planted: int, epochs: float) -> dict[str, Any]:
     # scored once, at the end: what is kept is the last point
     config = TrainingConfig(canaries=planted, epochs=epochs, validations_per_epoch=1, patience=50)
     with TemporaryDirectory() as folder:
-        write(read([export]), Path(folder) / "corpus", [export])
+        write(read([export]), Path(folder) / "corpus")
         base = base_model.prepare()
         *_, learned = learn(open_corpus(Path(folder) / "corpus"), None, name, config, base, replace=True)
     assert isinstance(learned, Learned)
@@ -410,7 +410,7 @@ def gate(name: str, other: Path, minutes: float) -> dict[str, Any]:
     def foreign(subject: Subject) -> None:
         learned = "gate-benchmark"
         with TemporaryDirectory() as folder:
-            write(read([other]), Path(folder) / "corpus", [other])
+            write(read([other]), Path(folder) / "corpus")
             config = TrainingConfig(minutes=minutes, epochs=2, rank=subject.voice.rank, alpha=subject.voice.alpha)
             for _ in learn(open_corpus(Path(folder) / "corpus"), None, learned, config, subject.base, replace=True):
                 pass

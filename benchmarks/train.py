@@ -176,7 +176,7 @@ def pushkin_run(data: Path, epochs: float, learning_rate: float | None) -> dict[
         shelf.mkdir()
         for path in paths:
             (shelf / path.name).write_bytes(path.read_bytes())
-        write(read([shelf]), Path(folder) / "corpus", [shelf])
+        write(read([shelf]), Path(folder) / "corpus")
         corpus = open_corpus(Path(folder) / "corpus")
         tokens, curve, learned = 0, [], None
         for event in learn(

@@ -170,7 +170,7 @@ BAD = {
     "missing path": (["import", "nowhere.json", "--to", "c"], "nowhere.json"),
     "empty file": (["import", "empty.json", "--to", "c"], "empty"),
     "broken json": (["import", "broken.json", "--to", "c"], "line 1, column"),
-    "unknown format": (["import", "chat.txt", "--to", "c"], "not known"),
+    "unknown format": (["import", "chat.txt", "--to", "c"], "WhatsApp export"),
     "no such voice": (["write", "nobody", "hello"], "nobody"),
     "no corpus": (["train", "nowhere"], "nowhere"),
     "impossible name": (["chat", "../escape"], "cannot name a voice"),

@@ -1,5 +1,6 @@
 """The records that cross the borders between floors."""
 
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -14,9 +15,9 @@ class Utterance(msgspec.Struct, frozen=True, omit_defaults=True):
     """One message, post, paragraph or line, as its author wrote it.
 
     speaker_id is stable (``user42``, or the name itself where the source has no ids);
-    speaker is what people see. thread names the chat, book or scene; position counts up
-    within it and is what reply_to refers to. sent_at is Unix seconds, UTC.
-    title is what a post is called, where it has a name of its own.
+    speaker is what people see. thread names the chat, book or scene, thread_id is the same in every
+    export of it, None where the source has none; position counts up within it and is what reply_to
+    refers to. sent_at is Unix seconds, UTC. title is what a post is called, where it has a name of its own.
     """
 
     speaker_id: str
@@ -29,13 +30,59 @@ class Utterance(msgspec.Struct, frozen=True, omit_defaults=True):
     sent_at: int | None = None
     reply_to: int | None = None
     title: str | None = None
+    thread_id: str | None = None
+
+    @property
+    def thread_key(self) -> str:
+        """What tells threads apart."""
+        return self.thread_id or self.thread
 
 
 class Dropped(msgspec.Struct, frozen=True):
-    """One thing that was read and is not somebody's words; reason names what it was."""
+    """One thing that was read and is not somebody's words; reason names what it was.
+
+    characters are counted without white space; line is where it begins in a text file, from 1, and lines is how many
+    it has.
+    """
 
     reason: str
     source: str
+    characters: int = 0
+    line: int | None = None
+    lines: int = 1
+
+
+class Cut(msgspec.Struct, frozen=True):
+    """A part of something that is kept which is not the author's words; fields as in Dropped."""
+
+    reason: str
+    source: str
+    characters: int
+    line: int | None = None
+
+
+class Mended(msgspec.Struct, frozen=True):
+    """So many places that were broken in a known way, and were read all the same."""
+
+    what: str
+    source: str
+    count: int
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """A file that is read, and as what; its records follow."""
+
+    kind: str
+    source: str
+    path: Path
+
+
+class Skipped(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A file that is not read; detail says more of it, or what to do about it."""
+
+    reason: str
+    source: str
+    detail: str | None = None
 
 
 class Owner(msgspec.Struct, frozen=True):
@@ -45,7 +92,12 @@ class Owner(msgspec.Struct, frozen=True):
     is_certain: bool
 
 
-SourceRecord = Utterance | Dropped | Owner
+SourceRecord = Utterance | Dropped | Cut | Mended | Opened | Skipped | Owner
+
+
+def count_characters(text: str) -> int:
+    """Count without white space, which joining lines and taking parts out changes."""
+    return len("".join(text.split()))
 
 
 class Turn(msgspec.Struct, frozen=True):

@@ -1,17 +1,20 @@
 import json
 import stat
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from manera.corpus.aliases import Alias, parse_alias, propose
 from manera.corpus.manifest import Manifest
 from manera.corpus.storage import MANIFEST, UTTERANCES, open_corpus, write
 from manera.errors import CorpusError, SourceError
 from manera.files import fingerprint
-from manera.records import Dropped, Owner, SourceRecord, Utterance
+from manera.records import Cut, Dropped, Opened, Owner, Skipped, SourceRecord, Utterance, count_characters
 from manera.sources.reading import read
 
 
@@ -44,18 +47,22 @@ def test_what_is_written_comes_back_and_the_ledger_adds_up(
     texts: list[str], reasons: list[str], source: Path, tmp_path: Path
 ) -> None:
     utterances = [said(text, position=position) for position, text in enumerate(texts)]
-    records: list[SourceRecord] = [*utterances, *(Dropped(reason, "result.json") for reason in reasons)]
-    manifest = write(records, tmp_path / "corpus", [source], replace=True)
+    records: list[SourceRecord] = [*utterances, *(Dropped(reason, "result.json", 3) for reason in reasons)]
+    records.append(Cut("quotation", "result.json", 2))
+    manifest = write(records, tmp_path / "corpus", replace=True)
     corpus = open_corpus(tmp_path / "corpus")
     assert list(corpus.utterances()) == utterances
     assert corpus.manifest == manifest
     ledger = manifest.ledger
-    assert ledger.read == ledger.kept + sum(ledger.dropped.values()) == len(records)
+    assert ledger.read == ledger.kept + sum(ledger.dropped.values()) == len(records) - 1
     assert ledger.kept == sum(speaker.utterances for speaker in manifest.speakers) == len(texts)
+    assert ledger.characters.kept == sum(map(count_characters, texts))
+    assert ledger.characters.read == ledger.characters.kept + sum(ledger.characters.dropped.values())
 
 
 def test_a_corpus_is_for_its_owner_alone_and_opens_in_an_editor(source: Path, tmp_path: Path) -> None:
-    manifest = write([said("ё 🙂\nдва")], tmp_path / "new" / "corpus", [source])
+    records: list[SourceRecord] = [Opened("Telegram export", "result.json", source), said("ё 🙂\nдва")]
+    manifest = write(records, tmp_path / "new" / "corpus")
     folder = tmp_path / "new" / "corpus"
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (folder, folder / MANIFEST, folder / UTTERANCES)}
     assert modes == {"corpus": 0o700, MANIFEST: 0o600, UTTERANCES: 0o600}
@@ -74,14 +81,14 @@ def test_speakers_stand_by_how_much_they_wrote_under_their_latest_name(source: P
         said("раз два", "Аня", speaker_id="1", position=2),
         said("три", "Анна К.", speaker_id="1", position=3, thread="другой"),
     ]
-    first, second = write(records, tmp_path / "corpus", [source]).speakers
+    first, second = write(records, tmp_path / "corpus").speakers
     assert (first.speaker_id, first.name, first.aliases) == ("1", "Анна К.", ("Аня",))
     assert (first.utterances, first.characters, first.words, first.threads) == (2, 10, 3, 2)
     assert second.name == "Боря"
 
 
 def owner_of(records: list[SourceRecord], source: Path, folder: Path) -> str | None:
-    return write(records, folder, [source], replace=True).owner
+    return write(records, folder, replace=True).owner
 
 
 def test_the_owner_is_who_the_export_says_else_who_most_chats_show(source: Path, tmp_path: Path) -> None:
@@ -102,22 +109,22 @@ def failing() -> Iterator[SourceRecord]:
 def test_a_failed_import_leaves_nothing_and_harms_nothing(source: Path, tmp_path: Path) -> None:
     folder = tmp_path / "corpus"
     with pytest.raises(SourceError):
-        write(failing(), folder, [source])
+        write(failing(), folder)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["result.json"]
-    before = write([said("было")], folder, [source])
+    before = write([said("было")], folder)
     with pytest.raises(SourceError):
-        write(failing(), folder, [source], replace=True)
+        write(failing(), folder, replace=True)
     assert open_corpus(folder).manifest == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus", "result.json"]
 
 
 def test_a_corpus_is_replaced_only_when_asked(source: Path, tmp_path: Path) -> None:
     folder = tmp_path / "corpus"
-    write([said("было")], folder, [source])
+    write([said("было")], folder)
     with pytest.raises(CorpusError) as caught:
-        write([said("стало")], folder, [source])
+        write([said("стало")], folder)
     assert "--replace" in (caught.value.hint or "")
-    write([said("стало")], folder, [source], replace=True)
+    write([said("стало")], folder, replace=True)
     assert [one.text for one in open_corpus(folder).utterances()] == ["стало"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus", "result.json"]
 
@@ -125,21 +132,23 @@ def test_a_corpus_is_replaced_only_when_asked(source: Path, tmp_path: Path) -> N
 def test_what_is_no_corpus_is_never_touched(source: Path, tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()
-    write([said()], folder, [source])  # empty: free to use
+    write([said()], folder)  # empty: free to use
     (folder / "cat.jpg").write_bytes(b"cat")
     with pytest.raises(CorpusError, match=r"cat\.jpg"):
-        write([said()], folder, [source], replace=True)
+        write([said()], folder, replace=True)
     (folder / MANIFEST).unlink()
     with pytest.raises(CorpusError, match="holds no corpus"):
-        write([said()], folder, [source], replace=True)
+        write([said()], folder, replace=True)
     with pytest.raises(CorpusError, match="is a file"):
-        write([said()], source, [source], replace=True)
+        write([said()], source, replace=True)
     assert (folder / "cat.jpg").read_bytes() == b"cat"
 
 
 def test_an_import_of_nobodys_words_is_an_error(source: Path, tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match=r"2 read, all dropped \(2 sticker\)"):
-        write([Dropped("sticker", "result.json")] * 2, tmp_path / "corpus", [source])
+    records: list[SourceRecord] = [Dropped("sticker", "result.json")] * 2
+    with pytest.raises(CorpusError, match=r"nobody's words to keep: 2 sticker, 1 FB2 book") as caught:
+        write([*records, Skipped("FB2 book", "a.fb2", "save it as plain text")], tmp_path / "corpus")
+    assert caught.value.hint == "save it as plain text"
     assert not (tmp_path / "corpus").exists()
 
 
@@ -147,7 +156,7 @@ def test_a_corpus_that_is_absent_broken_or_changed_is_not_opened(source: Path, t
     folder = tmp_path / "corpus"
     with pytest.raises(CorpusError, match="there is no corpus"):
         open_corpus(folder)
-    write([said()], folder, [source])
+    write([said()], folder)
     whole = (folder / MANIFEST).read_bytes()
     with (folder / UTTERANCES).open("ab") as more:
         more.write(b"{}\n")
@@ -161,16 +170,90 @@ def test_a_corpus_that_is_absent_broken_or_changed_is_not_opened(source: Path, t
         open_corpus(folder)
 
 
-def test_a_message_that_two_exports_of_one_chat_hold_is_kept_once(source: Path, tmp_path: Path) -> None:
-    older = [said(position=position) for position in (1, 2, 3)]
-    newer = [said(position=position, source="new.json") for position in (2, 3, 4)]
-    manifest = write([*older, *newer], tmp_path / "corpus", [source])
-    assert manifest.ledger.kept == 4
-    assert manifest.ledger.dropped == {"already imported from another file": 2}
+def told(position: int, source: str, **fields: object) -> Utterance:
+    """One message of a chat with a number of its own."""
+    values = {"thread_id": "user202", "sent_at": 1000 + position, "text": f"сказано {position}"} | fields
+    return said(**values, position=position, source=source)  # type: ignore[arg-type]
+
+
+def kept(records: Iterable[SourceRecord], folder: Path) -> tuple[list[Utterance], int]:
+    """Write a corpus, and return what it holds and how many messages earlier files had."""
+    manifest = write(records, folder, replace=True)
+    return list(open_corpus(folder).utterances()), manifest.ledger.dropped.get("already imported from another file", 0)
+
+
+def test_a_message_that_two_exports_of_one_chat_hold_is_kept_once(tmp_path: Path) -> None:
+    older = [told(position, "a") for position in (1, 9)]
+    newer = [told(position, "b", thread="чат, переименован") for position in (1, 2, 8, 9, 10)]
+    utterances, duplicates = kept([*older, *newer], tmp_path / "corpus")
+    assert duplicates == 2
+    assert [one.position for one in utterances] == [1, 2, 8, 9, 10]
+
+
+def test_a_message_is_the_same_whatever_was_edited_and_whatever_zone_its_date_is_in(tmp_path: Path) -> None:
+    old = [told(1, "a"), told(2, "a")]
+    new = [told(1, "b", sent_at=1001 + 3 * 3600, text="исправлено"), told(2, "b", sent_at=1002 + 60)]
+    utterances, duplicates = kept([*old, *new], tmp_path / "corpus")
+    assert duplicates == 1
+    assert [one.text for one in utterances] == ["сказано 1", "сказано 2", "сказано 2"]
+
+
+def test_a_chat_that_both_exported_is_one_thread_in_order_of_time(tmp_path: Path) -> None:
+    hers = [told(position, "a", speaker="Аня" if position % 2 else "Боря") for position in (1, 2, 5)]
+    seen_from_him = {"source": "b", "thread": "Аня", "thread_id": "user101"}
+    whole = [told(position, "b", speaker="Аня" if position % 2 else "Боря") for position in (1, 2, 3, 4, 5)]
+    his = [msgspec.structs.replace(one, position=7000 + one.position, **seen_from_him) for one in whole]
+    utterances, duplicates = kept([*hers, *his], tmp_path / "corpus")
+    assert duplicates == 3
+    assert [one.text for one in utterances] == [f"сказано {position}" for position in (1, 2, 3, 4, 5)]
+    assert {(one.thread, one.thread_id) for one in utterances} == {("чат", "user202")}
+    assert {speaker.threads for speaker in open_corpus(tmp_path / "corpus").manifest.speakers} == {1}
+
+
+def test_chats_of_different_accounts_with_one_person_stay_apart(tmp_path: Path) -> None:
+    mine = [told(position, "a") for position in (1, 2)]
+    yours = [told(position, "b", sent_at=5000 + position * 7, speaker="Вера") for position in (1, 2)]
+    assert kept([*mine, *yours], tmp_path / "corpus")[1] == 0
+
+
+def test_what_repeats_in_one_file_is_no_duplicate(tmp_path: Path) -> None:
+    twice = [told(position, "a", text="+", sent_at=1000) for position in (1, 2)]
+    paragraphs = [said("— Да.", kind="prose", thread=book, source=book) for book in ("а.txt", "б.txt")]
+    utterances, duplicates = kept([*twice, *paragraphs], tmp_path / "corpus")
+    assert (len(utterances), duplicates) == (4, 0)
+
+
+def test_people_under_several_names_are_merged_on_request_and_proposed(tmp_path: Path) -> None:
+    names = ["MONICA"] * 40 + ["MNCA", "MON.", "Chandler", "Ross"] + ["ROSS"] * 30 + ["CHANDLER"] * 30
+    records = [said(name, name, speaker_id=name.upper(), position=position) for position, name in enumerate(names)]
+    manifest = write(records, tmp_path / "corpus")
+    assert propose(manifest.speakers) == [Alias("MONICA", ("MNCA", "MON."))]
+    aliases = [parse_alias("Моника = MONICA, mnca,MON."), parse_alias("ross=CHANDLER")]
+    merged = write(records, tmp_path / "corpus", aliases=aliases, replace=True)
+    assert [(one.speaker_id, one.name, one.utterances) for one in merged.speakers] == [
+        ("ROSS", "ROSS", 62),
+        ("MONICA", "Моника", 42),
+    ]
+    assert "MNCA" in merged.speakers[1].aliases
+    speakers = Counter(one.speaker_id for one in open_corpus(tmp_path / "corpus").utterances())
+    assert speakers == {"ROSS": 62, "MONICA": 42}
+
+
+@pytest.mark.parametrize("written", ["MONICA", "=a", "MONICA=", "MONICA=,"])
+def test_an_alias_that_names_nobody_is_refused(written: str) -> None:
+    with pytest.raises(CorpusError, match="who is whom"):
+        parse_alias(written)
+
+
+def test_an_alias_of_somebody_who_wrote_nothing_is_refused_with_the_closest(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match='no utterances by "MONIKA"') as caught:
+        write([said(speaker="MONICA"), said(speaker="ROSS")], tmp_path / "corpus", aliases=[parse_alias("ROSS=MONIKA")])
+    assert "MONICA" in (caught.value.hint or "")
+    assert not (tmp_path / "corpus").exists()
 
 
 def imported(path: Path, folder: Path) -> Manifest:
-    return write(read([path]), folder, [path])
+    return write(read([path]), folder)
 
 
 def test_the_same_files_make_the_same_corpus(shared_data: Path, tmp_path: Path) -> None:

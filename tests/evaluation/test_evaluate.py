@@ -65,7 +65,7 @@ def home(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MANERA_HOME", str(folder))
         paths = [folder / "result.json"]
-        write(read(paths), folder / "corpus", paths)
+        write(read(paths), folder / "corpus")
         list(learn(open_corpus(folder / "corpus"), "Тася Веретенникова", "tasya", SETTINGS, tiny_base))
         yield folder
 
@@ -396,7 +396,7 @@ def test_only_what_a_voice_has_read_of_its_text_is_asked_whether_it_knows_it(
     if kind == "continuation":
         (tmp_path / "book.txt").write_text("\n\n".join(paragraphs()), "utf-8")
         corpus = tmp_path / "corpus"
-        write(read([tmp_path / "book.txt"]), corpus, [tmp_path / "book.txt"])
+        write(read([tmp_path / "book.txt"]), corpus)
     speaker = OTHER if kind == "dialogue" else None
     for epochs in (0.4, 1):
         list(learn(open_corpus(corpus), speaker, "reader", WELL.model_copy(update={"epochs": epochs}), tiny_base, True))

@@ -29,7 +29,7 @@ def home(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     folder = tmp_path_factory.mktemp("refused")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MANERA_HOME", str(folder))
-        write(read([EXAMPLE]), folder / "corpus", [EXAMPLE])
+        write(read([EXAMPLE]), folder / "corpus")
         list(learn(open_corpus(folder / "corpus"), None, "anna", SETTINGS, tiny_base))
         yield folder
 

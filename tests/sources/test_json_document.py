@@ -85,6 +85,35 @@ def test_a_fault_early_in_a_large_file_is_found_without_reading_it_all(tmp_path:
     assert content.tell() <= 2 * json_document.CHUNK_BYTES
 
 
-def test_bytes_that_are_not_utf8_are_told_with_their_offset() -> None:
-    with pytest.raises(SourceError, match="offset 6 are not UTF-8"):
-        JsonDocument(io.BytesIO(b'{"a": \xff}'), "x.json")
+def test_a_document_in_an_old_encoding_is_refused() -> None:
+    with pytest.raises(SourceError, match="not in UTF-8"):
+        JsonDocument(io.BytesIO('{"имя": "Ася"}'.encode("cp1251")), "x.json")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "utf-16", "utf-32"])
+def test_a_wide_encoding_is_read_without_a_mark_too(encoding: str) -> None:
+    value = {"имя": ["Ася Тест", "ёж 🙂"] * 9}
+    assert walked_to_the_end(json.dumps(value, ensure_ascii=False).encode(encoding)) == value
+
+
+@given(text=st.text(st.characters(codec="utf-8"), max_size=30), chunk=st.integers(1, 40))
+def test_a_control_character_as_telegram_writes_it_is_mended_wherever_chunks_end(text: str, chunk: int) -> None:
+    written = json.dumps(f"{text}\f{text}", ensure_ascii=False).replace("\\f", "\\x0C")
+    doubled = json.dumps(f"{text}\\x0C", ensure_ascii=False)  # a backslash that somebody typed
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_document, "CHUNK_BYTES", chunk)
+        document = JsonDocument(io.BytesIO(f"[{written}, {doubled}]".encode()), "x.json")
+        assert walked(document) == [f"{text}\f{text}", f"{text}\\x0C"]
+        assert document.mended[json_document.HEX_ESCAPE] == 1 + 2 * text.count("\f")
+
+
+def test_a_few_damaged_bytes_are_counted_and_the_rest_is_read() -> None:
+    content = json.dumps(["слово " * 40, "конец"], ensure_ascii=False).encode()
+    document = JsonDocument(io.BytesIO(content[:9] + b"\xff" + content[10:]), "x.json")
+    first, last = walked(document)
+    assert (first.count("\ufffd"), last) == (2, "конец")
+    assert document.mended[json_document.BROKEN_BYTES] == 2
+
+
+def test_a_number_of_thousands_of_digits_is_told_with_its_place() -> None:
+    assert "line 1, column 2: a number of thousands of digits" in fault("[" + "9" * 5000 + "]")

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manera.errors import SourceError
-from manera.records import Dropped, Utterance
+from manera.records import Dropped, Skipped, Utterance
 from manera.sources.decoding import decode
-from manera.sources.posts import words
+from manera.sources.posts import prose_of
 from manera.sources.reading import READABLE, read, recognise
 
 PROSE = "Утром пошёл снег, и все вышли на крыльцо смотреть.\nНикто ничего не говорил, только собака лаяла.\n"
@@ -48,18 +48,29 @@ def read_text(text: str, path: Path) -> tuple[list[Utterance], Counter[str]]:
 def read_paths(*paths: Path) -> tuple[list[Utterance], Counter[str]]:
     records = list(read(paths))
     kept = [record for record in records if isinstance(record, Utterance)]
-    return kept, Counter(record.reason for record in records if isinstance(record, Dropped))
+    return kept, Counter(record.reason for record in records if isinstance(record, Dropped | Skipped))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1251", "koi8_r", "cp866"])
 def test_russian_text_is_read_in_the_encodings_it_comes_in(encoding: str) -> None:
     text = PROSE * 5
-    assert decode(text.replace("\n", "\r\n").encode(encoding)) == text
+    assert decode(text.replace("\n", "\r\n").encode(encoding)) == (text, 0)
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), max_size=200))
 def test_utf8_text_is_never_taken_for_anything_else(text: str) -> None:
-    assert decode(text.encode()) == text.removeprefix("\ufeff")
+    assert decode(text.encode()) == (text.removeprefix("\ufeff"), 0)
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), min_size=40), st.data())
+def test_a_letter_cut_in_two_or_a_damaged_byte_is_mended_and_counted(text: str, data: st.DataObject) -> None:
+    content = ("Слово за словом. " * 30 + text + "я").encode()
+    assert decode(content[:-1]) == (content[:-2].decode() + "\ufffd", 1)
+    place = data.draw(st.integers(0, 500))
+    decoded = decode(content[:place] + b"\xff" + content[place:])
+    assert decoded is not None
+    assert 1 <= decoded.broken <= 3
+    assert len(decoded.text) >= len(content.decode())
 
 
 def test_prose_is_a_paragraph_per_utterance_by_the_folder_it_lies_in(tmp_path: Path) -> None:
@@ -128,7 +139,7 @@ def test_a_scene_named_twice_is_two_threads(tmp_path: Path) -> None:
 def test_prose_with_colons_is_not_a_script(text: str, tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text(text, "utf-8")
-    assert recognise(path) == "prose"
+    assert recognise(path).kind == "prose"
 
 
 def test_a_post_is_its_words_without_code_comments_and_imports(tmp_path: Path) -> None:
@@ -156,7 +167,7 @@ def test_a_post_is_dated_and_named_by_its_path_where_its_head_says_nothing(tmp_p
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="`~<\n"), max_size=50))
 def test_a_line_of_markdown_without_code_is_kept_exactly(line: str) -> None:
-    assert words(f"а{line}б") == f"а{line}б"
+    assert prose_of(f"а{line}б") == (f"а{line}б", [])
 
 
 def test_files_of_a_folder_that_are_nobodys_words_are_dropped_by_name(tmp_path: Path) -> None:
@@ -181,6 +192,7 @@ def test_files_of_a_folder_that_are_nobodys_words_are_dropped_by_name(tmp_path: 
         "text without words": 1,
         "other JSON": 1,
         "WhatsApp export": 1,
+        "hidden file": 1,
     }
 
 
@@ -192,7 +204,8 @@ def test_what_lies_beside_an_export_is_no_source(tmp_path: Path) -> None:
         '{"type": "personal_chat", "messages": [{"type": "message", "from": "a", "text": "b"}]}', "utf-8"
     )
     kept, dropped = read_paths(tmp_path)
-    assert ([said.text for said in kept], dropped) == (["b"], {})
+    assert {said.text for said in kept} == {"b", *PROSE.splitlines()}
+    assert dropped == {"sent with a Telegram export": 1}
 
 
 @pytest.mark.parametrize(
@@ -253,11 +266,18 @@ def test_seven_real_plays_become_replies(shared_data: Path) -> None:
 
 def test_five_real_authors_become_speakers(shared_data: Path) -> None:
     kept, dropped = read_paths(shared_data / "prose_ru")
-    assert {said.speaker for said in kept} == {"Chekhov", "Gogol", "Lermontov", "Pushkin", "Turgenev"}
-    assert {said.kind for said in kept} == {"prose"}
-    assert not any(f"[{number}]" in said.text for said in kept for number in range(1, 150))
+    prose = [said for said in kept if said.kind == "prose"]
+    assert {said.speaker for said in prose} == {"Chekhov", "Gogol", "Lermontov", "Pushkin", "Turgenev"}
+    assert not any(f"[{number}]" in said.text for said in prose for number in range(1, 150))
     assert dropped["editor's note"] > 900
-    assert sum(map(len, (said.text for said in kept))) > 7_000_000
+    assert sum(map(len, (said.text for said in prose))) > 7_000_000
+
+
+def test_plays_among_the_books_of_an_author_are_plays(shared_data: Path) -> None:
+    kept, _ = read_paths(shared_data / "prose_ru" / "Chekhov")
+    plays = {said.thread.split(" / ")[0] for said in kept if said.kind == "line"}
+    assert plays == {"Вишнёвый сад", "Три сестры"}
+    assert sum(said.speaker_id == "ЛОПАХИН" for said in kept) == 101
 
 
 def test_a_real_blog_becomes_dated_posts(shared_data: Path) -> None:

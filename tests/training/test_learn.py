@@ -107,7 +107,7 @@ def corpora(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Corpus]:
     for name, writer in WRITERS.items():
         folder = tmp_path_factory.mktemp(name)
         path = writer(folder)
-        write(read([path]), folder / "corpus", [path])
+        write(read([path]), folder / "corpus")
         found[name] = open_corpus(folder / "corpus")
     return found
 
@@ -466,7 +466,7 @@ def _failing_into(folder: Path) -> Any:
 def test_too_little_text_is_refused_with_what_is_needed(tiny_base: Path, tmp_path: Path) -> None:
     path = tmp_path / "записка.txt"
     path.write_text("Одна короткая записка о том, что всё хорошо. " * 8, "utf-8")
-    write(read([path]), tmp_path / "corpus", [path])
+    write(read([path]), tmp_path / "corpus")
     with pytest.raises(CorpusError, match="2,000 are needed"):
         next(learn(open_corpus(tmp_path / "corpus"), None, "anna", settings(), tiny_base))
     assert not voices_folder().exists()

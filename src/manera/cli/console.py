@@ -53,13 +53,6 @@ def show_table(columns: Iterable[str], rows: Iterable[Iterable[object]], limit: 
         show(f"… and {len(found) - limit:,} more: --all")
 
 
-def show_ledger(read: int, kept: int, dropped: Mapping[str, int]) -> None:
-    """Say how many records were kept, and why the others were not."""
-    say(f"read {read:,}, kept {kept:,}" + (f", dropped {read - kept:,}:" if dropped else ""))
-    for reason, count in sorted(dropped.items(), key=lambda item: -item[1]):
-        say(f"  {count:>8,}  {reason}")
-
-
 def show_held_out(held_out: HeldOut) -> None:
     """Compare base and voice on held-out text."""
     rows = [

@@ -1,23 +1,101 @@
 """``manera import`` and ``manera speakers``."""
 
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 from manera.cli import console
-from manera.corpus.manifest import Manifest
-from manera.corpus.storage import open_corpus, write
+from manera.corpus.aliases import parse_alias, propose
+from manera.corpus.manifest import Ledger, Manifest, Speaker
+from manera.corpus.storage import Corpus, open_corpus, write
+from manera.records import Utterance
 from manera.sources.reading import read
 
+SAMPLES = 3
+SAMPLE_CHARACTERS = 200
+NAMED_FILES = 5
 
-def import_corpus(paths: list[Path], folder: Path, replace: bool, as_json: bool) -> Manifest:
-    """Import files as a corpus and show its ledger."""
-    manifest = write(read(paths), folder, paths, replace=replace)
-    ledger = manifest.ledger
+
+def import_corpus(
+    paths: list[Path], folder: Path, replace: bool, as_json: bool, aliases: Iterable[str] = ()
+) -> Manifest:
+    """Import files as a corpus, and show its ledger and three things that somebody wrote."""
+    manifest = write(read(paths), folder, aliases=[parse_alias(alias) for alias in aliases], replace=replace)
     if as_json:
-        console.result({"read": ledger.read, "kept": ledger.kept, "dropped": ledger.dropped})
+        console.result(manifest.ledger)
     else:
-        console.show_ledger(ledger.read, ledger.kept, ledger.dropped)
-        console.say(f"corpus: {folder}")
+        show_import(open_corpus(folder), console.show)
     return manifest
+
+
+def show_import(corpus: Corpus, tell: Callable[[str], None]) -> None:
+    """Tell line by line what was imported, what was not, and what is going to be learned."""
+    manifest = corpus.manifest
+    for line in [*_ledger(manifest.ledger), *_left_out(manifest), *_skipped(manifest)]:
+        tell(line)
+    for alias in propose(manifest.speakers):
+        tell(f'maybe one person: --alias "{alias.name}={",".join(alias.others)}"')
+    speaker = _most_likely(manifest)
+    tell(f"corpus: {corpus.folder}, for example by {speaker.name}:")
+    for text in _samples(corpus, speaker):
+        tell(f"  {text}")
+
+
+def _ledger(ledger: Ledger) -> Iterator[str]:
+    characters = ledger.characters
+    yield f"read {ledger.read:,} ({characters.read:,} characters), kept {ledger.kept:,} ({characters.kept:,})"
+    reasons = dict(ledger.dropped) | {reason: 0 for reason in characters.dropped if reason not in ledger.dropped}
+    if reasons:
+        yield "dropped  characters"
+    for reason, count in sorted(reasons.items(), key=lambda item: -item[1]):
+        yield f"{f'{count:,}' if count else 'parts':>7}  {characters.dropped.get(reason, 0):>10,}  {reason}"
+    if ledger.mended:
+        yield "mended:"
+        yield from _counts(ledger.mended)
+    files = ledger.files
+    if files.skipped or sum(files.read.values()) > 1:
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in files.read.items())
+        skipped = sum(files.skipped.values())
+        yield f"files read: {kinds}" + (f"; not read: {skipped:,}" if skipped else "")
+        yield from _counts(files.skipped)
+
+
+def _counts(counts: dict[str, int]) -> Iterator[str]:
+    return (f"{count:>7,}  {reason}" for reason, count in sorted(counts.items(), key=lambda item: -item[1]))
+
+
+def _left_out(manifest: Manifest) -> Iterator[str]:
+    for part in manifest.left_out:
+        place = (
+            f"line {part.first_line:,}"
+            if part.first_line == part.last_line
+            else f"lines {part.first_line:,} to {part.last_line:,}"
+        )
+        yield f"{part.source}: {part.share:.0%} left out as {part.reason}, {place}"
+
+
+def _skipped(manifest: Manifest) -> Iterator[str]:
+    """Name the files about which there is more to say."""
+    told = [file for file in manifest.skipped if file.detail]
+    for file in told[:NAMED_FILES]:
+        yield f"not read: {file.name}, {file.reason}: {file.detail}"
+    if told[NAMED_FILES:]:
+        yield f"… and {len(told) - NAMED_FILES:,} more: see skipped in corpus.json"
+
+
+def _most_likely(manifest: Manifest) -> Speaker:
+    """The owner, else who wrote most."""
+    owners = (speaker for speaker in manifest.speakers if speaker.speaker_id == manifest.owner)
+    return next(owners, manifest.speakers[0])
+
+
+def _samples(corpus: Corpus, speaker: Speaker) -> Iterator[str]:
+    """Take utterances spread over all that somebody wrote, each on one line."""
+    step = max(1, speaker.utterances // SAMPLES)
+    own: Iterator[Utterance] = (said for said in corpus.utterances() if said.speaker_id == speaker.speaker_id)
+    for said in islice(own, step // 2, step // 2 + SAMPLES * step, step):
+        text = " ".join(said.text.split())
+        yield text if len(text) <= SAMPLE_CHARACTERS else text[:SAMPLE_CHARACTERS].rsplit(" ", 1)[0] + " …"
 
 
 def show_speakers(folder: Path, show_all: bool, as_json: bool) -> None:

@@ -12,12 +12,13 @@ from manera.cli import console, corpora, learning, talking
 from manera.cli.opening import Opened, opened
 from manera.cli.serving import application
 from manera.corpus.speakers import choose_speaker
-from manera.corpus.storage import open_corpus
+from manera.corpus.storage import open_corpus, write
 from manera.files import read_records
 from manera.model.voice import MANIFEST, Voice, read_voice, voice_folder
 from manera.records import Example, Message
 from manera.serving.catalogue import Catalogue
 from manera.serving.listening import HOST, listen, server
+from manera.sources.reading import read
 from manera.training.settings import TrainingConfig
 
 SHOWN_PROMPTS = 3
@@ -41,8 +42,9 @@ def up(
     folder = config.home() / "corpora" / (name or learning.voice_name(path.absolute().stem))
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     console.say(f"importing {path}")
-    corpora.import_corpus([path], folder, replace=True, as_json=False)
+    write(read([path]), folder, replace=True)
     corpus = open_corpus(folder)
+    corpora.show_import(corpus, console.say)
     chosen = choose_speaker(corpus.manifest, speaker, command=f"manera up {path}")
     voice = name or learning.voice_name(chosen.name)
     console.say(f"voice of {chosen.name} ({chosen.utterances:,} utterances, {chosen.words:,} words)")

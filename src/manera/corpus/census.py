@@ -1,12 +1,19 @@
 """Count who wrote how much while utterances pass by."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from manera.corpus.manifest import Ledger, Speaker
-from manera.records import Dropped, Owner, Utterance
+from manera.corpus.arranging import Name
+from manera.corpus.duplicates import Duplicates
+from manera.corpus.manifest import Characters, Files, Ledger, LeftOut, SkippedFile, Speaker
+from manera.records import Cut, Dropped, Mended, Opened, Owner, Skipped, SourceRecord, Utterance, count_characters
 
 DUPLICATE = "already imported from another file"
+# More of a book than this is not dropped without saying where.
+_LARGE_SHARE = 0.1
+_TOLD_SHARE = 0.02
+_TALK_OF_TWO = 2
 
 
 @dataclass(slots=True)
@@ -20,62 +27,102 @@ class _Tally:
 
 
 @dataclass(slots=True)
-class _Span:
-    """The positions of one thread that one source has covered."""
+class _Stretch:
+    """Lines of a book that were dropped for one reason."""
 
-    source: str
+    characters: int
     first: int
     last: int
 
 
+@dataclass(slots=True)
+class _Thread:
+    """What people see of a thread, and the files that tell parts of it."""
+
+    name: str
+    id: str | None
+    sources: set[str] = field(default_factory=set)
+
+
 class Census:
-    """Memory grows with speakers and threads, not with utterances."""
+    """Memory grows with speakers and threads; of utterances, only what tells duplicates is kept."""
 
     def __init__(self) -> None:
         self._tallies: dict[str, _Tally] = {}
         self._dropped: Counter[str] = Counter()
+        self._characters: Counter[str] = Counter()
+        self._kept_characters: Counter[str] = Counter()
         self._kinds: Counter[str] = Counter()
         self._owners: Counter[str] = Counter()
         self._certain_owners: dict[str, None] = {}
-        self._spans: dict[str, list[_Span]] = {}
+        self._opened: dict[str, Opened] = {}
+        self._skipped: list[SkippedFile] = []
+        self._mended: Counter[str] = Counter()
+        self._stretches: dict[str, dict[str, _Stretch]] = {}
+        self._duplicates = Duplicates()
+        self._threads: dict[str, _Thread] = {}
 
-    def keep(self, utterance: Utterance) -> bool:
-        """Count an utterance; False when an earlier file held the same message of the same thread."""
-        if self._is_repeated(utterance):
-            self._dropped[DUPLICATE] += 1
-            return False
-        tally = self._tallies.get(utterance.speaker_id)
-        if tally is None:
-            tally = self._tallies[utterance.speaker_id] = _Tally(utterance.speaker)
-        if tally.name != utterance.speaker:
-            tally.names[tally.name] = None
-            tally.name = utterance.speaker
-        tally.utterances += 1
-        tally.characters += len(utterance.text)
-        tally.words += len(utterance.text.split())
-        tally.threads.add(utterance.thread)
-        self._kinds[utterance.kind] += 1
-        return True
-
-    def drop(self, dropped: Dropped) -> None:
-        self._dropped[dropped.reason] += 1
-
-    def hear(self, owner: Owner) -> None:
-        if owner.is_certain:
-            self._certain_owners[owner.speaker_id] = None
-        else:
-            self._owners[owner.speaker_id] += 1
+    def count(self, record: SourceRecord) -> Utterance | None:
+        """Count a record; return it when it is an utterance that no earlier file held."""
+        match record:
+            case Utterance():
+                return record if self._keep(record) else None
+            case Dropped():
+                self._drop(record)
+            case Cut(reason, _, characters):
+                self._characters[reason] += characters
+            case Mended(what, _, count):
+                self._mended[what] += count
+            case Opened():
+                self._opened[record.source] = record
+            case Skipped(reason, source, detail):
+                self._skipped.append(SkippedFile(source, reason, detail))
+            case Owner(speaker_id, is_certain):
+                if is_certain:
+                    self._certain_owners[speaker_id] = None
+                else:
+                    self._owners[speaker_id] += 1
+        return None
 
     def ledger(self) -> Ledger:
         kept = self._kinds.total()
-        return Ledger(kept + self._dropped.total(), kept, dict(self._dropped.most_common()))
+        words = self._kept_characters.total()
+        dropped = {reason: count for reason, count in self._characters.most_common() if count}
+        read = Counter(opened.kind for opened in self._opened.values())
+        skipped = Counter(file.reason for file in self._skipped)
+        return Ledger(
+            kept + self._dropped.total(),
+            kept,
+            dict(self._dropped.most_common()),
+            Characters(words + sum(dropped.values()), words, dropped),
+            Files(dict(read.most_common()), dict(skipped.most_common())),
+            dict(self._mended.most_common()),
+        )
 
     def kinds(self) -> dict[str, int]:
         return dict(self._kinds.most_common())
 
-    def sources(self) -> set[str]:
-        """Return the names of the sources that words came from."""
-        return {span.source for spans in self._spans.values() for span in spans}
+    def opened(self) -> tuple[Opened, ...]:
+        """Return the files that were read."""
+        return tuple(self._opened.values())
+
+    def skipped(self) -> tuple[SkippedFile, ...]:
+        """Return the files that were not read."""
+        return tuple(sorted(self._skipped, key=lambda file: (file.reason, file.name)))
+
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """Return what was dropped of the books of which more than a tenth was."""
+        found = []
+        for source, stretches in self._stretches.items():
+            dropped = sum(stretch.characters for stretch in stretches.values())
+            whole = max(1, dropped + self._kept_characters[source])
+            if dropped <= _LARGE_SHARE * whole:
+                continue
+            for reason, stretch in stretches.items():
+                if stretch.characters > _TOLD_SHARE * whole:
+                    share = stretch.characters / whole
+                    found.append(LeftOut(source, reason, share, stretch.first, stretch.last))
+        return tuple(found)
 
     def speakers(self) -> tuple[Speaker, ...]:
         table = [
@@ -92,6 +139,22 @@ class Census:
         ]
         return tuple(sorted(table, key=lambda speaker: (-speaker.characters, speaker.speaker_id)))
 
+    def merge_speakers(self, speaker_id: str, name: str, others: Sequence[str]) -> None:
+        """Count several people as one."""
+        tallies = [self._tallies.pop(other) for other in dict.fromkeys([speaker_id, *others])]
+        merged = _Tally(name)
+        for tally in tallies:
+            merged.names |= {tally.name: None} | tally.names
+            merged.utterances += tally.utterances
+            merged.characters += tally.characters
+            merged.words += tally.words
+            merged.threads |= tally.threads
+        self._tallies[speaker_id] = merged
+        for other in others:
+            self._owners[speaker_id] += self._owners.pop(other, 0)
+            if other in self._certain_owners:
+                self._certain_owners[speaker_id] = None
+
     def owner(self) -> str | None:
         """Return the one whose export this is; None when nothing says so, or two are as likely."""
         certain = [speaker_id for speaker_id in self._certain_owners if speaker_id in self._tallies]
@@ -102,14 +165,56 @@ class Census:
             return None
         return likely[0][0]
 
-    def _is_repeated(self, utterance: Utterance) -> bool:
-        """Two exports of one chat overlap; each covers its stretch of positions without holes."""
-        position = utterance.position
-        spans = self._spans.setdefault(utterance.thread, [])
-        if not spans or spans[-1].source != utterance.source:
-            spans.append(_Span(utterance.source, position, position))
-        elif position > spans[-1].last:
-            spans[-1].last = position
-        elif position < spans[-1].first:
-            spans[-1].first = position
-        return len(spans) > 1 and any(span.first <= position <= span.last for span in spans[:-1])
+    def join_threads(self) -> dict[str, Name]:
+        """Find talks of two that both exported, and count them as one: by key, what they are now."""
+        joined = {}
+        for key, first in self._duplicates.same_threads().items():
+            both = {key, first}
+            tallies = [tally for tally in self._tallies.values() if not tally.threads.isdisjoint(both)]
+            if len(tallies) > _TALK_OF_TWO or first not in self._threads:
+                continue
+            joined[key] = Name(self._threads[first].name, self._threads[first].id)
+            if key in self._threads:
+                self._threads[first].sources |= self._threads.pop(key).sources
+            for tally in tallies:
+                tally.threads = tally.threads - {key} | {first}
+        return joined
+
+    def threads_in_parts(self) -> set[str]:
+        """Return the keys of the threads that several files tell."""
+        return {key for key, thread in self._threads.items() if len(thread.sources) > 1}
+
+    def _keep(self, utterance: Utterance) -> bool:
+        characters = count_characters(utterance.text)
+        thread = utterance.thread_key
+        if self._duplicates.holds(utterance):
+            self._dropped[DUPLICATE] += 1
+            self._characters[DUPLICATE] += characters
+            return False
+        tally = self._tallies.get(utterance.speaker_id)
+        if tally is None:
+            tally = self._tallies[utterance.speaker_id] = _Tally(utterance.speaker)
+        if tally.name != utterance.speaker:
+            tally.names[tally.name] = None
+            tally.name = utterance.speaker
+        tally.utterances += 1
+        tally.characters += len(utterance.text)
+        tally.words += len(utterance.text.split())
+        tally.threads.add(thread)
+        if thread not in self._threads:
+            self._threads[thread] = _Thread(utterance.thread, utterance.thread_id)
+        self._threads[thread].sources.add(utterance.source)
+        self._kinds[utterance.kind] += 1
+        self._kept_characters[utterance.source] += characters
+        return True
+
+    def _drop(self, dropped: Dropped) -> None:
+        self._dropped[dropped.reason] += 1
+        self._characters[dropped.reason] += dropped.characters
+        if dropped.line is None:
+            return
+        stretches = self._stretches.setdefault(dropped.source, {})
+        stretch = stretches.setdefault(dropped.reason, _Stretch(0, dropped.line, dropped.line))
+        stretch.characters += dropped.characters
+        stretch.first = min(stretch.first, dropped.line)
+        stretch.last = max(stretch.last, dropped.line + dropped.lines - 1)

@@ -18,14 +18,15 @@ def conversations(utterances: Iterable[Utterance], silence_seconds: int = SILENC
     """
     pending: dict[str, list[Utterance]] = {}
     for utterance in utterances:
-        earlier = pending.get(utterance.thread)
+        thread = utterance.thread_key
+        earlier = pending.get(thread)
         if earlier is None:
-            pending[utterance.thread] = [utterance]
+            pending[thread] = [utterance]
         elif _continues(earlier[-1], utterance, silence_seconds):
             earlier.append(utterance)
         else:
             yield _conversation(earlier)
-            pending[utterance.thread] = [utterance]
+            pending[thread] = [utterance]
     for earlier in pending.values():
         yield _conversation(earlier)
 

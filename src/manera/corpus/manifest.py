@@ -13,12 +13,48 @@ class Source(msgspec.Struct, frozen=True):
     size: int
 
 
+class SkippedFile(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A file that was not read, and why."""
+
+    name: str
+    reason: str
+    detail: str | None = None
+
+
+class Characters(msgspec.Struct, frozen=True):
+    """Characters without white space: each is part of an utterance, or was dropped for a named reason."""
+
+    read: int = 0
+    kept: int = 0
+    dropped: dict[str, int] = {}
+
+
+class Files(msgspec.Struct, frozen=True):
+    """How many files were read, by what they are, and how many were not, by why."""
+
+    read: dict[str, int] = {}
+    skipped: dict[str, int] = {}
+
+
 class Ledger(msgspec.Struct, frozen=True):
-    """Every record read was kept, or dropped for a named reason."""
+    """Every record read was kept, or dropped for a named reason; so was every character, and every file."""
 
     read: int
     kept: int
     dropped: dict[str, int]
+    characters: Characters = Characters()
+    files: Files = Files()
+    mended: dict[str, int] = {}
+
+
+class LeftOut(msgspec.Struct, frozen=True):
+    """A large part of a book that was dropped: its share of the characters, and the lines it lies between."""
+
+    source: str
+    reason: str
+    share: float
+    first_line: int
+    last_line: int
 
 
 class Speaker(msgspec.Struct, frozen=True):
@@ -43,3 +79,5 @@ class Manifest(msgspec.Struct, frozen=True):
     owner: str | None
     kinds: dict[str, int]
     fingerprint: str
+    skipped: tuple[SkippedFile, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()

@@ -19,7 +19,7 @@ def choose_speaker(manifest: Manifest, requested: str | None, command: str = "ma
     """
     if requested is None:
         return _obvious(manifest, command)
-    found = _by_id(manifest.speakers, requested) or _by_name(manifest.speakers, requested)
+    found = find_speakers(manifest.speakers, requested)
     if len(found) == 1:
         return found[0]
     if found:
@@ -28,11 +28,29 @@ def choose_speaker(manifest: Manifest, requested: str | None, command: str = "ma
             f'"{requested}" is the name of {len(found)} speakers: {listed}',
             f"{command} --speaker {found[0].speaker_id}",
         )
-    closest = _closest(manifest.speakers, requested)
+    closest = closest_speaker(manifest.speakers, requested)
     raise CorpusError(
         f'no utterances by "{requested}" in {_sources(manifest)} ({_listed(manifest.speakers)})',
         f'{command} --speaker "{closest.name}"' if closest else None,
     )
+
+
+def find_speakers(speakers: Sequence[Speaker], requested: str) -> list[Speaker]:
+    """Return who answers to an id, a name or a former name, whatever the case."""
+    return _by_id(speakers, requested) or _by_name(speakers, requested)
+
+
+def closest_speaker(speakers: Sequence[Speaker], requested: str) -> Speaker | None:
+    """Return the one whose name is most like what was asked for.
+
+    Speakers stand by how much they wrote, so of equally close ones the first is the likelier.
+    """
+
+    def closeness(speaker: Speaker) -> float:
+        wanted, name = _folded(requested), _folded(speaker.name)
+        return difflib.SequenceMatcher(None, wanted, name).ratio() + (wanted in name)
+
+    return max(speakers, key=closeness, default=None)
 
 
 def _obvious(manifest: Manifest, command: str) -> Speaker:
@@ -61,16 +79,6 @@ def _by_name(speakers: Sequence[Speaker], requested: str) -> list[Speaker]:
 
 def _folded(name: str) -> str:
     return " ".join(name.casefold().replace("ё", "е").split())
-
-
-def _closest(speakers: Sequence[Speaker], requested: str) -> Speaker | None:
-    """Speakers stand by how much they wrote, so of equally close ones the first is the likelier."""
-
-    def closeness(speaker: Speaker) -> float:
-        wanted, name = _folded(requested), _folded(speaker.name)
-        return difflib.SequenceMatcher(None, wanted, name).ratio() + (wanted in name)
-
-    return max(speakers, key=closeness, default=None)
 
 
 def _listed(speakers: Sequence[Speaker]) -> str:

@@ -1,9 +1,7 @@
 """Bytes of a text file to text, in the encodings that Russian texts come in."""
 
 import codecs
-from pathlib import Path
-
-from manera.errors import SourceError
+from typing import NamedTuple
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -15,29 +13,32 @@ _MARKS = (
 _OLD_ENCODINGS = ["cp1251", "koi8_r", "cp866", "mac_cyrillic", "cp1252"]
 # Enough to tell encodings apart; more only takes longer.
 _DETECTION_BYTES = 1 << 16
+# In a text of another encoding nearly every byte above 127 is no UTF-8; in a damaged one few are.
+_DAMAGED_SHARE = 0.05
+_LAST_PLANE = 16
+REPLACEMENT = "\ufffd"
 
 
-def read_text(path: Path) -> str:
-    """Return a file's text with LF line ends, without a byte-order mark.
+class Decoded(NamedTuple):
+    """Text with LF line ends; broken counts the bytes that became ``\\ufffd``."""
 
-    Raises SourceError when the bytes are no text in a known encoding.
+    text: str
+    broken: int
+
+
+def decode(content: bytes) -> Decoded | None:
+    """Return the text without a byte-order mark, None when the bytes are not text.
+
+    UTF-8 in which a few bytes are damaged, and UTF-16 cut inside a letter, are read all the same.
     """
-    text = decode(path.read_bytes())
-    if text is None:
-        raise SourceError(f"{path.name} is not text in a known encoding", "save it as UTF-8 text")
-    return text
-
-
-def decode(content: bytes) -> str | None:
-    """Return the text with LF line ends, None when the bytes are not text."""
     encoding = encoding_of(content)
     if encoding is None:
         return None
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError:
-        return None
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    text = content.decode(encoding, "replace")
+    broken = text.count(REPLACEMENT)
+    if broken:
+        broken -= content.count(REPLACEMENT.encode(encoding.removesuffix("-sig")))
+    return Decoded(text.replace("\r\n", "\n").replace("\r", "\n"), max(0, broken))
 
 
 def encoding_of(content: bytes) -> str | None:
@@ -46,21 +47,36 @@ def encoding_of(content: bytes) -> str | None:
         if content.startswith(mark):
             return encoding
     if b"\0" in content:
-        return _unmarked_utf16(content)
+        return _unmarked_wide(content)
     try:
         # Not final: the first bytes of a file may end inside a letter.
         codecs.getincrementaldecoder("utf-8")().decode(content)
     except UnicodeDecodeError:
-        return _old_encoding(content)
+        return "utf-8" if _is_damaged_utf8(content) else _old_encoding(content)
     return "utf-8"
 
 
-def _unmarked_utf16(content: bytes) -> str | None:
-    """Cyrillic and Latin letters have a constant high byte, so one column of bytes holds few values."""
-    even, odd = set(content[0:4096:2]), set(content[1:4096:2])
-    if len(content) % 2 or min(len(even), len(odd)) > 8:
+def _unmarked_wide(content: bytes) -> str | None:
+    """Letters of one script share their high bytes, so of two columns, or of four, one or three hold few values."""
+    head = content[:4096]
+    if len(head) < 4:
+        return None
+    columns = [set(head[start::4]) for start in range(4)]
+    if columns[3] == {0} and max(columns[2]) <= _LAST_PLANE:
+        return "utf-32-le"
+    if columns[0] == {0} and max(columns[1]) <= _LAST_PLANE:
+        return "utf-32-be"
+    even, odd = columns[0] | columns[2], columns[1] | columns[3]
+    if min(len(even), len(odd)) > 8:
         return None
     return "utf-16-le" if len(odd) < len(even) else "utf-16-be"
+
+
+def _is_damaged_utf8(content: bytes) -> bool:
+    head = content[:_DETECTION_BYTES]
+    broken = head.decode("utf-8", "replace").count(REPLACEMENT)
+    high = len(head) - len(head.translate(None, bytes(range(128, 256))))
+    return broken <= high * _DAMAGED_SHARE
 
 
 def _old_encoding(content: bytes) -> str | None:

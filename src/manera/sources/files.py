@@ -1,15 +1,35 @@
-"""The files behind the paths that a person names."""
+"""The files behind the paths that a person names: every one is to be read, or is named with a reason."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from manera.errors import SourceError
+from manera.records import Skipped
 
-# What Telegram Desktop calls its export; the photos and voices beside it are not sources of words.
+# What Telegram Desktop calls its export, and the folders beside it that hold what people sent each other.
 TELEGRAM_RESULT = "result.json"
+_ATTACHMENTS = frozenset(
+    [
+        *("chats", "contacts", "css", "files", "images", "js", "lists", "photos", "profile_music"),
+        *("profile_pictures", "round_video_messages", "stickers", "stories", "video_files", "voice_messages"),
+    ]
+)
+_CORPUS = ("corpus.json", "utterances.jsonl")
+# «Том 1. Начало» and "Mr. Smith" have none.
+_SUFFIX = re.compile(r"(?<=.)\.(?:[a-z][a-z0-9]{0,9}|[A-Z][A-Z0-9]{0,9})$")
+
+ATTACHMENT = "sent with a Telegram export"
+HIDDEN = "hidden file"
+OWN_CORPUS = "part of a corpus of manera"
+LINK_TO_FOLDER = "link to a folder"
+LINK_TO_NOTHING = "link to nothing"
+LINK_TO_FILE = "link to a file that is read anyway"
+SPECIAL = "neither a file nor a folder"
+CLOSED = "folder that cannot be opened"
 
 
 @dataclass(frozen=True)
@@ -28,7 +48,7 @@ class SourceFile:
     @property
     def collection(self) -> str:
         """The name of the folder that the person named, or of the single file."""
-        return self.root.resolve().name if self.root else self.path.stem
+        return printable(self.root.resolve().name) if self.root else stem_of(self.path)
 
     @property
     def author(self) -> str:
@@ -38,25 +58,52 @@ class SourceFile:
         was named; a first line with a name on it is no certain sign.
         """
         if self.root is None:
-            return self.path.stem
+            return stem_of(self.path)
         inner = self.path.relative_to(self.root).parts
-        return inner[0] if len(inner) > 1 else self.collection
+        return printable(inner[0]) if len(inner) > 1 else self.collection
 
 
-def find(paths: Iterable[Path]) -> list[SourceFile]:
-    """Return the files to read, folders walked in order of name, hidden files left out.
+def find(paths: Iterable[Path]) -> tuple[list[SourceFile], list[Skipped]]:
+    """Return the files to read, folders walked in order of name, and those that need not be opened.
 
     Raises SourceError for a path that is missing, is named twice, cannot be opened, or is an empty folder.
     """
     found: list[tuple[Path, Path | None]] = []
+    skipped: list[Skipped] = []
     for path in paths:
-        found += [(file, path) for file in _walk(path)] if path.is_dir() else [(_existing(path), None)]
+        if not path.is_dir():
+            found.append((_existing(path), None))
+            continue
+        for file, reason in _walk(path):
+            if reason:
+                skipped.append(Skipped(reason, _source(file, path)))
+            else:
+                found.append((file, path))
+    found, links = _without_links(found)
     _refuse_twice([file for file, _ in found])
+    skipped += [Skipped(LINK_TO_FILE, _source(file, root)) for file, root in links]
     sources = _distinct([_source(file, root) for file, root in found], [file for file, _ in found])
     works = _distinct([_work(file) for file, _ in found], [file for file, _ in found])
-    return [
+    files = [
         SourceFile(file, source, work, root) for (file, root), source, work in zip(found, sources, works, strict=True)
     ]
+    return files, skipped
+
+
+def suffix_of(path: Path) -> str:
+    """Return ``.txt`` of ``Снег.TXT``, "" where what follows the last dot is no suffix."""
+    match = _SUFFIX.search(path.name)
+    return match[0].lower() if match else ""
+
+
+def stem_of(path: Path) -> str:
+    """Return a file's name without its suffix."""
+    return printable(_SUFFIX.sub("", path.name))
+
+
+def printable(name: str) -> str:
+    """Return a file's name as text: bytes of it that are not UTF-8 become ``\\ufffd``."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def _existing(path: Path) -> Path:
@@ -67,26 +114,59 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _walk(folder: Path) -> list[Path]:
-    files = list(_inside(folder))
+def _walk(folder: Path) -> list[tuple[Path, str | None]]:
+    try:
+        files = list(_inside(folder, None))
+    except PermissionError as error:
+        raise SourceError(f"{folder} cannot be opened: {error.strerror}", f"chmod u+rx '{folder}'") from error
     if not files:
         raise SourceError(f"there are no files in {folder}", "name a folder that holds texts or an export")
     return files
 
 
-def _inside(folder: Path) -> Iterator[Path]:
-    try:
-        entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-    except PermissionError as error:
-        raise SourceError(f"{folder} cannot be opened: {error.strerror}", f"chmod u+rx '{folder}'") from error
-    is_export = (folder / TELEGRAM_RESULT).is_file()
-    for entry in entries:
-        if entry.is_dir():
-            # A link to a folder may lead back up.
-            if not is_export and not entry.is_symlink():
-                yield from _inside(entry)
-        elif entry.is_file() and (not is_export or entry.suffix == ".json"):
-            yield entry
+def _inside(folder: Path, reason: str | None) -> Iterator[tuple[Path, str | None]]:
+    """Yield what a folder holds, each with why it is not opened; a reason for the folder is one for all in it."""
+    names = sorted(entry.name for entry in folder.iterdir())
+    if set(_CORPUS) <= set(names):
+        reason = OWN_CORPUS
+    is_export = TELEGRAM_RESULT in names
+    for entry in (folder / name for name in names if not name.endswith(".manera.unfinished")):
+        hidden = HIDDEN if entry.name.startswith(".") else None
+        if entry.is_dir() and not entry.is_symlink():
+            attached = ATTACHMENT if is_export and entry.name in _ATTACHMENTS else None
+            try:
+                yield from _inside(entry, reason or hidden or attached)
+            except PermissionError:
+                yield entry, CLOSED
+        else:
+            yield entry, reason or hidden or _unreadable(entry)
+
+
+def _unreadable(entry: Path) -> str | None:
+    if entry.is_dir():
+        return LINK_TO_FOLDER  # which may lead back up
+    if entry.is_file():
+        return None
+    return LINK_TO_NOTHING if entry.is_symlink() else SPECIAL
+
+
+Found = list[tuple[Path, Path | None]]
+
+
+def _without_links(found: Found) -> tuple[Found, Found]:
+    """Set links aside that were met in a folder and lead to a file which is read anyway."""
+    read = {os.path.realpath(file) for file, root in found if root is None or not file.is_symlink()}
+    kept: Found = []
+    links: Found = []
+    for file, root in found:
+        if root is not None and file.is_symlink():
+            target = os.path.realpath(file)
+            if target in read:
+                links.append((file, root))
+                continue
+            read.add(target)
+        kept.append((file, root))
+    return kept, links
 
 
 def _refuse_twice(files: list[Path]) -> None:
@@ -96,19 +176,20 @@ def _refuse_twice(files: list[Path]) -> None:
 
 
 def _source(file: Path, root: Path | None) -> str:
-    return file.name if root is None else (Path(root.resolve().name) / file.relative_to(root)).as_posix()
+    return printable(file.name if root is None else (Path(root.resolve().name) / file.relative_to(root)).as_posix())
 
 
 def _work(file: Path) -> str:
     """A blog keeps a post with pictures as ``its-name/index.md``."""
-    return file.resolve().parent.name if file.stem == "index" else file.stem
+    stem = stem_of(file)
+    return printable(file.resolve().parent.name) if stem == "index" else stem
 
 
 def _distinct(names: list[str], files: list[Path]) -> list[str]:
     """Prefix the folder to names that clash, then number those that still do."""
     count = Counter(names)
     names = [
-        f"{file.resolve().parent.name}/{name}" if count[name] > 1 else name
+        f"{printable(file.resolve().parent.name)}/{name}" if count[name] > 1 else name
         for name, file in zip(names, files, strict=True)
     ]
     seen: Counter[str] = Counter()

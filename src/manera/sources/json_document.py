@@ -7,12 +7,14 @@ a chat's name beside its messages in one pass, and knows the line and column of 
 import codecs
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from manera.errors import SourceError
+from manera.sources.decoding import REPLACEMENT, encoding_of
 
 CHUNK_BYTES = 1 << 18
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -24,17 +26,34 @@ _FAULTS = {
     "Unterminated string starting at": "a string without an end",
     "Invalid control character at": "a line break or another control character inside a string",
 }
+# What Telegram Desktop writes though JSON has no such thing: a control character as \x0C (after an even number of
+# backslashes, which are pairs of their own), and in version 4.1 the path of a custom emoji without quotes.
+_HEX_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\x([0-9A-Fa-f]{2})")
+_BARE_PATH = re.compile(r'("document_id"[ \t]*:[ \t]*)(?!null\b)([^\s"\[{\d-][^\r\n]*?)(?=,?[ \t]*\r?\n)')
+HEX_ESCAPE = r"control characters written as \x0C"
+BARE_PATH = "paths of emoji written without quotes"
+BROKEN_BYTES = "bytes in no known encoding, shown as \ufffd"
 
 
 class JsonDocument:
-    """Take the parts of a document in order; each key or element announced must be consumed."""
+    """Take the parts of a document in order; each key or element announced must be consumed.
+
+    mended counts what is no JSON, but is known of Telegram Desktop or of damaged disks, and was read all the same.
+    """
 
     def __init__(self, content: BinaryIO, name: str) -> None:
+        self.mended: Counter[str] = Counter()
         self._content = content
         self._name = name
         first = content.read(CHUNK_BYTES)
-        utf16 = first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        self._decoder = codecs.getincrementaldecoder("utf-16" if utf16 else "utf-8-sig")()
+        encoding = encoding_of(first)
+        if encoding is None or not encoding.startswith("utf"):
+            raise SourceError(
+                f"{name} is not valid JSON: it is not in UTF-8",
+                "export it again, or save it as UTF-8",
+            )
+        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
+        self._counts_broken = encoding.startswith("utf-8")
         self._decode_value = json.JSONDecoder().raw_decode
         self._buffer = self._decoded(first)
         self._at = 0
@@ -58,11 +77,13 @@ class JsonDocument:
             try:
                 value, end = self._decode_value(self._buffer, self._at)
             except json.JSONDecodeError as error:
-                if self._may_be_cut(error) and self._read_more():
+                if (self._may_be_cut(error) and self._read_more()) or self._mend(error):
                     continue
                 raise self._broken(_FAULTS.get(error.msg, error.msg.lower()), error.pos) from error
             except RecursionError as error:
                 raise self._broken("values are nested too deeply", self._at) from error
+            except ValueError as error:
+                raise self._broken("a number of thousands of digits", self._at) from error
             # "12", "12." or "12e+" at the end of the buffer may be the beginning of a longer number.
             if end >= len(self._buffer) - 2 and isinstance(value, int | float) and self._read_more():
                 continue
@@ -120,6 +141,21 @@ class JsonDocument:
     def _may_be_cut(self, error: json.JSONDecodeError) -> bool:
         return error.msg.startswith("Unterminated string") or error.pos >= len(self._buffer) - _CUT_MARGIN
 
+    def _mend(self, error: json.JSONDecodeError) -> bool:
+        """Mend what Telegram Desktop is known to write, in all of the buffer at once; False where this is not it."""
+        rest = self._buffer[self._at :]
+        what = HEX_ESCAPE if error.msg.startswith("Invalid \\escape") else BARE_PATH
+        if what == HEX_ESCAPE:
+            rest, count = _HEX_ESCAPE.subn(r"\1\\u00\2", rest)
+        else:
+            rest, count = _BARE_PATH.subn(lambda found: found[1] + json.dumps(found[2], ensure_ascii=False), rest)
+        if not count:
+            return False
+        self.mended[what] += count
+        self._line, self._column = self._place(self._at)
+        self._buffer, self._at = rest, 0
+        return True
+
     def _read_more(self) -> bool:
         """Forget what was consumed and read on; a value larger than the buffer doubles it."""
         chunk = self._content.read(max(CHUNK_BYTES, len(self._buffer) - self._at))
@@ -131,14 +167,10 @@ class JsonDocument:
         return True
 
     def _decoded(self, chunk: bytes) -> str:
-        try:
-            return self._decoder.decode(chunk)
-        except UnicodeDecodeError as error:
-            offset = self._content.tell() - len(chunk) + error.start
-            raise SourceError(
-                f"{self._name} is not valid JSON: the bytes near offset {offset:,} are not UTF-8",
-                "export it again, or save it as UTF-8",
-            ) from error
+        text = self._decoder.decode(chunk)
+        if self._counts_broken and REPLACEMENT in text:
+            self.mended[BROKEN_BYTES] += max(0, text.count(REPLACEMENT) - chunk.count(REPLACEMENT.encode()))
+        return text
 
     def _place(self, at: int) -> tuple[int, int]:
         lines = self._buffer.count("\n", 0, at)
@@ -159,6 +191,6 @@ class JsonDocument:
 
 @contextmanager
 def open_document(path: Path) -> Iterator[JsonDocument]:
-    """Open a file as JSON in UTF-8 (or UTF-16 with its mark); faults are SourceErrors with their place."""
+    """Open a file as JSON in UTF-8, UTF-16 or UTF-32; faults are SourceErrors with their place."""
     with path.open("rb") as content:
         yield JsonDocument(content, str(path))

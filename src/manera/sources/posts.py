@@ -1,54 +1,62 @@
 """A blog in Markdown: one file, one post."""
 
-import calendar
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from functools import cache
 
-from manera.records import Dropped, SourceRecord, Utterance
+from markdown_it import MarkdownIt
+
+from manera.records import Cut, Dropped, SourceRecord, Utterance, count_characters
 from manera.sources.files import SourceFile
+from manera.sources.front_matter import FrontMatter, read_front_matter, unix_seconds
 
-_FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
-_FIELD = re.compile(r"^(title|date|draft):[ \t]*(.*?)[ \t]*$", re.MULTILINE)
-_FENCE = re.compile(
-    r"^[ \t>]*(?P<mark>`{3,}|~{3,})[^\n]*\n(?:.*?^[ \t>]*(?P=mark)[`~]*[ \t]*$|.*\Z)",
-    re.DOTALL | re.MULTILINE,
-)
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_IMPORT = re.compile(r"^import\s[^\n]*?['\"][^'\"\n]+['\"];?[ \t]*$", re.MULTILINE)
+_DRAFTS = "_drafts"
 _HEADLINE = re.compile(r"\A#[ \t]+(.+?)[ \t]*#*[ \t]*(?:\n|\Z)")
 _BLANK_LINES = re.compile(r"\n(?:[ \t]*\n){2,}")
-_DAY = re.compile(r"(\d{4})[-/](\d{2})[-/](\d{2})")
-_TIME = re.compile(r"[ T](\d{1,2}):(\d{2})(?::(\d{2}))?")
+_MAY_HOLD_CODE = re.compile(r"^[ \t>]*(?:[-*+][ \t]+|\d+[.)][ \t]+)*(?:```|~~~)|^(?: {4}|\t)", re.MULTILINE)
+# Liquid (Jekyll), Nunjucks (Hexo) and Hugo's shortcodes.
+_CODE_TAG = re.compile(
+    r"^[ \t]*\{%-?[ \t]*(?P<tag>highlight|codeblock|code|comment)\b[^\n]*?%\}"
+    r".{0,50000}?\{%-?[ \t]*end(?P=tag)[ \t]*-?%\}[ \t]*$"
+    r"|^[ \t]*\{\{<[ \t]*highlight\b[^\n]*?>\}\}.{0,50000}?\{\{<[ \t]*/[ \t]*highlight[ \t]*>\}\}[ \t]*$",
+    re.DOTALL | re.MULTILINE,
+)
+_TAG_LINE = re.compile(
+    r"^[ \t]*(?:(?:\{%(?:(?!%\}).)*%\}|\{\{<(?:(?!>\}\}).)*>\}\}|\{\{%(?:(?!%\}\}).)*%\}\})[ \t]*)+$", re.MULTILINE
+)
+_IMPORT = re.compile(r"^import\s[^\n]*?['\"][^'\"\n]+['\"];?[ \t]*$", re.MULTILINE)
 
 
 def is_post(text: str) -> bool:
     """Tell a post by its front matter."""
-    front = _FRONT_MATTER.match(text)
-    return bool(front and re.search(r"^\w[\w-]*:", front[1], re.MULTILINE))
+    return read_front_matter(text) is not None
 
 
 def read(file: SourceFile, text: str) -> Iterator[SourceRecord]:
     """Yield the post, by the blog: the folder that the person named.
 
-    Code blocks, comments and imports are removed, for they are not prose; the title is taken
-    from the front matter or the first headline, which then leaves the text. The rest of the
-    Markdown is kept exactly. The date is the front matter's, else the file name's, taken for UTC.
+    Code blocks, template tags, comments and imports are cut, for they are not prose; the title is taken
+    from the front matter or the first headline, which then leaves the text. The rest of the Markdown
+    is kept exactly. The date is the front matter's, else the file name's.
     """
-    front = _FRONT_MATTER.match(text)
-    fields = {key: _unquoted(value) for key, value in _FIELD.findall(front[1])} if front else {}
-    if fields.get("draft") == "true":
-        yield Dropped("draft", file.source)
+    front = read_front_matter(text) or FrontMatter()
+    if front.is_draft or _DRAFTS in file.path.parts:
+        yield Dropped("draft", file.source, count_characters(text))
         return
-    body = words(text[front.end() :] if front else text)
+    body, cuts = prose_of(text[front.length :])
     headline = _HEADLINE.match(body)
-    title = fields.get("title") or (headline[1] if headline else None)
+    title = front.fields.get("title") or (headline[1] if headline else None)
     if headline and title == headline[1]:
+        cuts.append(("title", headline[0]))
         body = body[headline.end() :].strip("\n")
     if not body.strip():
-        yield Dropped("post without text", file.source)
+        yield Dropped("post without text", file.source, count_characters(text))
         return
+    for reason, removed in (("front matter", text[: front.length]), *cuts):
+        if removed.strip():
+            yield Cut(reason, file.source, count_characters(removed))
     author = file.collection
+    sent_at = unix_seconds(front.fields.get("date", ""))
     yield Utterance(
         author,
         author,
@@ -57,35 +65,57 @@ def read(file: SourceFile, text: str) -> Iterator[SourceRecord]:
         0,
         "post",
         file.source,
-        sent_at=_unix_seconds(fields.get("date", "")) or _unix_seconds(file.source),
+        sent_at=unix_seconds(file.source) if sent_at is None else sent_at,
         title=title,
     )
 
 
-def words(markdown: str) -> str:
-    """Return a post's text without code blocks, HTML comments and import lines."""
-    text = _FENCE.sub("", markdown)
-    text = _IMPORT.sub("", _COMMENT.sub("", text))
-    return _BLANK_LINES.sub("\n\n", text).strip("\n")
+def prose_of(markdown: str) -> tuple[str, list[tuple[str, str]]]:
+    """Return a post's text without what is not prose, and what was cut, by reason."""
+    cuts: list[tuple[str, str]] = []
+
+    def cut(pattern: re.Pattern[str], reason: str) -> None:
+        nonlocal markdown
+        cuts.extend((reason, found[0]) for found in pattern.finditer(markdown))
+        markdown = pattern.sub("", markdown)
+
+    cut(_CODE_TAG, "code")
+    markdown, code = _without_code(markdown)
+    cuts += [("code", block) for block in code]
+    cut(_TAG_LINE, "template tag")
+    markdown, comments = _without_comments(markdown)
+    cuts += [("comment", comment) for comment in comments]
+    cut(_IMPORT, "import line")
+    return _BLANK_LINES.sub("\n\n", markdown).strip("\n"), cuts
 
 
-def _unquoted(scalar: str) -> str:
-    """Read a YAML scalar on one line; the rest of YAML does not occur in titles and dates."""
-    if len(scalar) >= 2 and scalar[0] == scalar[-1] == "'":
-        return scalar[1:-1].replace("''", "'")
-    if len(scalar) >= 2 and scalar[0] == scalar[-1] == '"':
-        return scalar[1:-1].replace('\\"', '"')
-    return scalar
+def _without_comments(markdown: str) -> tuple[str, list[str]]:
+    """Take out HTML comments; one without an end is text."""
+    kept, comments = [], []
+    at = 0
+    while (start := markdown.find("<!--", at)) >= 0 and (end := markdown.find("-->", start)) >= 0:
+        kept.append(markdown[at:start])
+        at = end + len("-->")
+        comments.append(markdown[start:at])
+    return "".join([*kept, markdown[at:]]), comments
 
 
-def _unix_seconds(dated: str) -> int | None:
-    """Find a day, and a time after it, in a front matter's date or a file's path."""
-    day = _DAY.search(dated)
-    if not day:
-        return None
-    time = _TIME.match(dated, day.end())
-    numbers = [int(number) for number in (*day.groups(), *(time.groups("0") if time else ()))]
-    try:
-        return calendar.timegm(datetime(*numbers).timetuple())  # type: ignore[arg-type]
-    except ValueError:
-        return None
+def _without_code(markdown: str) -> tuple[str, list[str]]:
+    """Take out the lines of fenced and indented code, wherever in lists or quotations it stands."""
+    if not _MAY_HOLD_CODE.search(markdown):
+        return markdown, []
+    lines = markdown.split("\n")
+    kept, code = [], []
+    end = 0
+    for token in _parser().parse(markdown):
+        if token.type in ("fence", "code_block") and token.map and token.content.strip():
+            start = max(end, token.map[0])
+            kept += lines[end:start]
+            code.append("\n".join(lines[start : token.map[1]]))
+            end = max(end, token.map[1])
+    return "\n".join([*kept, *lines[end:]]), code
+
+
+@cache
+def _parser() -> MarkdownIt:
+    return MarkdownIt("commonmark").disable("inline")

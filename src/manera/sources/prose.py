@@ -1,67 +1,80 @@
 """A book or a story in plain text: one utterance per paragraph."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from manera.records import Dropped, SourceRecord, Utterance
-from manera.sources.files import SourceFile
+from manera.records import Cut, Dropped, SourceRecord, Utterance, count_characters
+from manera.sources.book_parts import dropped_part, mark_lines
+from manera.sources.files import SourceFile, stem_of
+from manera.sources.wrapping import Line, Paragraph, paragraphs, wrapping_of
 
-_FOOTNOTE_MARK = re.compile(r"[ \t]*\[\d{1,3}\]")
+_FOOTNOTE_MARK = re.compile(r"[ \t]*(?:\[\d{1,3}\]|\{\d{1,3}\})")
 _NOTES_HEADING = re.compile(r"^(?:примечани[ея]|комментари[ий]|сноски|(?:foot|end)?notes)\W*$", re.IGNORECASE)
 _NOTE_NUMBER = re.compile(r"^\d{1,3}$")
 _YEARS = re.compile(r"^[(<]?(?:1[5-9]|20)\d\d(?:\s*[-–—]\s*(?:1[5-9]|20)\d\d)?(?: ?гг?\.)?[)>]?\.?$")
 _DIVIDER = re.compile(r"^[\W_]+$")
-_NUMBER_HEADING = re.compile(r"^(?:[IVXLC]+|\d{1,3})[.)]?$")
+_ROMAN_HEADING = re.compile(r"^[IVXLC]+[.)]?$")
+_NUMBER_HEADING = re.compile(r"^\d{1,3}[.)]?$")
 _THE_END = re.compile(r"^(?:конец|the end|fin)\W*$", re.IGNORECASE)
-_CHAPTER = re.compile(r"^\W*(?:глава|часть|том|книга|chapter|part|volume|book)\b", re.IGNORECASE)
+_CHAPTER = re.compile(r"^\W*(глава|часть|том|книга|chapter|part|volume|book)\b", re.IGNORECASE)
+_ILLUSTRATION = re.compile(r"^\[?(?:illustration|иллюстрация)\b[^\]]*\]$", re.IGNORECASE | re.DOTALL)
 _HEADING_WORDS = 8
 _SENTENCE_END = tuple('.!?…,;:»"”')
 
 # The title stands near the top, or it is not recognised.
 _TITLE_LINES = 5
 _TITLE_CHARACTERS = 100
+# On the title page of an edition nothing runs on like a paragraph.
+_TITLE_PAGE_PARAGRAPHS = 40
+_RUNNING_CHARACTERS = 200
 # Notes without a heading are short and few beside the work; chapters that begin with "1" are not.
 _NOTE_CHARACTERS = 400
 _NOTES_SHARE = 0.25
 _HEADED_NOTES_SHARE = 0.4
 
-# A file whose lines were broken at a fixed width has many lines near that width and none far beyond,
-# and most of them break off inside a sentence.
-_WRAP_WIDTH = 90
-_WRAP_FULL = 50
-_WRAPPED_SHARE = 0.4
-
-Paragraph = tuple[str, str | None]  # text, and why it is dropped
-
 
 def read(file: SourceFile, text: str) -> Iterator[SourceRecord]:
     """Yield the paragraphs of one work; the thread is the work, the speaker its author.
 
-    Footnote marks like ``[1]`` are taken out. Dropped by name: what stands above and in the title,
-    chapter headings, dividers, years, and the editor's notes at the end, each only where it shows
-    clearly; what is doubtful is kept.
+    Lines broken at a width are joined, and words that hyphens broke there. Cut: footnote marks like
+    ``[1]``. Dropped by name: what an edition puts around the work, what stands above and in the title,
+    contents, page numbers, chapter headings, dividers, years, and editors' notes, each only where it
+    shows clearly; what is doubtful is kept.
     """
+    lines = text.split("\n")
+    marked = mark_lines(lines)
+    for part in marked.dropped:
+        yield dropped_part(part, lines, file.source)
+    left = [Line(index + 1, lines[index], index in marked.glued) for index in marked.kept]
+    found = list(paragraphs(left, wrapping_of([line.text for line in left])))
     author = file.author
     position = 0
-    for paragraph, reason in _judged(_paragraphs(text), file.path.stem):
+    for paragraph, reason in zip(found, _reasons(found, stem_of(file.path), marked.is_edition), strict=True):
+        words = _FOOTNOTE_MARK.sub("", paragraph.text).strip()
+        whole = count_characters(paragraph.text)
         if reason:
-            yield Dropped(reason, file.source)
+            yield Dropped(reason, file.source, whole + paragraph.hyphens, paragraph.line)
             continue
+        if marks := whole - count_characters(words):
+            yield Cut("footnote mark", file.source, marks, paragraph.line)
+        if paragraph.hyphens:
+            yield Cut("hyphen at a line end", file.source, paragraph.hyphens, paragraph.line)
         position += 1
-        yield Utterance(author, author, paragraph, file.work, position, "prose", file.source)
+        yield Utterance(author, author, words, file.work, position, "prose", file.source)
 
 
-def _judged(paragraphs: list[str], title: str) -> Iterator[Paragraph]:
-    body = _title_end(paragraphs, title)
-    notes = _notes_start(paragraphs)
-    for index, paragraph in enumerate(paragraphs):
-        words = _FOOTNOTE_MARK.sub("", paragraph).strip()
-        if index < body:
-            yield words, "title"
-        elif index >= notes:
-            yield words, "editor's note"
-        else:
-            yield words, _wordless(words)
+def _reasons(found: Sequence[Paragraph], title: str, is_edition: bool) -> list[str | None]:
+    """Say why each paragraph is dropped, None where it is not."""
+    texts = [_FOOTNOTE_MARK.sub("", paragraph.text).strip() for paragraph in found]
+    reasons = [_wordless(text) for text in texts]
+    for notes in _notes(texts):
+        reasons[notes.start : notes.stop] = ["editor's note"] * len(notes)
+    above = _title_end(texts, title)
+    reasons[:above] = ["title"] * above
+    if is_edition:
+        page = _title_page_end(texts, above)
+        reasons[:page] = ["title page"] * page
+    return reasons
 
 
 def _wordless(words: str) -> str | None:
@@ -71,79 +84,84 @@ def _wordless(words: str) -> str | None:
         return "year of writing"
     if _DIVIDER.match(words) and not any(map(str.isalnum, words)):
         return "divider"
-    return "heading" if _is_heading(words) else None
+    if _ILLUSTRATION.match(words):
+        return "illustration"
+    return "heading" if _heading_kind(words) or _THE_END.match(words) else None
 
 
-def _is_heading(words: str) -> bool:
-    if _NUMBER_HEADING.match(words) or _THE_END.match(words):
-        return True
+def _heading_kind(words: str) -> str | None:
+    """Name the kind of a heading: of one kind are those that part a book at one depth."""
+    if _NUMBER_HEADING.match(words):
+        return "number"
+    if _ROMAN_HEADING.match(words):
+        return "roman"
     if len(words.split()) > _HEADING_WORDS:
-        return False
-    if _CHAPTER.match(words):
-        return not words.endswith(_SENTENCE_END) or words.count(" ") == 1
-    return words.isupper() and not words.endswith(_SENTENCE_END) and words.count(" ") < _HEADING_WORDS
+        return None
+    if chapter := _CHAPTER.match(words):
+        return chapter[1].casefold() if not words.endswith(_SENTENCE_END) or words.count(" ") == 1 else None
+    is_title = words.isupper() and not words.endswith(_SENTENCE_END) and words.count(" ") < _HEADING_WORDS
+    return "capitals" if is_title else None
 
 
-def _title_end(paragraphs: list[str], title: str) -> int:
+def _title_end(texts: Sequence[str], title: str) -> int:
     """Return where the work begins: after the line that is, or ends with, the file's name."""
     wanted = _letters(title)
-    for index, paragraph in enumerate(paragraphs[:_TITLE_LINES]):
-        if len(paragraph) <= _TITLE_CHARACTERS and wanted and _letters(paragraph).endswith(wanted):
+    for index, text in enumerate(texts[:_TITLE_LINES]):
+        if len(text) <= _TITLE_CHARACTERS and wanted and _letters(text).endswith(wanted):
             return index + 1
     return 0
+
+
+def _title_page_end(texts: Sequence[str], start: int) -> int:
+    """Return where an edition's title page ends: at the first heading, or the first paragraph that runs on."""
+    for index, text in enumerate(texts[start : start + _TITLE_PAGE_PARAGRAPHS], start):
+        kind = _heading_kind(text)
+        if len(text) >= _RUNNING_CHARACTERS or (kind and kind not in ("capitals", "number")):
+            return index
+    return start
 
 
 def _letters(text: str) -> str:
     return "".join(filter(str.isalpha, text.casefold().replace("ё", "е")))
 
 
-def _notes_start(paragraphs: list[str]) -> int:
-    """Return where the notes begin: at their heading, or at the "1" that numbers the first of them."""
-    lengths = [len(paragraph) for paragraph in paragraphs]
-    total = sum(lengths)
-    for index in reversed(range(len(paragraphs))):
-        if _NOTES_HEADING.match(paragraphs[index]):
-            return index if sum(lengths[index:]) <= total * _HEADED_NOTES_SHARE else len(paragraphs)
-    for index in reversed(range(len(paragraphs))):
-        if paragraphs[index] == "1":
-            return index if _are_notes(paragraphs[index:], total) else len(paragraphs)
-    return len(paragraphs)
+def _notes(texts: Sequence[str]) -> list[range]:
+    """Find the sections of editors' notes: under their heading, or numbered from "1" at the very end."""
+    total = sum(map(len, texts))
+    headed = [index for index, text in enumerate(texts) if _NOTES_HEADING.match(text)]
+    if headed:
+        return list(_headed_notes(texts, headed, total * _HEADED_NOTES_SHARE))
+    for start in (index for index in reversed(range(len(texts))) if texts[index] == "1"):
+        return [range(start, len(texts))] if _are_notes(texts[start:], total) else []
+    return []
 
 
-def _are_notes(tail: list[str], total: int) -> bool:
-    numbers = [int(paragraph) for paragraph in tail if _NOTE_NUMBER.match(paragraph)]
+def _headed_notes(texts: Sequence[str], headed: Sequence[int], most: float) -> Iterator[range]:
+    """Yield the sections under headings, each up to the next heading of a kind that the book has, in other words.
+
+    Notes are numbered too, and grouped under the headings that they belong to. What is larger than most is no notes.
+    """
+    kinds = [_heading_kind(text) for text in texts]
+    end = 0
+    for start in headed:
+        if start < end:
+            continue
+        known = {_letters(texts[index]) for index in range(start) if kinds[index]}
+        parting = set(kinds[:start]) - {None, "number"}
+        end, size = start, 0
+        while end < len(texts) and size <= most:
+            if end > start and kinds[end] in parting and _letters(texts[end]) not in known:
+                break
+            size += len(texts[end])
+            end += 1
+        if size <= most:
+            yield range(start, end)
+        else:
+            end = start
+
+
+def _are_notes(tail: Sequence[str], total: int) -> bool:
+    numbers = [int(text) for text in tail if _NOTE_NUMBER.match(text)]
     size = sum(map(len, tail))
     counts_up = numbers == list(range(1, len(numbers) + 1))
     return counts_up and size <= total * _NOTES_SHARE and size <= len(numbers) * _NOTE_CHARACTERS
-
-
-def _paragraphs(text: str) -> list[str]:
-    lines = [line.rstrip() for line in text.split("\n")]
-    if _is_wrapped(lines):
-        return list(_unwrapped(lines))
-    return [line.strip() for line in lines if line.strip()]
-
-
-def _is_wrapped(lines: list[str]) -> bool:
-    lengths = [len(line) for line in lines if line]
-    if not lengths or max(lengths) > 2 * _WRAP_WIDTH:
-        return False
-    full = [line for line in lines if _WRAP_FULL <= len(line) <= _WRAP_WIDTH]
-    broken = sum(not line.endswith(_SENTENCE_END) for line in full)
-    return broken > len(full) / 2 and len(full) >= len(lengths) * _WRAPPED_SHARE
-
-
-def _unwrapped(lines: list[str]) -> Iterator[str]:
-    """Join lines; a blank line or an indented one begins a paragraph."""
-    indented = sum(line.startswith((" ", "\t")) for line in lines)
-    indents_open = indented < sum(map(bool, lines)) * 0.7
-    paragraph: list[str] = []
-    for line in lines:
-        opens = not line or (indents_open and line.startswith((" ", "\t")))
-        if opens and paragraph:
-            yield " ".join(" ".join(paragraph).split())
-            paragraph = []
-        if line:
-            paragraph.append(line.strip())
-    if paragraph:
-        yield " ".join(" ".join(paragraph).split())

@@ -2,36 +2,35 @@
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from manera.errors import SourceError
-from manera.records import Dropped, SourceRecord
-from manera.sources import posts, prose, script, telegram
-from manera.sources.decoding import decode, encoding_of, read_text
-from manera.sources.files import SourceFile, find
-from manera.sources.json_document import open_document
+from manera.records import Mended, Opened, Skipped, SourceRecord
+from manera.sources import foreign, posts, prose, script, telegram
+from manera.sources.decoding import Decoded, decode, encoding_of
+from manera.sources.files import SourceFile, find, stem_of, suffix_of
+from manera.sources.foreign import Foreign
+from manera.sources.json_document import BROKEN_BYTES, open_document
 
 logger = logging.getLogger(__name__)
 
-TextReader = Callable[[SourceFile, str], Iterator[SourceRecord]]
-
 TELEGRAM = "Telegram export"
-TEXT_READERS: dict[str, TextReader] = {
+TEXT_READERS = {
     "post": posts.read,
     "script": script.read,
     "prose": prose.read,
 }
 READABLE = frozenset({TELEGRAM, *TEXT_READERS})
 KNOWN = "Telegram Desktop's JSON, plain-text prose, Markdown posts, scripts of NAME: line"
+BROKEN = "broken file"
 
-EMPTY = "empty file"
-WITHOUT_MESSAGES = "Telegram export without messages"
-_HINTS = {
-    EMPTY: "export or save it again",
-    WITHOUT_MESSAGES: "export the chat again, and choose the whole period",
-    "Telegram export in HTML": "export again and choose the format: Machine-readable JSON",
-}
+EMPTY = Foreign("empty file", "export or save it again")
+WITHOUT_MESSAGES = Foreign("Telegram export without messages", "export the chat again, and choose the whole period")
+BINARY = Foreign("binary file")
+TABLE = Foreign("table")
+WORDLESS = Foreign("text without words")
 
 _HEAD_BYTES = 1 << 16
 _MARKDOWN = frozenset({".md", ".mdx", ".markdown"})
@@ -39,112 +38,113 @@ _MARKDOWN = frozenset({".md", ".mdx", ".markdown"})
 _TEXT_SUFFIXES = frozenset({".txt", ".text", ".json", "", *_MARKDOWN})
 _ABOUT_FILES = frozenset({"license", "licence", "copying", "notice", "readme", "authors", "contributing", "changelog"})
 
-# An object, or an array of objects; a text may begin with a bracket too. UTF-16 has NULs between.
+# An object, or an array of objects; a text may begin with a bracket too. Wide encodings have NULs between.
 _JSON = re.compile(rb"(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?\s*(?:\{\s*[\"}]|\[\s*[\[{])")
-_CHAT_LINE = re.compile(
-    r"^[\u200e\u200f\ufeff]?\[?\d{1,4}[./-]\d{1,2}[./-]\d{2,4},? "
-    r"\d{1,2}:\d{2}(?::\d{2})?[^:\n]{0,12}?(?:\]| [-–] )"
-)
-_SIGNAL_LINE = re.compile(r"^\[\d{4}-\d{2}-\d{2}, \d{2}:\d{2}\] ")
-_HTML = re.compile(r"\s*<(?:!doctype|html|\?xml)", re.IGNORECASE)
 _LETTERS_SHARE = 0.5
 _TABLE_LINES = 5
 
 
-def read(paths: Iterable[Path]) -> Iterator[SourceRecord]:
-    """Yield one record for each message, post, paragraph or line, in the order of files and folders.
+@dataclass(frozen=True)
+class Recognised:
+    """What a file is: a kind in READABLE, with its text where it is one, or a foreign format."""
 
-    A file inside a folder that is not somebody's words is one Dropped; named by itself, it is an error.
+    kind: str | Foreign
+    text: Decoded | None = None
+
+
+def read(paths: Iterable[Path]) -> Iterator[SourceRecord]:
+    """Yield Opened and then one record for each message, post, paragraph or line, file by file.
+
+    A file of a folder that is broken, or not somebody's words, is one Skipped; named by itself, it is an error.
     Raises SourceError: a path is missing or named twice, a file cannot be opened, is empty, broken,
     or of a format that is not known.
     """
-    for file in find(paths):
+    files, skipped = find(paths)
+    yield from skipped
+    for file in files:
         try:
             yield from _read_file(file)
+        except SourceError as error:
+            if file.root is None:
+                raise
+            yield Skipped(BROKEN, file.source, error.message)
         except PermissionError as error:
-            raise SourceError(f"{file.path} cannot be opened: {error.strerror}", f"chmod u+r '{file.path}'") from error
+            closed = SourceError(f"{file.path} cannot be opened: {error.strerror}", f"chmod u+r '{file.path}'")
+            if file.root is None:
+                raise closed from error
+            yield Skipped("file that cannot be opened", file.source, closed.hint)
 
 
-def recognise(path: Path) -> str:
-    """Name what a file is by its content: a name in READABLE, or another that says what it is instead."""
+def recognise(path: Path) -> Recognised:
+    """Tell what a file is by its content."""
     with path.open("rb") as content:
         head = content.read(_HEAD_BYTES)
-    if not head.strip():
-        return EMPTY
+    if not head.strip(b"\xef\xbb\xbf \t\r\n\0"):
+        return Recognised(EMPTY)
+    if found := foreign.of_bytes(path, head):
+        return Recognised(found)
     if _JSON.match(head.replace(b"\0", b"")):
-        return _json_kind(path)
+        return Recognised(_json_kind(path, head))
     text = decode(path.read_bytes()) if encoding_of(head) else None
-    return "binary file" if text is None else _text_kind(text, path)
+    return Recognised(BINARY) if text is None else Recognised(_text_kind(text.text, path), text)
 
 
 def _read_file(file: SourceFile) -> Iterator[SourceRecord]:
-    kind = _other_kind(file.path) if file.root else None
-    kind = kind or recognise(file.path)
-    if kind not in READABLE:
+    passed_over = _other_kind(file.path) if file.root else None
+    recognised = Recognised(passed_over) if passed_over else recognise(file.path)
+    kind, text = recognised.kind, recognised.text
+    if isinstance(kind, Foreign):
+        hint = kind.hint.format(path=file.path) if kind.hint else None
         if file.root is None:
-            raise _refusal(file.path, kind)
-        yield Dropped(kind, file.source)
+            raise _refusal(file.path, kind.name, hint)
+        yield Skipped(kind.name, file.source, hint)
         return
-    logger.info("reading %s as %s", file.source, kind)
-    if kind == TELEGRAM:
+    logger.info("reading a file as %s", kind)
+    yield Opened(kind, file.source, file.path)
+    if text is None:
         yield from telegram.read(file)
-    else:
-        yield from TEXT_READERS[kind](file, read_text(file.path))
+        return
+    if text.broken:
+        yield Mended(BROKEN_BYTES, file.source, text.broken)
+    yield from TEXT_READERS[kind](file, text.text)
 
 
-def _other_kind(path: Path) -> str | None:
-    """Name a file of a folder that need not be opened to know that nobody's words are in it."""
-    if path.stem.casefold() in _ABOUT_FILES:
-        return "file about the files"
-    suffix = path.suffix.casefold()
-    return None if suffix in _TEXT_SUFFIXES else f"{suffix} file"
-
-
-def _refusal(path: Path, kind: str) -> SourceError:
-    if kind in _HINTS:
-        return SourceError(f"{path} cannot be read: {kind}", _HINTS[kind])
+def _refusal(path: Path, kind: str, hint: str | None) -> SourceError:
+    if hint:
+        return SourceError(f"{path} cannot be read: {kind}", hint)
     return SourceError(f"the format of {path} is not known ({kind})", f"known are: {KNOWN}")
 
 
-def _json_kind(path: Path) -> str:
+def _other_kind(path: Path) -> Foreign | None:
+    """Name a file of a folder that need not be opened to know that nobody's words are in it."""
+    if stem_of(path).casefold() in _ABOUT_FILES:
+        return Foreign("file about the files")
+    suffix = suffix_of(path)
+    if suffix in _TEXT_SUFFIXES:
+        return None
+    found = recognise(path).kind if suffix in foreign.SUFFIXES else None
+    return found if isinstance(found, Foreign) and found.hint else Foreign(f"{suffix} file")
+
+
+def _json_kind(path: Path, head: bytes) -> str | Foreign:
     with open_document(path) as document:
         holds = telegram.holds_messages(document)
     if holds is None:
         return WITHOUT_MESSAGES
-    return TELEGRAM if holds else _foreign_json_kind(path)
+    return TELEGRAM if holds else foreign.of_json(head)
 
 
-def _foreign_json_kind(path: Path) -> str:
-    with path.open("rb") as content:
-        head = content.read(_HEAD_BYTES)
-    if b'"sender_name"' in head and b'"timestamp_ms"' in head:
-        return "Instagram export"
-    if b'"guild"' in head and b'"channel"' in head:
-        return "Discord export"
-    return "other JSON"
-
-
-def _text_kind(text: str, path: Path) -> str:
-    if _HTML.match(text):
-        return "Telegram export in HTML" if 'class="page_wrap"' in text else "web page or XML"
-    if foreign := _foreign_chat(text):
-        return foreign
-    if posts.is_post(text) or path.suffix.casefold() in _MARKDOWN:
+def _text_kind(text: str, path: Path) -> str | Foreign:
+    if found := foreign.of_text(path, text):
+        return found
+    if posts.is_post(text) or suffix_of(path) in _MARKDOWN:
         return "post"
     if _is_table(text):
-        return "table"
+        return TABLE
     if script.is_script(text):
         return "script"
     letters = sum(map(str.isalpha, text))
-    return "prose" if letters >= _LETTERS_SHARE * len("".join(text.split())) else "text without words"
-
-
-def _foreign_chat(text: str) -> str | None:
-    """Other messengers begin each message with its date; so do the first lines of their exports."""
-    lines = [line for line in text.split("\n") if line.strip()][:2]
-    if not all(map(_CHAT_LINE.match, lines[:1])):
-        return None
-    return "Signal export" if _SIGNAL_LINE.match(lines[0]) else "WhatsApp export"
+    return "prose" if letters >= _LETTERS_SHARE * len("".join(text.split())) else WORDLESS
 
 
 def _is_table(text: str) -> bool:

@@ -1,12 +1,15 @@
 """Telegram Desktop's machine-readable export: one chat, or a whole account."""
 
 import calendar
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeGuard
 
-from manera.records import Dropped, Owner, SourceRecord, Utterance, UtteranceKind
+from manera.records import Cut, Dropped, Mended, Owner, SourceRecord, Utterance, UtteranceKind, count_characters
+from manera.sources.decoding import REPLACEMENT
 from manera.sources.files import SourceFile
 from manera.sources.json_document import JsonDocument, open_document
 
@@ -26,7 +29,22 @@ CHAT_TYPES = frozenset(
 )
 _CHANNELS = frozenset({"private_channel", "public_channel"})
 _TALKS_OF_TWO = frozenset({"personal_chat", "bot_chat"})
-_DELETED = "Deleted account"
+# People, groups and channels are numbered apart; a group that grew large has a channel's number.
+_NUMBERED_AS = {
+    **dict.fromkeys(("saved_messages", "replies", "personal_chat", "bot_chat"), "user"),
+    "private_group": "chat",
+    **dict.fromkeys(("private_supergroup", "public_group", "public_supergroup"), "channel"),
+    **dict.fromkeys(_CHANNELS, "channel"),
+}
+DELETED = "Deleted account"
+_MAX_NUMBER = 1 << 62
+
+# Entities of a text that are not the sender's own prose.
+_FOREIGN_ENTITIES = {"blockquote": "quotation", "pre": "code"}
+_LINK = r"(?:[a-z][a-z0-9+.-]*://|www\.|t\.me/)\S+"
+_LINKS = re.compile(rf"\s*{_LINK}(?:\s+{_LINK})*\s*", re.IGNORECASE)
+_COMMAND = re.compile(r"\s*/[a-z][a-z0-9_]*(?:@\w+)?(?:[ \t]+\S+){0,2}\s*", re.IGNORECASE | re.ASCII)
+LONE_SURROGATES = "halves of characters, shown as \ufffd"
 
 # The first key present says why a message has no words of its own.
 _WORDLESS_MEDIA = {
@@ -36,8 +54,12 @@ _WORDLESS_MEDIA = {
     "animation": "animation without text",
     "video_file": "video without text",
     "audio_file": "audio without text",
+    "story": "story",
+    "dice": "dice",
 }
 _WORDLESS_KEYS = {
+    "story_id": "story",
+    "dice": "dice",
     "photo": "photo without text",
     "poll": "poll",
     "location_information": "location",
@@ -47,6 +69,7 @@ _WORDLESS_KEYS = {
     "invoice_information": "invoice",
     "todo_list": "to-do list",
     "giveaway_information": "giveaway",
+    "giveaway_results": "giveaway results",
     "paid_stars_amount": "paid media",
     "file": "file without text",
 }
@@ -60,14 +83,17 @@ class _Chat:
     ordinal: int
     header: dict[str, Any]
     speakers: dict[str, str] = field(default_factory=dict)
+    _topics: dict[int, str] = field(default_factory=dict)
+    _topic_of: dict[int, int] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
-        return str(self.header.get("name") or self.type.replace("_", " ") or "chat")
+        return _encodable(str(self.header.get("name") or self.type.replace("_", " ") or "chat"))
 
     @property
     def type(self) -> str:
-        return str(self.header.get("type") or "")
+        kind = self.header.get("type")
+        return kind if isinstance(kind, str) else ""
 
     @property
     def is_channel(self) -> bool:
@@ -77,11 +103,40 @@ class _Chat:
     def kind(self) -> UtteranceKind:
         return "post" if self.is_channel else "message"
 
-    @property
+    @cached_property
     def thread(self) -> str:
         """Names repeat, ids do not; the place in the file serves where an id is missing."""
         number = self.header.get("id")
         return f"{self.name} ({number})" if number is not None else f"{self.name} ({self.source} #{self.ordinal})"
+
+    @cached_property
+    def thread_id(self) -> str | None:
+        number = self.header.get("id")
+        return None if number is None else f"{_NUMBERED_AS.get(self.type, 'peer')}{number}"
+
+    def place(self, message: dict[str, Any]) -> tuple[str, str | None]:
+        """Return the thread of a message and its id, which stays when the chat is renamed.
+
+        In a group with topics, what a message answers is a topic's first message, or lies in the topic.
+        """
+        topic = self._topic(message)
+        if topic is None:
+            return self.thread, self.thread_id
+        return f"{self.thread} / {self._topics[topic]}", f"{self.thread_id or self.thread}/{topic}"
+
+    def _topic(self, message: dict[str, Any]) -> int | None:
+        number = message.get("id")
+        if message.get("action") == "topic_created" and _is_number(number):
+            self._topics[number] = _encodable(str(message.get("title") or number))
+        if not self._topics:
+            return None
+        answered = _answered(message)
+        if answered is None:
+            return None
+        topic = answered if answered in self._topics else self._topic_of.get(answered)
+        if topic is not None and _is_number(number):
+            self._topic_of[number] = topic
+        return topic
 
     def owner(self) -> str | None:
         """Tell whose export this is, as far as this chat shows it."""
@@ -101,10 +156,12 @@ class _Chat:
 def read(file: SourceFile) -> Iterator[SourceRecord]:
     """Yield one record per message in the file's order, and whose export it is where that shows.
 
-    Each chat is a thread and a message's id is its position. Text is joined from its parts exactly.
-    A forward, or a message that a bot wrote on somebody's behalf, is dropped: it is not the sender's words.
-    Old exports have numbers for ids and dates without a zone, which are taken for UTC.
-    Raises SourceError with line and column when the file is not valid JSON.
+    Each chat, and each topic of a group that has topics, is a thread; a message's id is its position.
+    Text is joined from its parts exactly, but for quotations and blocks of code, which are cut.
+    Dropped: a forward, or a message that a bot wrote on somebody's behalf, for it is not the sender's
+    words; a message that is only links or a bot's command. Old exports have numbers for ids and dates
+    without a zone, which are taken for UTC. Raises SourceError with line and column when the file is
+    not valid JSON, and is not broken in a way that Telegram Desktop is known for.
     """
     with open_document(file.path) as document:
         ordinal = 0
@@ -118,13 +175,14 @@ def read(file: SourceFile) -> Iterator[SourceRecord]:
             if owner := chat.owner():
                 yield Owner(owner, is_certain=False)
         document.end()
+        yield from (Mended(what, file.source, count) for what, count in document.mended.items() if count)
 
 
 def holds_messages(document: JsonDocument) -> bool | None:
     """Tell whether a document is an export, None when it is one without a single message."""
     is_export = False
     for header in _headers(document):
-        is_export |= "user_id" in header or header.get("type") in CHAT_TYPES
+        is_export |= "user_id" in header or str(header.get("type")) in CHAT_TYPES
         if "user_id" in header:
             continue
         for message in document.values():
@@ -142,10 +200,10 @@ def _is_message(value: object) -> bool:
     )
 
 
-def _headers(document: JsonDocument) -> Iterator[dict[str, Any]]:
+def _headers(document: JsonDocument, is_account: bool = True) -> Iterator[dict[str, Any]]:
     """Yield each chat's header when its array of messages comes next, which the caller consumes.
 
-    The account's own header, which has user_id, is followed by nothing to consume.
+    The account's own header, which has user_id, is followed by nothing to consume. Only an account lists chats.
     """
     if document.peek() != "{":
         document.value()
@@ -154,12 +212,12 @@ def _headers(document: JsonDocument) -> Iterator[dict[str, Any]]:
     for key in document.members():
         if key == "messages" and document.peek() == "[":
             yield header
-        elif key in ("chats", "left_chats") and document.peek() == "{":
+        elif is_account and key in ("chats", "left_chats") and document.peek() == "{":
             yield from _listed(document)
         else:
             value = document.value()
-            if key in ("name", "type", "id"):
-                header[key] = value
+            if key == "name" or key == "type" or (key == "id" and isinstance(value, int | str)):
+                header[key] = value if not isinstance(value, str) else _encodable(value)
             elif key == "personal_information" and isinstance(value, dict) and "user_id" in value:
                 yield {"user_id": value["user_id"]}
 
@@ -170,63 +228,110 @@ def _listed(document: JsonDocument) -> Iterator[dict[str, Any]]:
             document.value()
             continue
         for _ in document.elements():
-            yield from _headers(document)
+            yield from _headers(document, is_account=False)
 
 
 def _messages(chat: _Chat, document: JsonDocument) -> Iterator[SourceRecord]:
-    thread, kind, source = chat.thread, chat.kind, chat.source
-    speakers = chat.speakers
+    kind, source, speakers = chat.kind, chat.source, chat.speakers
     position = 0
     for message in document.values():
-        reason, text = _words(message)
-        if reason is None:
-            position = message["id"] if type(message.get("id")) is int else position + 1
-            speaker_id, speaker = _sender(message, chat)
+        if not isinstance(message, dict):
+            yield Dropped("broken message", source)
+            continue
+        thread, thread_id = chat.place(message)
+        reason, text, cuts = _words(message)
+        speaker_id, speaker = _sender(message, chat)
+        if reason is None or "from_id" in message:
             speakers[speaker_id] = speaker
-            reply_to = message.get("reply_to_message_id")
-            yield Utterance(
-                speaker_id,
-                speaker,
-                text,
-                thread,
-                position,
-                kind,
-                source,
-                _sent_at(message),
-                reply_to if type(reply_to) is int else None,
-            )
-        else:
-            yield Dropped(reason, source)
+        if reason is not None:
+            yield Dropped(reason, source, count_characters(text))
+            continue
+        for what, removed in cuts:
+            yield Cut(what, source, count_characters(removed))
+        number = message.get("id")
+        position = number if _is_number(number) else position + 1
+        whole = _encodable(text)
+        if whole != text:
+            yield Mended(LONE_SURROGATES, source, 1)
+        yield Utterance(
+            speaker_id,
+            speaker,
+            whole,
+            thread,
+            position,
+            kind,
+            source,
+            _sent_at(message),
+            _answered(message),
+            thread_id=thread_id,
+        )
 
 
-def _words(message: Any) -> tuple[str | None, str]:
-    """Return why a message is dropped, None when it is kept, and its text."""
-    if not isinstance(message, dict):
-        return "broken message", ""
+def _words(message: dict[str, Any]) -> tuple[str | None, str, list[tuple[str, str]]]:
+    """Return why a message is dropped, None when it is kept; its text; and what was cut from that, by reason."""
     kind = message.get("type", "message")
+    text, foreign, are_links = _parts(message.get("text"))
     if kind != "message":
-        return f"{kind} message" if kind in ("service", "unsupported") else "broken message", ""
+        return (f"{kind} message" if kind in ("service", "unsupported") else "broken message"), text or "", []
+    if text is None:
+        return "broken message", "", []
     # Present but null: forwarded from an account that was deleted.
     if "forwarded_from" in message or "saved_from" in message:
-        return "forward", ""
+        return "forward", text, []
     if "via_bot" in message:
-        return "via bot", ""
-    text = message.get("text")
-    if type(text) is not str:
-        text = _joined(text)
-        if text is None:
-            return "broken message", ""
-    if not text or text.isspace():
-        return _wordless(message), ""
-    return (None, text) if _is_encodable(text) else ("broken message", "")
+        return "via bot", text, []
+    if not text.strip():
+        return _wordless(message), text, []
+    if are_links or _LINKS.fullmatch(text):
+        return "nothing but a link", text, []
+    if text.lstrip().startswith("/") and _COMMAND.fullmatch(text):
+        return "bot command", text, []
+    if not foreign:
+        is_broken = REPLACEMENT not in text and not _encodable(text).strip(REPLACEMENT)
+        return ("broken message" if is_broken else None), text, []
+    own = _without(message["text"])
+    if not own.strip():
+        return foreign[0][0], text, []
+    return None, own, foreign
 
 
-def _joined(parts: object) -> str | None:
-    """Join the strings and entities of a formatted text; None when it is something else."""
+def _parts(parts: object) -> tuple[str | None, list[tuple[str, str]], bool]:
+    """Join the strings and entities of a formatted text; None when it is something else.
+
+    Returns also the entities that are not the sender's words, and whether there is nothing but links.
+    """
+    if isinstance(parts, str):
+        return parts, [], False
     if not isinstance(parts, list):
-        return None
+        return None, [], False
     texts: list[Any] = [part.get("text") if isinstance(part, dict) else part for part in parts]
-    return "".join(texts) if all(isinstance(text, str) for text in texts) else None
+    if not all(isinstance(text, str) for text in texts):
+        return None, [], False
+    kinds = [str(part.get("type")) if isinstance(part, dict) else "" for part in parts]
+    foreign = [(_FOREIGN_ENTITIES[kind], text) for kind, text in zip(kinds, texts, strict=True) if _is_foreign(kind)]
+    shown = [kind for kind, text in zip(kinds, texts, strict=True) if text.strip()]
+    return "".join(texts), foreign, bool(shown) and {"link"}.issuperset(shown)
+
+
+def _is_foreign(kind: str) -> bool:
+    return kind in _FOREIGN_ENTITIES
+
+
+def _without(parts: list[Any]) -> str:
+    """Join what is the sender's own; a cut between two lines leaves one line break."""
+    own = ""
+    after_cut = False
+    for part in parts:
+        if isinstance(part, dict) and _is_foreign(str(part.get("type"))):
+            own = own.rstrip("\n")
+            after_cut = True
+            continue
+        text = part["text"] if isinstance(part, dict) else part
+        if after_cut and text:
+            text = ("\n" if own else "") + text.lstrip("\n")
+            after_cut = False
+        own += text
+    return own
 
 
 def _wordless(message: dict[str, Any]) -> str:
@@ -236,15 +341,15 @@ def _wordless(message: dict[str, Any]) -> str:
     return next((reason for key, reason in _WORDLESS_KEYS.items() if key in message), "empty text")
 
 
-def _is_encodable(text: str) -> bool:
+def _encodable(text: str) -> str:
     r"""JSON may hold half of a surrogate pair (``\ud83d``), which is no character."""
     if text.isascii():
-        return True
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:
-        return False
-    return True
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 def _sender(message: dict[str, Any], chat: _Chat) -> tuple[str, str]:
@@ -252,21 +357,37 @@ def _sender(message: dict[str, Any], chat: _Chat) -> tuple[str, str]:
     name = message.get("from")
     number = message.get("from_id")
     if not isinstance(name, str) or not name:
-        name = chat.name if chat.is_channel and number is None else _DELETED
+        name = chat.name if chat.is_channel and number is None else DELETED
+    name = _encodable(name)
     if isinstance(number, str) and number:
-        return number, name
+        return _encodable(number), name
     if isinstance(number, int):
         return f"{'channel' if chat.is_channel else 'user'}{number}", name
     return name, name
 
 
+def _answered(message: dict[str, Any]) -> int | None:
+    """A reply to a message of another chat answers none of this one."""
+    answered = message.get("reply_to_message_id")
+    return answered if _is_number(answered) and "reply_to_peer_id" not in message else None
+
+
+def _is_number(value: object) -> TypeGuard[int]:
+    return type(value) is int and -_MAX_NUMBER < value < _MAX_NUMBER
+
+
 def _sent_at(message: dict[str, Any]) -> int | None:
+    seconds: int | None
     try:
-        return int(message["date_unixtime"])
-    except (KeyError, TypeError, ValueError):
-        pass
+        seconds = int(message["date_unixtime"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        seconds = _of_date(message.get("date"))
+    return seconds if _is_number(seconds) else None
+
+
+def _of_date(date: object) -> int | None:
     try:
-        date = datetime.fromisoformat(message["date"])
-    except (KeyError, TypeError, ValueError):
+        read = datetime.fromisoformat(date)  # type: ignore[arg-type]
+        return calendar.timegm((read.astimezone(UTC) if read.tzinfo else read).timetuple())
+    except (TypeError, ValueError, OverflowError):
         return None
-    return calendar.timegm((date.astimezone(UTC) if date.tzinfo else date).timetuple())

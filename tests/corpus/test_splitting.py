@@ -58,6 +58,20 @@ def test_one_long_book_is_cut_near_its_end_with_a_gap() -> None:
     assert found.dropped == {GAP: 2}
 
 
+def test_a_book_of_few_paragraphs_is_cut_by_its_length() -> None:
+    sentences = [f"Предложение номер {number}, и оно не коротко." for number in range(900)]
+    book = Conversation("книга", "prose", (Turn("я", "Я", ("Начало.", " ".join(sentences), "Конец.")),))
+    found = split([book], "я")
+    train, validation, test = sizes(found)
+    total = sum(map(len, own_texts([book])))
+    assert 0.75 * total < train < 0.85 * total
+    assert 0.08 * total < test < 0.12 * total
+    assert 0.08 * total < validation < 0.12 * total
+    learned = own_texts(found.conversations["train"])
+    assert len(learned) == 2
+    assert " ".join(sentences).startswith(learned[1])
+
+
 def test_one_long_talk_is_cut_before_what_was_said_to_the_speaker() -> None:
     long = talk(*[turn for number in range(50) for turn in (("ты", f"{number}?"), ("я", f"{number}!"))])
     for part in split([long], "я").conversations.values():

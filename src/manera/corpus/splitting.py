@@ -1,6 +1,7 @@
 """What is held out: chosen before examples exist, so nothing of it can leak into training."""
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,10 @@ _ENOUGH_FOR_GAPS = 10
 _OVERSHOOT = 1.5
 # A part may be this many shares large before another way of splitting is tried.
 _TOO_LARGE = 2.5
+# A paragraph of a book longer than this share of what is held out is cut between sentences: few would make no split.
+_LONG_PARAGRAPH = 0.1
+_MIN_PARAGRAPH = 500
+_SENTENCE_BREAK = re.compile(r"(?<=[.!?…])\s+")
 # Shorter texts ("ok") repeat by themselves.
 _LONG_TEXT = 40
 
@@ -153,7 +158,7 @@ def _by_position(spoken: Sequence[Conversation], speaker_id: str, share: float, 
     """Cut each long thread near its end; short ones are learned from whole, unless there are no others."""
     threads: dict[str, list[_Piece]] = {}
     for conversation in spoken:
-        threads.setdefault(conversation.thread, []).extend(_pieces(conversation, speaker_id))
+        threads.setdefault(conversation.thread, []).extend(_pieces(conversation, speaker_id, share))
     long = [pieces for pieces in threads.values() if len(pieces) >= _ENOUGH_FOR_GAPS]
     short = [piece for pieces in threads.values() if len(pieces) < _ENOUGH_FOR_GAPS for piece in pieces]
     parts: Parts = {"train": [], "validation": [], "test": []}
@@ -173,15 +178,26 @@ def _by_position(spoken: Sequence[Conversation], speaker_id: str, share: float, 
 
 @dataclass(frozen=True)
 class _Piece:
-    """What leads up to one turn of the speaker, or to one text of a turn, and that; size in characters."""
+    """What leads up to one turn of the speaker, or to one text of a turn, and that; size in characters.
+
+    goes_on is what stood between this and the piece before, where both are of one paragraph.
+    """
 
     conversation: Conversation
     turns: tuple[Turn, ...]
     size: int
+    goes_on: str = ""
 
 
-def _pieces(conversation: Conversation, speaker_id: str) -> Iterator[_Piece]:
-    """Cut between the speaker's turns where there are many, else between the texts of a turn."""
+def _pieces(conversation: Conversation, speaker_id: str, share: float) -> Iterator[_Piece]:
+    """Cut between the speaker's turns where there are many, else between the texts of a turn.
+
+    A book is cut by its length: its paragraphs too, where they are long.
+    """
+    if conversation.kind == "prose":
+        most = max(_MIN_PARAGRAPH, int(_LONG_PARAGRAPH * share * _characters(conversation, speaker_id)))
+        yield from _prose_pieces(conversation, most)
+        return
     own = sum(turn.speaker_id == speaker_id for turn in conversation.turns)
     before: list[Turn] = []
     for turn in conversation.turns:
@@ -195,13 +211,44 @@ def _pieces(conversation: Conversation, speaker_id: str) -> Iterator[_Piece]:
             before = []
 
 
+def _prose_pieces(conversation: Conversation, most: int) -> Iterator[_Piece]:
+    for turn in conversation.turns:
+        for text in turn.texts:
+            before = ""
+            for part, after in _parts(text, most):
+                said = Turn(turn.speaker_id, turn.speaker, (part,))
+                yield _Piece(conversation, (said,), len(part), before)
+                before = after
+
+
+def _parts(text: str, most: int) -> Iterator[tuple[str, str]]:
+    """Yield a text in parts of whole sentences, no longer than most where sentences allow, each with what follows it."""
+    start = end = 0
+    gap = ""
+    for found in _SENTENCE_BREAK.finditer(text) if len(text) > most else ():
+        if end > start and found.start() - start > most:
+            yield text[start:end], gap
+            start = end + len(gap)
+        end, gap = found.start(), found[0]
+    if end > start and len(text) - start > most:
+        yield text[start:end], gap
+        start = end + len(gap)
+    yield text[start:], ""
+
+
 def _joined(pieces: Iterable[_Piece]) -> list[Conversation]:
-    """Put neighbouring pieces of one conversation together again."""
+    """Put neighbouring pieces of one conversation, and of one paragraph, together again."""
     found: list[tuple[Conversation, list[Turn]]] = []
     for piece in pieces:
         if not found or found[-1][0] is not piece.conversation:
             found.append((piece.conversation, []))
-        found[-1][1].extend(piece.turns)
+        turns = found[-1][1]
+        if piece.goes_on and turns:
+            before, (said,) = turns.pop(), piece.turns
+            text = before.texts[-1] + piece.goes_on + said.texts[0]
+            turns.append(Turn(said.speaker_id, said.speaker, (*before.texts[:-1], text)))
+        else:
+            turns.extend(piece.turns)
     return [_with_turns(conversation, merge_turns(turns)) for conversation, turns in found]
 
 

@@ -222,7 +222,7 @@ def _prose_pieces(conversation: Conversation, most: int) -> Iterator[_Piece]:
 
 
 def _parts(text: str, most: int) -> Iterator[tuple[str, str]]:
-    """Yield a text in parts of whole sentences, no longer than most where sentences allow, each with what follows it."""
+    """Yield a text in parts of whole sentences, not longer than most but for one, each with what follows it."""
     start = end = 0
     gap = ""
     for found in _SENTENCE_BREAK.finditer(text) if len(text) > most else ():

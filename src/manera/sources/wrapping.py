@@ -24,11 +24,14 @@ SENTENCE_END = tuple(".!?…»\"”'’)")
 _FIRST_LETTER = re.compile(r"[^\w]{0,3}([^\W\d_])")
 _REPLY = re.compile(r"[-–—]\s*[^\w\s]*[A-ZА-ЯЁ]")
 _BROKEN_WORD = re.compile(r"([^\W\d_]+)[-\u00ad\u2010¬]$")
-_WORD_START = re.compile(r"[^\W\d_]+")
+_WORD_START = re.compile(r"^[^\W\d_]+")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _LONG_WORD = 40
-_PARTICLES = frozenset(("то", "либо", "нибудь", "ка", "таки", "де", "тка", "за", "под"))
-_PREFIXES = frozenset(("кое", "кой"))
+# Where the text writes neither elsewhere, a hyphen stays in кто-то, кое-как, вице-губернатор, фу-фу, and between two
+# words of the text that are long enough to be no parts of one: генерал-губернатор.
+_PARTICLES = frozenset(("то", "либо", "нибудь", "таки", "первых", "вторых", "третьих"))
+_PREFIXES = frozenset(("кое", "кой", "вице", "штаб", "штабс", "обер", "унтер", "экс", "из", "ей"))
+_MIN_LEFT, _MIN_RIGHT = 4, 4
 
 
 class Line(NamedTuple):
@@ -168,7 +171,7 @@ def _joined(block: Sequence[Line], wrapping: Wrapping | None, hyphens: "_Hyphens
         if hyphens.breaks(last, following):
             joined[-1] = joined[-1][:-1]
             removed += 1
-        elif not (_BROKEN_WORD.search(last[-_LONG_WORD:]) and begins_small(following)):
+        elif not (_BROKEN_WORD.search(last[-_LONG_WORD:]) and _WORD_START.match(following)):
             joined.append(" ")
         joined.append(following)
     return Paragraph("".join(joined), block[0].number, removed)
@@ -199,13 +202,25 @@ class _Hyphens:
         whole, parted = self._count(left + right), self._count(f"{left}-{right}")
         if whole != parted:
             return whole > parted
-        return self._are_breaks and not (right in _PARTICLES or left in _PREFIXES)
+        if right in _PARTICLES or left in _PREFIXES or left == right:
+            return False
+        are_words = len(left) >= _MIN_LEFT and len(right) >= _MIN_RIGHT and self._count(left) and self._count(right)
+        return self._are_breaks and not are_words
 
     def _count(self, word: str) -> int:
         if self._words is None:
-            self._words = Counter(word.casefold() for line in self._lines for word in _WORD.findall(line))
+            found = [word.casefold() for line in self._whole() for word in _WORD.findall(line)]
+            self._words = Counter(found) + Counter(part for word in found if "-" in word for part in word.split("-"))
             self._are_breaks = self._majority()
         return self._words[word]
+
+    def _whole(self) -> Iterator[str]:
+        """Yield the lines without what may be half a word."""
+        is_broken = False
+        for line in map(str.strip, self._lines):
+            whole = _WORD_START.sub("", line, count=1) if is_broken else line
+            is_broken = bool(_BROKEN_WORD.search(line[-_LONG_WORD:]))
+            yield _BROKEN_WORD.sub("", whole) if is_broken else whole
 
     def _majority(self) -> bool:
         """Where the same text writes most of such words with their hyphens, its lines were broken at those only."""

@@ -146,7 +146,7 @@ print("closed")
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_server_told_to_end_finishes_its_replies(tiny_base: Path, number: signal.Signals) -> None:
     with listen("127.0.0.1", 0) as free:
         port = free.getsockname()[1]

@@ -4,6 +4,7 @@ import asyncio
 import ipaddress
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ SECONDS_TO_CANCEL = 5
 
 
 def serve(app: FastAPI, host: str = HOST, port: int = PORT) -> None:
-    """Serve until SIGTERM or Ctrl-C, let the running replies finish, and return.
+    """Serve until SIGTERM, Ctrl-C or the terminal's end, let the running replies finish, and return.
 
     Raises ServingError when it cannot listen there.
     """
@@ -83,11 +84,16 @@ def server(app: FastAPI) -> uvicorn.Server:
 
 @contextmanager
 def _returning() -> Iterator[None]:
-    """Let uvicorn return: it raises the signal that ended it once more, for whoever had handled it before."""
+    """Let uvicorn return: it raises the signal that ended it once more, for whoever had handled it before.
+
+    A closed terminal, of which uvicorn knows nothing, ends it as SIGTERM does.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     handlers = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup has it ignored
+        handlers[signal.SIGHUP] = signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     try:
         yield
     finally:

@@ -33,6 +33,19 @@ sys.addaudithook(hold)
 main()
 """
 
+# The command line, killed when a corpus is about to take its place.
+KILLED_AT_THE_SWAP = """
+import os, signal, sys
+
+def kill(event, arguments):
+    if event == "os.rename" and str(arguments[1]) == sys.argv[-1]:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+from manera.cli.main import main
+sys.addaudithook(kill)
+main()
+"""
+
 # Replace a folder for each line, and let a signal end that at the file system's so-many-th change.
 ENDED_AT = """
 import os, sys
@@ -134,6 +147,23 @@ def test_any_command_removes_what_a_killed_one_left_at_home(tmp_path: Path) -> N
     assert len(names(tmp_path / "corpora")) == 1
     assert manera("--help", home=tmp_path).returncode == 0
     assert names(tmp_path / "corpora") == []
+
+
+def test_a_corpus_is_back_when_the_process_that_replaced_it_was_killed_at_the_swap(tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus"
+    swap = [sys.executable, "-c", KILLED_AT_THE_SWAP, "import", str(EXAMPLES / "chat-ru"), "--replace", "--to"]
+    assert manera("import", EXAMPLES / "channel-ru", "--to", corpus, home=tmp_path).returncode == 0
+    before = open_corpus(corpus).manifest
+    for _ in range(2):
+        assert subprocess.run([*swap, corpus], timeout=ANSWERS_IN).returncode == -signal.SIGKILL
+        assert not corpus.exists()
+        assert open_corpus(corpus).manifest == before
+        assert names(tmp_path) == ["corpus"]
+    subprocess.run([*swap, corpus], timeout=ANSWERS_IN)
+    refused = manera("import", EXAMPLES / "chat-ru", "--to", corpus, home=tmp_path)
+    assert refused.returncode == 1
+    assert "--replace" in refused.stderr
+    assert open_corpus(corpus).manifest == before
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])

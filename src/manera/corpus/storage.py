@@ -13,7 +13,7 @@ from manera.corpus.arranging import Name, arrange
 from manera.corpus.census import Census
 from manera.corpus.manifest import VERSION, Ledger, Manifest, SkippedFile, Source
 from manera.errors import CorpusError
-from manera.files import fingerprint, read_records, replacing, replacing_folder
+from manera.files import fingerprint, read_records, remove_abandoned, replacing, replacing_folder
 from manera.records import SourceRecord, Utterance
 
 MANIFEST = "corpus.json"
@@ -44,6 +44,7 @@ def write(
     was kept, or when it cannot be written; what reading raises passes through.
     """
     folder = folder.absolute()
+    remove_abandoned(folder.parent)
     _refuse_occupied(folder, replace)
     with _replacing(folder) as new:
         census = Census()
@@ -72,6 +73,7 @@ def open_corpus(folder: Path) -> Corpus:
 
     Raises CorpusError when it is absent, broken, or was changed.
     """
+    remove_abandoned(folder.parent)
     again = f"import it again: manera import PATH --to {folder} --replace"
     try:
         manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)

@@ -16,7 +16,7 @@ from manera.exports.ollama import modelfile
 from manera.exports.parity import Check, compared, require
 from manera.exports.readme import readme
 from manera.exports.terms import write_terms
-from manera.files import replacing_folder
+from manera.files import remove_abandoned, replacing_folder
 from manera.model import adapter, base_model
 from manera.model.voice import Voice, require_base, voice_folder
 
@@ -40,6 +40,7 @@ def export(voice: Voice, base: Path, to: Format, folder: Path, dtype: Dtype, rep
     Raises ExportError when the place is taken, or when what was written is not the voice.
     """
     require_base(voice, base_model.read(base))
+    remove_abandoned(folder.parent)
     _require_free(folder, replace)
     with _writable(folder), replacing_folder(folder) as new:
         checks = _write(voice, base, to, new, dtype)

@@ -98,6 +98,11 @@ def unfinished_beside(path: Path) -> Iterator[Path]:
             _clear(unfinished, path, lock)  # a signal may have cut it short
 
 
+def is_unfinished(name: str) -> bool:
+    """Tell by its name whether a folder holds what is being written."""
+    return _UNFINISHED.fullmatch(name) is not None
+
+
 def remove_abandoned(folder: Path) -> None:
     """Remove what processes that are dead left unfinished in a folder; what they had moved aside goes back.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from manera.corpus.arranging import Name
 from manera.corpus.duplicates import Duplicates
 from manera.corpus.manifest import Characters, Files, Ledger, LeftOut, SkippedFile, Speaker
-from manera.records import Cut, Dropped, Mended, Opened, Owner, Skipped, SourceRecord, Utterance, count_characters
+from manera.records import Cut, Dropped, Mended, Opened, Owner, Skipped, SourceRecord, Utterance
 
 DUPLICATE = "already imported from another file"
 # More of a book than this is not dropped without saying where.
@@ -61,6 +61,7 @@ class Census:
         self._stretches: dict[str, dict[str, _Stretch]] = {}
         self._duplicates = Duplicates()
         self._threads: dict[str, _Thread] = {}
+        self._place: tuple[str, str] | None = None
 
     def count(self, record: SourceRecord) -> Utterance | None:
         """Count a record; return it when it is an utterance that no earlier file held."""
@@ -185,8 +186,9 @@ class Census:
         return {key for key, thread in self._threads.items() if len(thread.sources) > 1}
 
     def _keep(self, utterance: Utterance) -> bool:
-        characters = count_characters(utterance.text)
-        thread = utterance.thread_key
+        words = utterance.text.split()
+        characters = len("".join(words))
+        thread = utterance.thread_id or utterance.thread
         if self._duplicates.holds(utterance):
             self._dropped[DUPLICATE] += 1
             self._characters[DUPLICATE] += characters
@@ -199,11 +201,12 @@ class Census:
             tally.name = utterance.speaker
         tally.utterances += 1
         tally.characters += len(utterance.text)
-        tally.words += len(utterance.text.split())
+        tally.words += len(words)
         tally.threads.add(thread)
-        if thread not in self._threads:
-            self._threads[thread] = _Thread(utterance.thread, utterance.thread_id)
-        self._threads[thread].sources.add(utterance.source)
+        if (thread, utterance.source) != self._place:
+            self._place = (thread, utterance.source)
+            told = self._threads.setdefault(thread, _Thread(utterance.thread, utterance.thread_id))
+            told.sources.add(utterance.source)
         self._kinds[utterance.kind] += 1
         self._kept_characters[utterance.source] += characters
         return True

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from manera.errors import SourceError
+from manera.files import is_unfinished
 from manera.records import Skipped
 
 # What Telegram Desktop calls its export, and the folders beside it that hold what people sent each other.
@@ -130,7 +131,7 @@ def _inside(folder: Path, reason: str | None) -> Iterator[tuple[Path, str | None
     if set(_CORPUS) <= set(names):
         reason = OWN_CORPUS
     is_export = TELEGRAM_RESULT in names
-    for entry in (folder / name for name in names if not name.endswith(".manera.unfinished")):
+    for entry in (folder / name for name in names if not is_unfinished(name)):
         hidden = HIDDEN if entry.name.startswith(".") else None
         if entry.is_dir() and not entry.is_symlink():
             attached = ATTACHMENT if is_export and entry.name in _ATTACHMENTS else None

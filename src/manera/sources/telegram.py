@@ -83,6 +83,7 @@ class _Chat:
     ordinal: int
     header: dict[str, Any]
     speakers: dict[str, str] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
     _topics: dict[int, str] = field(default_factory=dict)
     _topic_of: dict[int, int] = field(default_factory=dict)
 
@@ -119,6 +120,8 @@ class _Chat:
 
         In a group with topics, what a message answers is a topic's first message, or lies in the topic.
         """
+        if not self._topics and message.get("action") != "topic_created":
+            return self.thread, self.thread_id
         topic = self._topic(message)
         if topic is None:
             return self.thread, self.thread_id
@@ -128,8 +131,6 @@ class _Chat:
         number = message.get("id")
         if message.get("action") == "topic_created" and _is_number(number):
             self._topics[number] = _encodable(str(message.get("title") or number))
-        if not self._topics:
-            return None
         answered = _answered(message)
         if answered is None:
             return None
@@ -251,7 +252,10 @@ def _messages(chat: _Chat, document: JsonDocument) -> Iterator[SourceRecord]:
         number = message.get("id")
         position = number if _is_number(number) else position + 1
         whole = _encodable(text)
-        if whole != text:
+        if whole is not text:
+            if not whole.strip(REPLACEMENT):
+                yield Dropped("broken message", source, count_characters(text))
+                continue
             yield Mended(LONE_SURROGATES, source, 1)
         yield Utterance(
             speaker_id,
@@ -262,7 +266,7 @@ def _messages(chat: _Chat, document: JsonDocument) -> Iterator[SourceRecord]:
             kind,
             source,
             _sent_at(message),
-            _answered(message),
+            _answered(message) if "reply_to_message_id" in message else None,
             thread_id=thread_id,
         )
 
@@ -270,7 +274,11 @@ def _messages(chat: _Chat, document: JsonDocument) -> Iterator[SourceRecord]:
 def _words(message: dict[str, Any]) -> tuple[str | None, str, list[tuple[str, str]]]:
     """Return why a message is dropped, None when it is kept; its text; and what was cut from that, by reason."""
     kind = message.get("type", "message")
-    text, foreign, are_links = _parts(message.get("text"))
+    text = message.get("text")
+    foreign: list[tuple[str, str]] = []
+    are_links = False
+    if type(text) is not str:
+        text, foreign, are_links = _parts(text)
     if kind != "message":
         return (f"{kind} message" if kind in ("service", "unsupported") else "broken message"), text or "", []
     if text is None:
@@ -282,13 +290,15 @@ def _words(message: dict[str, Any]) -> tuple[str | None, str, list[tuple[str, st
         return "via bot", text, []
     if not text.strip():
         return _wordless(message), text, []
-    if are_links or _LINKS.fullmatch(text):
+    if "/" in text or "www." in text:
+        if _LINKS.fullmatch(text):
+            return "nothing but a link", text, []
+        if _COMMAND.fullmatch(text):
+            return "bot command", text, []
+    if are_links:
         return "nothing but a link", text, []
-    if text.lstrip().startswith("/") and _COMMAND.fullmatch(text):
-        return "bot command", text, []
     if not foreign:
-        is_broken = REPLACEMENT not in text and not _encodable(text).strip(REPLACEMENT)
-        return ("broken message" if is_broken else None), text, []
+        return None, text, []
     own = _without(message["text"])
     if not own.strip():
         return foreign[0][0], text, []
@@ -300,8 +310,6 @@ def _parts(parts: object) -> tuple[str | None, list[tuple[str, str]], bool]:
 
     Returns also the entities that are not the sender's words, and whether there is nothing but links.
     """
-    if isinstance(parts, str):
-        return parts, [], False
     if not isinstance(parts, list):
         return None, [], False
     texts: list[Any] = [part.get("text") if isinstance(part, dict) else part for part in parts]
@@ -358,7 +366,8 @@ def _sender(message: dict[str, Any], chat: _Chat) -> tuple[str, str]:
     number = message.get("from_id")
     if not isinstance(name, str) or not name:
         name = chat.name if chat.is_channel and number is None else DELETED
-    name = _encodable(name)
+    known = chat.names.get(name)
+    name = chat.names.setdefault(name, _encodable(name)) if known is None else known
     if isinstance(number, str) and number:
         return _encodable(number), name
     if isinstance(number, int):

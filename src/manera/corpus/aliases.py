@@ -81,7 +81,7 @@ def _found(speakers: Sequence[Speaker], name: str) -> list[Speaker]:
 
 def _shown(speaker: Speaker) -> str:
     """A name that numbers stand behind may be somebody else's too."""
-    return speaker.name if speaker.speaker_id.casefold() == speaker.name.casefold() else speaker.speaker_id
+    return speaker.name if _letters(speaker.speaker_id) == _letters(speaker.name) else speaker.speaker_id
 
 
 def _is_likely(rarer: Speaker, speaker: Speaker) -> bool:
@@ -110,8 +110,8 @@ def _letters(name: str) -> str:
 
 
 def _differ_in_one(one: str, other: str) -> bool:
-    """One letter is left out, put in, changed, or two neighbours change places."""
-    if abs(len(one) - len(other)) > 1:
+    """One letter is left out, put in, changed, or two neighbours change places; not at the end: Кабанов, Кабанова."""
+    if abs(len(one) - len(other)) > 1 or one[-1] != other[-1]:
         return False
     start = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
     rest, other_rest = one[start:], other[start:]

@@ -1,0 +1,77 @@
+"""What ``manera import`` and ``manera speakers`` print, as a person sees it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def run(*arguments: str | Path, home: Path) -> subprocess.CompletedProcess[str]:
+    finished = subprocess.run(
+        [sys.executable, "-m", "manera.cli.main", *map(str, arguments)],
+        env=os.environ | {"MANERA_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
+    assert "Traceback" not in finished.stderr
+    return finished
+
+
+def test_import_ends_with_three_things_that_were_said(tmp_path: Path) -> None:
+    finished = run("import", EXAMPLES / "channel-ru", "--to", tmp_path / "c", home=tmp_path)
+    assert (finished.returncode, finished.stderr) == (0, "")
+    *ledger, heading, first, second, third = finished.stdout.splitlines()
+    assert ledger[0].startswith("read 149 (")
+    assert "kept 140" in ledger[0]
+    assert "      2         307  forward" in ledger
+    assert heading == f"corpus: {tmp_path / 'c'}, for example by НИИ Мягкого Приземления:"
+    assert all(line.startswith("  ") and 20 < len(line) < 210 for line in (first, second, third))
+    assert len({first, second, third}) == 3
+
+
+def test_what_is_not_read_is_named_with_what_to_do(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.txt").write_text("Утром пошёл снег, и все вышли на крыльцо.\n", "utf-8")
+    (folder / "messages.html").write_text('<!DOCTYPE html><div class="page_wrap">', "utf-8")
+    (folder / "broken.json").write_text('{"name": "a", "messages": [{"id": 1,,}]}', "utf-8")
+    shown = run("import", folder, "--to", tmp_path / "c", home=tmp_path).stdout
+    assert "files read: 1 prose; not read: 2" in shown
+    assert "not read: in/messages.html, Telegram export in HTML: export again in Telegram Desktop" in shown
+    assert "not read: in/broken.json, broken file: " in shown
+    manifest = json.loads((tmp_path / "c/corpus.json").read_text("utf-8"))
+    assert [file["name"] for file in manifest["skipped"]] == ["in/messages.html", "in/broken.json"]
+
+
+def test_more_than_a_tenth_of_a_book_is_not_dropped_without_saying_where(tmp_path: Path) -> None:
+    book = "Глава 1\n" + "Утром пошёл снег, и все вышли на крыльцо смотреть.\n" * 30
+    notes = "Примечания\n" + "Крыльцо: здесь — веранда дома в Петровском.\n" * 6
+    (tmp_path / "Снег.txt").write_text(book + notes, "utf-8")
+    shown = run("import", tmp_path / "Снег.txt", "--to", tmp_path / "c", home=tmp_path).stdout
+    assert "Снег.txt: 15% left out as editor's note, lines 32 to 38" in shown
+
+
+def test_names_that_may_be_one_person_are_proposed_and_merged(tmp_path: Path) -> None:
+    lines = "MONICA: Да, конечно.\nROSS: Нет, что ты.\n" * 20 + "MNCA: Да ну.\nMON.: Ну да.\n"
+    (tmp_path / "play.txt").write_text(lines, "utf-8")
+    proposed = run("import", tmp_path / "play.txt", "--to", tmp_path / "c", home=tmp_path).stdout
+    assert 'maybe one person: --alias "MONICA=MNCA,MON."' in proposed
+    alias = ("--alias", "MONICA=MNCA,MON.")
+    merged = run("import", tmp_path / "play.txt", "--to", tmp_path / "c", "--replace", *alias, home=tmp_path)
+    assert "maybe one person" not in merged.stdout
+    listed = json.loads(run("speakers", tmp_path / "c", "--json", home=tmp_path).stdout)
+    assert {one["name"]: one["utterances"] for one in listed["speakers"]} == {"MONICA": 22, "ROSS": 20}
+
+
+def test_an_alias_that_cannot_be_is_one_clear_error(tmp_path: Path) -> None:
+    for alias, told in (("MONICA", "who is whom"), ("НИИ=Никто", 'no utterances by "Никто"')):
+        to = tmp_path / "c"
+        failed = run("import", EXAMPLES / "channel-ru", "--to", to, "--alias", alias, home=tmp_path)
+        assert failed.returncode == 1
+        assert told in failed.stderr
+        assert "hint: " in failed.stderr
+        assert not to.exists()

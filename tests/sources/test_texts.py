@@ -134,6 +134,7 @@ def test_a_scene_named_twice_is_two_threads(tmp_path: Path) -> None:
         "".join(f"Глава {number}: {PROSE}" for number in range(1, 9)),
         PROSE * 20 + "Аня: Да.\nБоря: Нет.\nАня: Да!\nБоря: Нет!\n",
         "Он сказал: да.\nОна сказала: нет.\n" + PROSE * 3,
+        ("Блины\nСостав: мука и молоко.\n" + PROSE * 2 + "Совет: не спешите.\n") * 20,
     ],
 )
 def test_prose_with_colons_is_not_a_script(text: str, tmp_path: Path) -> None:

@@ -36,10 +36,8 @@ _RETURNING_SPEAKERS = 2
 # Where no colon tells a name, it has to come back more often.
 _RETURNS: dict[Kind, int] = {"colon": 2, "dot": 3, "own line": 3}
 # Speeches may have several lines; then the speakers have to come back again and again.
-_LONG_SPEECH_SHARE = 0.15
-_OFTEN = 5
-_OFTEN_SHARE = 0.7
-_OWN_LINE_SHARE = 0.2
+_LONG_SPEECH_SHARE: dict[Kind, float] = {"colon": 0.3, "dot": 0.15, "own line": 0.2}
+_OFTEN, _OFTEN_SPEAKERS, _OFTEN_SHARE = 5, 3, 0.7
 
 STAGE_LINE = re.compile(r"^_?(?:\[.*\]|\([^()]*\)\.?)_?\.?$")
 _ROMAN = re.compile(r"^[IVXLC]+\.?$")
@@ -135,8 +133,8 @@ def _speakers(units: Sequence[str], kind: Kind) -> frozenset[str]:
     returning = {name: count for name, count in names.items() if count >= _RETURNS[kind]}
     replies = names.total() if kind == "colon" else sum(returning.values())
     often = [count for count in names.values() if count >= _OFTEN]
-    come_back = len(often) >= _RETURNING_SPEAKERS and sum(often) >= _OFTEN_SHARE * names.total()
-    least = _OWN_LINE_SHARE if kind == "own line" else _LONG_SPEECH_SHARE if come_back else _SCRIPT_SHARE
+    come_back = len(often) >= _OFTEN_SPEAKERS and sum(often) >= _OFTEN_SHARE * names.total()
+    least = _LONG_SPEECH_SHARE[kind] if come_back or kind == "own line" else _SCRIPT_SHARE
     is_script = (
         len(returning) >= _RETURNING_SPEAKERS
         and replies + directions >= least * max(1, len(units))

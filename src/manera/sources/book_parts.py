@@ -18,7 +18,6 @@ _END = re.compile(
 )
 _CONTENTS = re.compile(r"^\W*(?:(?:table of )?contents|содержание|оглавление)\W*$", re.IGNORECASE)
 _PAGE_NUMBER = re.compile(r"^\s*[-–—\[(]*\s*(\d{1,4})\s*[-–—\])]*\s*$")
-_PAGE_OF_ENTRY = re.compile(r"[\s.…·_]*\d*\s*$")
 
 # An entry of the contents is short; a paragraph of several such lines is no list. A page ends in a full line.
 _ENTRY_CHARACTERS = 120
@@ -109,7 +108,8 @@ def _contents_end(lines: Sequence[str], heading: int, last: int) -> int | None:
 
 
 def _entry(line: str) -> str:
-    return "".join(filter(str.isalnum, _PAGE_OF_ENTRY.sub("", line).casefold()))
+    without_page = line.rstrip().rstrip("0123456789").rstrip()
+    return "".join(filter(str.isalnum, without_page.casefold()))
 
 
 def _runs_on(lines: Sequence[str], index: int) -> bool:

@@ -16,10 +16,9 @@ _BLANK_LINES = re.compile(r"\n(?:[ \t]*\n){2,}")
 _MAY_HOLD_CODE = re.compile(r"^[ \t>]*(?:[-*+][ \t]+|\d+[.)][ \t]+)*(?:```|~~~)|^(?: {4}|\t)", re.MULTILINE)
 # Liquid (Jekyll), Nunjucks (Hexo) and Hugo's shortcodes.
 _CODE_TAG = re.compile(
-    r"^[ \t]*\{%-?[ \t]*(?P<tag>highlight|codeblock|code|comment)\b[^\n]*?%\}"
-    r".{0,50000}?\{%-?[ \t]*end(?P=tag)[ \t]*-?%\}[ \t]*$"
-    r"|^[ \t]*\{\{<[ \t]*highlight\b[^\n]*?>\}\}.{0,50000}?\{\{<[ \t]*/[ \t]*highlight[ \t]*>\}\}[ \t]*$",
-    re.DOTALL | re.MULTILINE,
+    r"^[ \t]*(?:\{%-?[ \t]*(?P<tag>highlight|codeblock|code|comment)\b[^\n]*?%\}"
+    r"|\{\{<[ \t]*(?P<shortcode>highlight)\b[^\n]*?>\}\})",
+    re.MULTILINE,
 )
 _TAG_LINE = re.compile(
     r"^[ \t]*(?:(?:\{%(?:(?!%\}).)*%\}|\{\{<(?:(?!>\}\}).)*>\}\}|\{\{%(?:(?!%\}\}).)*%\}\})[ \t]*)+$", re.MULTILINE
@@ -79,7 +78,8 @@ def prose_of(markdown: str) -> tuple[str, list[tuple[str, str]]]:
         cuts.extend((reason, found[0]) for found in pattern.finditer(markdown))
         markdown = pattern.sub("", markdown)
 
-    cut(_CODE_TAG, "code")
+    markdown, code = _without_code_tags(markdown)
+    cuts += [("code", block) for block in code]
     markdown, code = _without_code(markdown)
     cuts += [("code", block) for block in code]
     cut(_TAG_LINE, "template tag")
@@ -87,6 +87,26 @@ def prose_of(markdown: str) -> tuple[str, list[tuple[str, str]]]:
     cuts += [("comment", comment) for comment in comments]
     cut(_IMPORT, "import line")
     return _BLANK_LINES.sub("\n\n", markdown).strip("\n"), cuts
+
+
+def _without_code_tags(markdown: str) -> tuple[str, list[str]]:
+    """Take out what stands between a template's code tag and its end; without an end it is text."""
+    kept, code = [], []
+    at = 0
+    endless: set[str] = set()
+    for start in _CODE_TAG.finditer(markdown):
+        tag = start["tag"] or start["shortcode"]
+        ending = rf"\{{%-?[ \t]*end{tag}[ \t]*-?%\}}" if start["tag"] else rf"\{{\{{<[ \t]*/[ \t]*{tag}[ \t]*>\}}\}}"
+        if start.start() < at or ending in endless:
+            continue
+        end = re.compile(ending).search(markdown, start.end())
+        if end is None:
+            endless.add(ending)
+            continue
+        kept.append(markdown[at : start.start()])
+        at = end.end()
+        code.append(markdown[start.start() : at])
+    return "".join([*kept, markdown[at:]]), code
 
 
 def _without_comments(markdown: str) -> tuple[str, list[str]]:

@@ -8,7 +8,7 @@ from manera.sources.book_parts import dropped_part, mark_lines
 from manera.sources.files import SourceFile, stem_of
 from manera.sources.wrapping import Line, Paragraph, paragraphs, wrapping_of
 
-_FOOTNOTE_MARK = re.compile(r"[ \t]*(?:\[\d{1,3}\]|\{\d{1,3}\})")
+_FOOTNOTE_MARK = re.compile(r"(?<![ \t])[ \t]*(?:\[\d{1,3}\]|\{\d{1,3}\})")
 _NOTES_HEADING = re.compile(r"^(?:примечани[ея]|комментари[ий]|сноски|(?:foot|end)?notes)\W*$", re.IGNORECASE)
 _NOTE_NUMBER = re.compile(r"^\d{1,3}$")
 _YEARS = re.compile(r"^[(<]?(?:1[5-9]|20)\d\d(?:\s*[-–—]\s*(?:1[5-9]|20)\d\d)?(?: ?гг?\.)?[)>]?\.?$")

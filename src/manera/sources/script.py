@@ -30,6 +30,7 @@ _ACTION = re.compile(
     r"^_?(?:enter|exit|exeunt|re-?enter|flourish|alarum|curtain|входит|входят|уходит|уходят|выходит|выходят|занавес|пауза|молчание|тишина|pause|silence)\b",
     re.IGNORECASE,
 )
+_SPACES = re.compile(r"[ \t]{2,}")
 _TITLE_WORDS = 6
 _ACTION_WORDS = 12
 _SENTENCE_END = tuple('.!?…,;:»"”')
@@ -175,8 +176,8 @@ def _finished(stage: _Stage) -> Iterator[SourceRecord]:
 
 def _words(reply: str) -> str:
     text = _STAGE_SQUARE.sub(" ", _STAGE_ROUND.sub(" ", reply))
-    text = re.sub(r"[ \t]{2,}", " ", text)
-    return re.sub(r"[ \t]*\n[ \t]*", "\n", text).strip()
+    lines = (_SPACES.sub(" ", line).strip(" \t") for line in text.split("\n"))
+    return "\n".join(lines).strip()
 
 
 def _is_action(line: str, layout: Layout) -> bool:

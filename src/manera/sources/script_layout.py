@@ -11,14 +11,14 @@ from manera.sources.wrapping import Wrapping, wrapping_of
 Kind = Literal["colon", "dot", "own line"]
 
 _NAME = r"_?(?P<name>[^\W_][\w .,'’\"“”«»\-–#&/]{0,59}?)_?"
-_MANNER = r"(?:[ \t]*_?[(\[](?P<manner>[^()\[\]\n]{1,120})[)\]]_?)?"
+_MANNER = r"(?:[ \t]{0,20}_?[(\[](?P<manner>[^()\[\]\n]{1,120})[)\]]_?)?"
 _TITLE = r"_?(?P<name>(?:(?:Mrs?|Ms|Dr|St|Mme|[Гг])\.[ ])?[^\W\d_][\w '’\-–&]{0,39}?(?:[ ]?\d)?)_?"
 _PATTERNS: dict[Kind, re.Pattern[str]] = {
     # ``1-Й ГОСТЬ: ...``, ``Г-ЖА ПРОСТАКОВА: ...``, ``ДОРН (напевает): ...``, ``Guest #1: ...``
     "colon": re.compile(rf"^{_NAME}{_MANNER}:_?(?:[ \t]+(?P<words>.*))?$"),
     # ``Иванов. ...``, ``Петрова (входит). ...``, ``_Lockit._ ...``, ``CLARA [all smiles] ...``
     "dot": re.compile(
-        rf"^{_TITLE}(?:{_MANNER}\._?(?:[ \t]*[-–—])?|[ \t]*[(\[][^()\[\]\n]{{1,120}}[)\]])[ \t]+(?P<words>\S.*)$"
+        rf"^{_TITLE}(?:{_MANNER}\._?(?:[ \t]*[-–—])?|[ \t]{{0,20}}[(\[][^()\[\]\n]{{1,120}}[)\]])[ \t]+(?P<words>\S.*)$"
     ),
     "own line": re.compile(rf"^{_TITLE}[.:]?_?{_MANNER}[.:]?(?P<words>)$"),
 }

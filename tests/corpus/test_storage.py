@@ -235,13 +235,14 @@ def test_people_under_several_names_are_merged_on_request_and_proposed(tmp_path:
         ("MONICA", "Моника", 42),
     ]
     assert "MNCA" in merged.speakers[1].aliases
+    assert merged.owner is None
     speakers = Counter(one.speaker_id for one in open_corpus(tmp_path / "corpus").utterances())
     assert speakers == {"ROSS": 62, "MONICA": 42}
 
 
 @pytest.mark.parametrize("written", ["MONICA", "=a", "MONICA=", "MONICA=,"])
 def test_an_alias_that_names_nobody_is_refused(written: str) -> None:
-    with pytest.raises(CorpusError, match="who is whom"):
+    with pytest.raises(CorpusError, match="does not say who is whom"):
         parse_alias(written)
 
 

@@ -86,7 +86,7 @@ def test_hidden_files_attachments_and_earlier_corpora_are_named(tmp_path: Path) 
     assert opened(tmp_path) == [f"{root}/result.json"]
     assert skipped(tmp_path) == {
         f"{root}/.git/objects/a.txt": "hidden file",
-        f"{root}/files/contract.txt": "sent with a Telegram export",
+        f"{root}/files/contract.txt": "attachment of a Telegram export",
         f"{root}/corpus/corpus.json": "part of a corpus of manera",
         f"{root}/corpus/utterances.jsonl": "part of a corpus of manera",
     }

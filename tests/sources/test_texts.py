@@ -185,7 +185,7 @@ def test_files_of_a_folder_that_are_nobodys_words_are_dropped_by_name(tmp_path: 
     kept, dropped = read_paths(tmp_path)
     assert len(kept) == 2
     assert dropped == {
-        "file about the files": 1,
+        "readme or licence": 1,
         ".jpg file": 1,
         "empty file": 1,
         "binary file": 1,
@@ -206,7 +206,7 @@ def test_what_lies_beside_an_export_is_no_source(tmp_path: Path) -> None:
     )
     kept, dropped = read_paths(tmp_path)
     assert {said.text for said in kept} == {"b", *PROSE.splitlines()}
-    assert dropped == {"sent with a Telegram export": 1}
+    assert dropped == {"attachment of a Telegram export": 1}
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_seven_real_plays_become_replies(shared_data: Path) -> None:
     assert sum("(" in said.text or ")" in said.text for said in kept) <= 1
     assert Counter(said.speaker_id for said in kept)["ХЛЕСТАКОВ"] >= 215
     assert len({said.thread for said in kept}) > 180
-    assert set(dropped) == {"heading", "stage direction", "file about the files"}
+    assert set(dropped) == {"heading", "stage direction", "readme or licence"}
 
 
 def test_five_real_authors_become_speakers(shared_data: Path) -> None:
@@ -290,3 +290,13 @@ def test_a_real_blog_becomes_dated_posts(shared_data: Path) -> None:
 
 def test_what_is_readable_has_a_name() -> None:
     assert {"Telegram export", "prose", "post", "script"} == READABLE
+
+
+def test_a_title_before_a_name_is_part_of_it_and_a_place_is_no_speaker(tmp_path: Path) -> None:
+    play = "MRS. ALVING. Not in the least, Pastor.\n\nMANDERS (aside). So then she knows.\n\nMR. HALE. Yes.\n\n" * 4
+    kept, _ = read_text(play, tmp_path / "a.txt")
+    assert Counter(said.speaker for said in kept) == {"MRS. ALVING": 4, "MANDERS": 4, "MR. HALE": 4}
+    series = "Scene: A corridor.\nLeonard: Hi.\nSheldon: Hello.\nWith Minor Adjustments by: Eric\n" * 4
+    kept, dropped = read_text(series, tmp_path / "b.txt")
+    assert {said.speaker for said in kept} == {"Leonard", "Sheldon"}
+    assert dropped == {"stage direction": 4, "credits": 4}

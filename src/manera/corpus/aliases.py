@@ -37,7 +37,7 @@ def parse_alias(written: str) -> Alias:
     name, _, others = written.partition("=")
     listed = tuple(other.strip() for other in others.split(",") if other.strip())
     if not name.strip() or not listed:
-        raise CorpusError(f"--alias {written!r} says not who is whom", '--alias "MONICA=MNCA,MON."')
+        raise CorpusError(f"--alias {written!r} does not say who is whom", '--alias "MONICA=MNCA,MON."')
     return Alias(name.strip(), listed)
 
 
@@ -92,7 +92,8 @@ def _is_likely(rarer: Speaker, speaker: Speaker) -> bool:
         return True
     if len(short) < len(long) and len(short) >= _MIN_LETTERS and short[0] == long[0] and " " not in rarer.name:
         is_cut = rarer.name.endswith(".") and long.startswith(short)
-        is_thinned = _VOWELS.sub("", short) == _VOWELS.sub("", long) and _is_within(short, long)
+        consonants = _VOWELS.sub("", short)
+        is_thinned = len(consonants) >= _MIN_LETTERS and consonants == _VOWELS.sub("", long) and _is_within(short, long)
         if is_cut or is_thinned:
             return True
     is_rare = rarer.utterances <= _MISSPELT_SHARE * speaker.utterances

@@ -12,7 +12,7 @@ from manera.records import Cut, Dropped, Mended, Opened, Owner, Skipped, SourceR
 DUPLICATE = "already imported from another file"
 # More of a book than this is not dropped without saying where.
 _LARGE_SHARE = 0.1
-_TOLD_SHARE = 0.02
+_TOLD_SHARE = 0.05
 _TALK_OF_TWO = 2
 
 
@@ -152,7 +152,8 @@ class Census:
             merged.threads |= tally.threads
         self._tallies[speaker_id] = merged
         for other in others:
-            self._owners[speaker_id] += self._owners.pop(other, 0)
+            if other in self._owners:
+                self._owners[speaker_id] += self._owners.pop(other)
             if other in self._certain_owners:
                 self._certain_owners[speaker_id] = None
 

@@ -79,7 +79,7 @@ def open_corpus(folder: Path) -> Corpus:
         manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
         found = fingerprint(folder / UTTERANCES).sha256
     except FileNotFoundError as error:
-        raise CorpusError(f"there is no corpus in {folder}", "make one: manera import PATH") from error
+        raise CorpusError(f"there is no corpus in {folder}", f"make one: manera import PATH --to {folder}") from error
     except (msgspec.DecodeError, OSError) as error:
         raise CorpusError(f"the corpus in {folder} cannot be read: {error}", again) from error
     if manifest.version != VERSION:

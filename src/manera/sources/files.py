@@ -23,7 +23,7 @@ _CORPUS = ("corpus.json", "utterances.jsonl")
 # «Том 1. Начало» and "Mr. Smith" have none.
 _SUFFIX = re.compile(r"(?<=.)\.(?:[a-z][a-z0-9]{0,9}|[A-Z][A-Z0-9]{0,9})$")
 
-ATTACHMENT = "sent with a Telegram export"
+ATTACHMENT = "attachment of a Telegram export"
 HIDDEN = "hidden file"
 OWN_CORPUS = "part of a corpus of manera"
 LINK_TO_FOLDER = "link to a folder"

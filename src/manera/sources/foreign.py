@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from manera.sources.files import suffix_of
 
-AS_SCRIPT = "Telegram Desktop's JSON is read; of others a text file is, with one message a line: NAME: text"
+AS_SCRIPT = "of messengers, Telegram Desktop's JSON is read; write this as a text file, one message a line, NAME: text"
 AS_TEXT = "save it as plain text: pandoc '{path}' -t plain --wrap=none -o book.txt"
 MACHINE_READABLE = "export again in Telegram Desktop and choose the format: Machine-readable JSON"
 UNPACK = "unpack it first, and name the folder"

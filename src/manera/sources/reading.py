@@ -118,7 +118,7 @@ def _refusal(path: Path, kind: str, hint: str | None) -> SourceError:
 def _other_kind(path: Path) -> Foreign | None:
     """Name a file of a folder that need not be opened to know that nobody's words are in it."""
     if stem_of(path).casefold() in _ABOUT_FILES:
-        return Foreign("file about the files")
+        return Foreign("readme or licence")
     suffix = suffix_of(path)
     if suffix in _TEXT_SUFFIXES:
         return None

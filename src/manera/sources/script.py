@@ -16,11 +16,13 @@ _STAGE_ROUND = re.compile(r"\((?:[^()]|\([^()]*\))*\)(?:[.,;:!? ]{0,4}\))?")
 _STAGE_SQUARE = re.compile(r"\[[^\[\]]*\]")
 _CAST = re.compile(r"^(?:действующие лица|лица|персонажи|dramatis person(?:ae|æ)|characters|cast)\b", re.IGNORECASE)
 _CREDIT = re.compile(
-    r"^(?:[\w ,&]*\b(?:written|directed|produced|created|transcribed|adapted|edited|story|teleplay|screenplay|music)"
+    r"^(?:[\w ,&]*\b(?:with minor adjustments"
+    r"|written|directed|produced|created|transcribed|adapted|edited|story|teleplay|screenplay|music)"
     r"(?: and \w+)*\s+by|(?:special )?thanks to|note|(?:original )?air ?date|guest stars?|starring|rating"
     r"|автор(?: сценария)?|режисс[её]р|сценарий|перевод|авторы)$",
     re.IGNORECASE,
 )
+_PLACE = re.compile(r"^(?:scene|setting|time|cut to|time lapse|broadcast date|сцена|место действия)$", re.IGNORECASE)
 _BREAK = re.compile(
     r"^[\[(]?(?:commercial break|(?:opening|closing|end) (?:credits|titles?)|end|the end|конец|fade (?:in|out)|tag"
     r"|to be continued|занавес|curtain)[\])]?[.!:]*$",
@@ -140,6 +142,8 @@ def _reason(
     if stage.cast is not None and not (reply and stage.ends_cast(after_blank)):
         return "cast list"
     if reply:
+        if _PLACE.match(reply.name):
+            return "stage direction"
         return "credits" if _CREDIT.match(reply.name) else None
     if STAGE_LINE.match(line) or (opens and any(stage.reply) and _is_action(line, stage.layout)):
         return "stage direction"

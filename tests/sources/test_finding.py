@@ -145,3 +145,36 @@ def test_more_of_what_is_not_read_says_what_it_is(name: str, content: str, kind:
     with pytest.raises(SourceError, match=kind) as caught:
         list(read([tmp_path / name]))
     assert caught.value.hint
+
+
+def test_a_folder_of_any_depth_is_walked(tmp_path: Path) -> None:
+    place = tmp_path / "deep"
+    place.mkdir()
+    (place / "a.txt").write_text(PROSE, "utf-8")
+    here = Path.cwd()
+    try:
+        os.chdir(place)
+        for _ in range(1200):
+            Path("d").mkdir()
+            os.chdir("d")
+    finally:
+        os.chdir(here)
+    assert opened(place) == ["deep/a.txt"]
+    assert set(skipped(place).values()) <= {"folder that cannot be opened"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "+++\nn=" + "1" * 5000 + "\n+++\nText\n",
+        "+++\na=" + "[" * 1500 + "]" * 1500 + "\n+++\nText\n",
+        "---\ntitle: x\n---\n# a" + " " * 100_000 + "b\ntext\n",
+        "---\ntitle: [x\ndate: x" + " " * 100_000 + "y\n---\nText\n",
+        " " * 100_000 + "x" * 1000 + "\n" + PROSE * 9,
+    ],
+    ids=["number", "nesting", "headline", "broken yaml", "indent"],
+)
+def test_what_is_made_to_overflow_or_to_take_for_ever_is_read(content: str, tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text(content, "utf-8")
+    (tmp_path / "b.txt").write_text(content, "utf-8")
+    assert len(opened(tmp_path)) == 2

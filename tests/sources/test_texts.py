@@ -300,3 +300,31 @@ def test_a_title_before_a_name_is_part_of_it_and_a_place_is_no_speaker(tmp_path:
     kept, dropped = read_text(series, tmp_path / "b.txt")
     assert {said.speaker for said in kept} == {"Leonard", "Sheldon"}
     assert dropped == {"stage direction": 4, "credits": 4}
+
+
+def test_what_only_begins_like_a_heading_or_ends_like_the_title_is_kept(tmp_path: Path) -> None:
+    said = ["— Том!", "Том вздохнул.", "Том и Гек", "Book him.", "Это был его дом.", "Часть речи моей пропала,"]
+    kept, dropped = read_text("\n".join([*said, PROSE * 9, "Том второй", "ЧАСТЬ II"]), tmp_path / "Дом.txt")
+    assert [one.text for one in kept[: len(said)]] == said
+    assert dropped == {"heading": 2}
+
+
+def test_verse_that_begins_with_the_name_of_a_part_is_said(tmp_path: Path) -> None:
+    speech = "АНЯ: Слушай.\nЧасть речи моей пропала,\nа это остаток речи.\n[вздыхает] Выход есть. [уходит]\n"
+    speech += "БОРЯ: Да.\nАНЯ: Так.\nБОРЯ: Нет.\n"
+    kept, _ = read_text("ДЕЙСТВИЕ ПЕРВОЕ\n" + speech * 4, tmp_path / "a.txt")
+    assert kept[0].text == "Слушай.\nЧасть речи моей пропала,\nа это остаток речи.\nВыход есть."
+    assert len({one.thread for one in kept}) == 1
+
+
+def test_a_text_in_an_old_encoding_after_much_ascii_is_read(tmp_path: Path) -> None:
+    content = ("English text goes on and on. " * 3000).encode() + ("Café, Renée, naïve. " * 50).encode("cp1252")
+    decoded = decode(content)
+    assert decoded is not None
+    assert (decoded.broken, decoded.text.count("Café")) == (0, 50)
+
+
+def test_a_zero_in_a_text_is_damage_and_no_other_encoding() -> None:
+    assert decode(b"Hello wo\0rld") == ("Hello wo\ufffdrld", 1)
+    book = PROSE.encode() * 9
+    assert decode(book + b"\0") == (PROSE * 9 + "\ufffd", 1)

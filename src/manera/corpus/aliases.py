@@ -36,7 +36,7 @@ def parse_alias(written: str) -> Alias:
     """Read ``MONICA=MNCA,MON.``; raise CorpusError when it names nobody."""
     name, _, others = written.partition("=")
     listed = tuple(other.strip() for other in others.split(",") if other.strip())
-    if not name.strip() or not listed:
+    if not name.strip() or not listed or not written.isprintable():
         raise CorpusError(f"--alias {written!r} does not say who is whom", '--alias "MONICA=MNCA,MON."')
     return Alias(name.strip(), listed)
 

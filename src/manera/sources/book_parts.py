@@ -17,12 +17,14 @@ _END = re.compile(
     r"^\s*\*{3}\s*END OF (?:THE|THIS) PROJECT GUTENBERG|^\s*End of (?:the |this )?Project Gutenberg", re.IGNORECASE
 )
 _CONTENTS = re.compile(r"^\W*(?:(?:table of )?contents|содержание|оглавление)\W*$", re.IGNORECASE)
-_PAGE_NUMBER = re.compile(r"^\s*[-–—\[(]*\s*(\d{1,4})\s*[-–—\])]*\s*$")
+_PAGE_NUMBER = re.compile(r"^[-–—\[(]*\s*\d{1,4}\s*[-–—\])]*$")
+_PAGE_NUMBER_CHARACTERS = 12
 
 # An entry of the contents is short; a paragraph of several such lines is no list. A page ends in a full line.
 _ENTRY_CHARACTERS = 120
 _RUNNING_LINES = 4
 _RUNNING_WIDTH = 40
+_DASHES = ("- ", "– ", "— ")
 _MIN_ENTRIES, _MAX_ENTRIES = 2, 2000
 _CONTENTS_SHARE = 0.1
 # Numbers that split no sentence are those of chapters, unless many of them do.
@@ -74,7 +76,7 @@ def dropped_part(part: Part, lines: Sequence[str], source: str) -> Dropped:
 
 def _edition(lines: Sequence[str]) -> Iterator[Part]:
     """Project Gutenberg sets its header, which may come in two parts, and its licence apart by marks."""
-    end = next((index for index, line in enumerate(lines) if _END.match(line)), len(lines))
+    end = next((index for index, line in enumerate(lines) if _ends(line, index, len(lines))), len(lines))
     start = max((index for index, line in enumerate(lines[: end // 2]) if _START.match(line)), default=None)
     if start is not None:
         while not lines[start].rstrip().endswith("*") and start + 1 < len(lines) and lines[start + 1].strip():
@@ -82,6 +84,11 @@ def _edition(lines: Sequence[str]) -> Iterator[Part]:
         yield Part(0, start + 1, "Project Gutenberg's header")
     if end < len(lines):
         yield Part(end, len(lines), "Project Gutenberg's licence")
+
+
+def _ends(line: str, index: int, count: int) -> bool:
+    """Old books end in words that a sentence may begin with, but not in their first half."""
+    return _END.match(line) is not None and ("***" in line or index > count / 2)
 
 
 def _contents(lines: Sequence[str], first: int, last: int) -> Iterator[Part]:
@@ -113,7 +120,7 @@ def _entry(line: str) -> str:
 
 
 def _runs_on(lines: Sequence[str], index: int) -> bool:
-    if len(lines[index]) > _ENTRY_CHARACTERS:
+    if len(lines[index]) > _ENTRY_CHARACTERS or lines[index].lstrip().startswith(_DASHES):
         return True
     block = lines[index : index + _RUNNING_LINES]
     are_long = all(len(line.strip()) >= _RUNNING_WIDTH for line in block)
@@ -122,8 +129,8 @@ def _runs_on(lines: Sequence[str], index: int) -> bool:
 
 def _page_numbers(lines: Sequence[str], first: int, last: int) -> tuple[list[int], set[int], set[int]]:
     """Return the lines that number pages, the blank ones around those that split a sentence, and what goes on after."""
-    candidates = [index for index in range(first, last) if _PAGE_NUMBER.match(lines[index])]
-    filled = [index for index in range(len(lines)) if lines[index].strip() and not _PAGE_NUMBER.match(lines[index])]
+    candidates = [index for index in range(first, last) if _is_page_number(lines[index])]
+    filled = [index for index in range(len(lines)) if lines[index].strip() and not _is_page_number(lines[index])]
     splitting: list[int] = []
     blanks: set[int] = set()
     glued: set[int] = set()
@@ -141,6 +148,11 @@ def _page_numbers(lines: Sequence[str], first: int, last: int) -> tuple[list[int
     if len(splitting) >= max(_MIN_SPLITTING, _SPLITTING_SHARE * len(candidates)):
         return candidates, blanks, glued
     return splitting, blanks, glued
+
+
+def _is_page_number(line: str) -> bool:
+    number = line.strip()
+    return len(number) <= _PAGE_NUMBER_CHARACTERS and _PAGE_NUMBER.match(number) is not None
 
 
 def _is_inside(index: int, parts: Sequence[Part]) -> bool:

@@ -1,6 +1,7 @@
 """Bytes of a text file to text, in the encodings that Russian texts come in."""
 
 import codecs
+import re
 from typing import NamedTuple
 
 _MARKS = (
@@ -16,6 +17,10 @@ _DETECTION_BYTES = 1 << 16
 # In a text of another encoding nearly every byte above 127 is no UTF-8; in a damaged one few are.
 _DAMAGED_SHARE = 0.05
 _LAST_PLANE = 16
+# In wide encodings spaces and line ends hold zeros; in other texts a zero is damage.
+_MIN_ZEROS, _WIDE_SHARE = 3, 0.02
+_HIGH = re.compile(rb"[\x80-\xff]")
+_CONTEXT_BYTES = 1024
 REPLACEMENT = "\ufffd"
 
 
@@ -38,6 +43,9 @@ def decode(content: bytes) -> Decoded | None:
     broken = text.count(REPLACEMENT)
     if broken:
         broken -= content.count(REPLACEMENT.encode(encoding.removesuffix("-sig")))
+    if not encoding.startswith(("utf-16", "utf-32")):
+        broken += text.count("\0")
+        text = text.replace("\0", REPLACEMENT)
     return Decoded(text.replace("\r\n", "\n").replace("\r", "\n"), max(0, broken))
 
 
@@ -46,13 +54,18 @@ def encoding_of(content: bytes) -> str | None:
     for mark, encoding in _MARKS:
         if content.startswith(mark):
             return encoding
-    if b"\0" in content:
+    zeros = content.count(b"\0")
+    if zeros >= max(_MIN_ZEROS, _WIDE_SHARE * len(content)):
         return _unmarked_wide(content)
     try:
         # Not final: the first bytes of a file may end inside a letter.
         codecs.getincrementaldecoder("utf-8")().decode(content)
     except UnicodeDecodeError:
-        return "utf-8" if _is_damaged_utf8(content) else _old_encoding(content)
+        if zeros:
+            return None
+        first = _HIGH.search(content)
+        sample = content[max(0, (first.start() if first else 0) - _CONTEXT_BYTES) :][:_DETECTION_BYTES]
+        return "utf-8" if _is_damaged_utf8(sample) else _old_encoding(sample)
     return "utf-8"
 
 
@@ -72,15 +85,14 @@ def _unmarked_wide(content: bytes) -> str | None:
     return "utf-16-le" if len(odd) < len(even) else "utf-16-be"
 
 
-def _is_damaged_utf8(content: bytes) -> bool:
-    head = content[:_DETECTION_BYTES]
-    broken = head.decode("utf-8", "replace").count(REPLACEMENT)
-    high = len(head) - len(head.translate(None, bytes(range(128, 256))))
+def _is_damaged_utf8(sample: bytes) -> bool:
+    broken = sample.decode("utf-8", "replace").count(REPLACEMENT)
+    high = len(sample) - len(sample.translate(None, bytes(range(128, 256))))
     return broken <= high * _DAMAGED_SHARE
 
 
-def _old_encoding(content: bytes) -> str | None:
+def _old_encoding(sample: bytes) -> str | None:
     from charset_normalizer import from_bytes
 
-    best = from_bytes(content[:_DETECTION_BYTES], cp_isolation=_OLD_ENCODINGS).best()
+    best = from_bytes(sample, cp_isolation=_OLD_ENCODINGS).best()
     return str(best.encoding) if best else None

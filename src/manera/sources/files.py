@@ -117,7 +117,7 @@ def _existing(path: Path) -> Path:
 
 def _walk(folder: Path) -> list[tuple[Path, str | None]]:
     try:
-        files = list(_inside(folder, None))
+        files = list(_inside(folder))
     except PermissionError as error:
         raise SourceError(f"{folder} cannot be opened: {error.strerror}", f"chmod u+rx '{folder}'") from error
     if not files:
@@ -125,22 +125,29 @@ def _walk(folder: Path) -> list[tuple[Path, str | None]]:
     return files
 
 
-def _inside(folder: Path, reason: str | None) -> Iterator[tuple[Path, str | None]]:
-    """Yield what a folder holds, each with why it is not opened; a reason for the folder is one for all in it."""
-    names = sorted(entry.name for entry in folder.iterdir())
-    if set(_CORPUS) <= set(names):
-        reason = OWN_CORPUS
-    is_export = TELEGRAM_RESULT in names
-    for entry in (folder / name for name in names if not is_unfinished(name)):
-        hidden = HIDDEN if entry.name.startswith(".") else None
-        if entry.is_dir() and not entry.is_symlink():
-            attached = ATTACHMENT if is_export and entry.name in _ATTACHMENTS else None
-            try:
-                yield from _inside(entry, reason or hidden or attached)
-            except PermissionError:
-                yield entry, CLOSED
-        else:
-            yield entry, reason or hidden or _unreadable(entry)
+def _inside(folder: Path) -> Iterator[tuple[Path, str | None]]:
+    """Yield what a folder holds, each with why it is not opened; a reason for a folder is one for all in it."""
+    waiting: list[tuple[Path, str | None]] = [(folder, None)]
+    while waiting:
+        place, reason = waiting.pop()
+        if place != folder and (place.is_symlink() or not place.is_dir()):
+            yield place, reason or _unreadable(place)
+            continue
+        try:
+            names = sorted(entry.name for entry in place.iterdir())
+        except OSError:
+            if place == folder:
+                raise
+            yield place, CLOSED
+            continue
+        if set(_CORPUS) <= set(names):
+            reason = OWN_CORPUS
+        is_export = TELEGRAM_RESULT in names
+        for name in reversed(names):
+            if not is_unfinished(name):
+                attached = is_export and name in _ATTACHMENTS and (place / name).is_dir()
+                own = HIDDEN if name.startswith(".") else ATTACHMENT if attached else None
+                waiting.append((place / name, reason or own))
 
 
 def _unreadable(entry: Path) -> str | None:

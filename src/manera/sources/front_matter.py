@@ -15,7 +15,7 @@ _HEXO = re.compile(r"\A((?:(?:[A-Za-z][\w-]*:|[ \t]|-[ \t])[^\n]*\n)++)---[ \t]*
 # Without a first mark, a line and a rule below it may be a heading: only names that posts have tell.
 _HEXO_KEY = re.compile(r"^(?:title|date|layout|tags|categories):", re.MULTILINE)
 _KEY = re.compile(r"^\w[\w-]*:", re.MULTILINE)
-_LINE = re.compile(r"^(title|date|draft|published):[ \t]*(.*?)[ \t]*$", re.MULTILINE)
+_LINE = re.compile(r"^(title|date|draft|published):(.*)$", re.MULTILINE)
 _DAY = re.compile(r"(\d{4})[-/](\d{2})[-/](\d{2})")
 _TIME = re.compile(r"[ T](\d{1,2}):(\d{2})(?::(\d{2}))?(?:\.\d+)?[ ]?(?:Z|([+-])(\d{2}):?(\d{2}))?")
 
@@ -72,7 +72,7 @@ def _says(value: str | None, *words: str) -> bool:
 def _toml_fields(block: str) -> dict[str, str]:
     try:
         values = tomllib.loads(block)
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return {}
     return {key: str(value) for key, value in values.items() if not isinstance(value, dict | list)}
 
@@ -85,7 +85,7 @@ def _yaml_fields(block: str) -> dict[str, str]:
         values = None
     if isinstance(values, dict):
         return {str(key): value for key, value in values.items() if isinstance(value, str)}
-    return {key: _unquoted(value) for key, value in _LINE.findall(block)}
+    return {key: _unquoted(value.strip()) for key, value in _LINE.findall(block)}
 
 
 def _unquoted(scalar: str) -> str:

@@ -11,7 +11,7 @@ from manera.sources.files import SourceFile
 from manera.sources.front_matter import FrontMatter, read_front_matter, unix_seconds
 
 _DRAFTS = "_drafts"
-_HEADLINE = re.compile(r"\A#[ \t]+(.+?)[ \t]*#*[ \t]*(?:\n|\Z)")
+_HEADLINE = re.compile(r"\A#[ \t]+([^\n]*)(?:\n|\Z)")
 _BLANK_LINES = re.compile(r"\n(?:[ \t]*\n){2,}")
 _MAY_HOLD_CODE = re.compile(r"^[ \t>]*(?:[-*+][ \t]+|\d+[.)][ \t]+)*(?:```|~~~)|^(?: {4}|\t)", re.MULTILINE)
 # Liquid (Jekyll), Nunjucks (Hexo) and Hugo's shortcodes.
@@ -39,13 +39,15 @@ def read(file: SourceFile, text: str) -> Iterator[SourceRecord]:
     is kept exactly. The date is the front matter's, else the file name's.
     """
     front = read_front_matter(text) or FrontMatter()
-    if front.is_draft or _DRAFTS in file.path.parts:
+    place = file.path.relative_to(file.root).parts if file.root else ()
+    if front.is_draft or _DRAFTS in place:
         yield Dropped("draft", file.source, count_characters(text))
         return
     body, cuts = prose_of(text[front.length :])
     headline = _HEADLINE.match(body)
-    title = front.fields.get("title") or (headline[1] if headline else None)
-    if headline and title == headline[1]:
+    headed = headline[1].rstrip().rstrip("#").rstrip() if headline else None
+    title = front.fields.get("title") or headed
+    if headline and title == headed:
         cuts.append(("title", headline[0]))
         body = body[headline.end() :].strip("\n")
     if not body.strip():

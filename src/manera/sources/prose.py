@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from manera.records import Cut, Dropped, SourceRecord, Utterance, count_characters
 from manera.sources.book_parts import dropped_part, mark_lines
 from manera.sources.files import SourceFile, stem_of
+from manera.sources.numerals import NUMERAL
 from manera.sources.wrapping import Line, Paragraph, paragraphs, wrapping_of
 
 _FOOTNOTE_MARK = re.compile(r"(?<![ \t])[ \t]*(?:\[\d{1,3}\]|\{\d{1,3}\})")
@@ -16,7 +17,10 @@ _DIVIDER = re.compile(r"^[\W_]+$")
 _ROMAN_HEADING = re.compile(r"^[IVXLC]+[.)]?$")
 _NUMBER_HEADING = re.compile(r"^\d{1,3}[.)]?$")
 _THE_END = re.compile(r"^(?:конец|the end|fin)\W*$", re.IGNORECASE)
-_CHAPTER = re.compile(r"^\W*(глава|часть|том|книга|chapter|part|volume|book)\b", re.IGNORECASE)
+_CHAPTER = re.compile(
+    rf"^(?![-–—])\W*(глава|часть|том|книга|chapter|part|volume|book)\b(?:\W*$|[\s.№#-]+{NUMERAL})", re.IGNORECASE
+)
+_TITLE_BORDER = re.compile(r"[.:«»\"“”—–\n]+")
 _ILLUSTRATION = re.compile(r"^\[?(?:illustration|иллюстрация)\b[^\]]*\]$", re.IGNORECASE | re.DOTALL)
 _HEADING_WORDS = 8
 _SENTENCE_END = tuple('.!?…,;:»"”')
@@ -104,10 +108,11 @@ def _heading_kind(words: str) -> str | None:
 
 
 def _title_end(texts: Sequence[str], title: str) -> int:
-    """Return where the work begins: after the line that is, or ends with, the file's name."""
+    """Return where the work begins: after the line that is the file's name, or its author and that."""
     wanted = _letters(title)
     for index, text in enumerate(texts[:_TITLE_LINES]):
-        if len(text) <= _TITLE_CHARACTERS and wanted and _letters(text).endswith(wanted):
+        parts = [*filter(None, map(_letters, _TITLE_BORDER.split(text)))]
+        if len(text) <= _TITLE_CHARACTERS and wanted and wanted in (_letters(text), *parts[-1:]):
             return index + 1
     return 0
 

@@ -79,14 +79,17 @@ def recognise(path: Path) -> Recognised:
     """Tell what a file is by its content."""
     with path.open("rb") as content:
         head = content.read(_HEAD_BYTES)
-    if not head.strip(b"\xef\xbb\xbf \t\r\n\0"):
+    is_whole = len(head) < _HEAD_BYTES
+    if is_whole and not head.strip(b"\xef\xbb\xbf \t\r\n\0"):
         return Recognised(EMPTY)
     if found := foreign.of_bytes(path, head):
         return Recognised(found)
     if _JSON.match(head.replace(b"\0", b"")):
         return Recognised(_json_kind(path, head))
     text = decode(path.read_bytes()) if encoding_of(head) else None
-    return Recognised(BINARY) if text is None else Recognised(_text_kind(text.text, path), text)
+    if text is None:
+        return Recognised(BINARY)
+    return Recognised(_text_kind(text.text, path), text) if text.text.strip() else Recognised(EMPTY)
 
 
 def _read_file(file: SourceFile) -> Iterator[SourceRecord]:

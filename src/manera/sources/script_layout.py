@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from manera.sources.numerals import NUMERAL
 from manera.sources.wrapping import Wrapping, wrapping_of
 
 Kind = Literal["colon", "dot", "own line"]
@@ -39,13 +40,16 @@ _RETURNS: dict[Kind, int] = {"colon": 2, "dot": 3, "own line": 3}
 _LONG_SPEECH_SHARE: dict[Kind, float] = {"colon": 0.3, "dot": 0.15, "own line": 0.2}
 _OFTEN, _OFTEN_SPEAKERS, _OFTEN_SHARE = 5, 3, 0.7
 
-STAGE_LINE = re.compile(r"^_?(?:\[.*\]|\([^()]*\)\.?)_?\.?$")
+STAGE_LINE = re.compile(r"^_?(?:\[[^\[\]]*\]|\([^()]*\)\.?)_?\.?$")
 _ROMAN = re.compile(r"^[IVXLC]+\.?$")
 # How deep a heading lies: a scene ends with its act.
+_NUMBERED = rf"(?:\W*$|[\s.№#-]+{NUMERAL})"
 _HEADINGS = (
-    re.compile(r"^(?:действие|акт|часть|act|part|пролог|эпилог|prologue|epilogue)\b", re.IGNORECASE),
-    re.compile(r"^(?:картина|сцена|scene)\b", re.IGNORECASE),
-    re.compile(r"^(?:явление|выход)\b", re.IGNORECASE),
+    re.compile(
+        rf"^(?:(?:действие|акт|часть|act|part){_NUMBERED}|(?:пролог|эпилог|prologue|epilogue)\b)", re.IGNORECASE
+    ),
+    re.compile(rf"^(?:картина|сцена|scene|scena){_NUMBERED}", re.IGNORECASE),
+    re.compile(rf"^(?:явление|выход){_NUMBERED}", re.IGNORECASE),
 )
 _HEADING_WORDS = 6
 

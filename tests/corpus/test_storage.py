@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -190,30 +189,72 @@ def test_a_message_that_two_exports_of_one_chat_hold_is_kept_once(tmp_path: Path
     assert [one.position for one in utterances] == [1, 2, 8, 9, 10]
 
 
-def test_a_message_is_the_same_whatever_was_edited_and_whatever_zone_its_date_is_in(tmp_path: Path) -> None:
-    old = [told(1, "a"), told(2, "a")]
-    new = [told(1, "b", sent_at=1001 + 3 * 3600, text="исправлено"), told(2, "b", sent_at=1002 + 60)]
+def test_a_message_is_the_same_though_edited_and_whatever_zone_its_date_is_in(tmp_path: Path) -> None:
+    old = [told(position, "a") for position in (1, 2, 3)]
+    new = [told(1, "b", text="исправлено"), told(2, "b", sent_at=1002 + 3 * 3600), told(3, "b", sent_at=1003 + 60)]
     utterances, duplicates = kept([*old, *new], tmp_path / "corpus")
-    assert duplicates == 1
-    assert [one.text for one in utterances] == ["сказано 1", "сказано 2", "сказано 2"]
+    assert duplicates == 2
+    assert [one.text for one in utterances] == ["сказано 1", "сказано 2", "сказано 3", "сказано 3"]
+
+
+def test_accounts_that_number_the_messages_of_a_group_apart_lose_none(tmp_path: Path) -> None:
+    hers = [told(position, "a", thread_id="chat77", sent_at=1000 + 7 * position) for position in range(2000)]
+    his = [
+        told(position, "b", thread_id="chat77", sent_at=9_000_000 + 11 * position, text="другое")
+        for position in range(2000)
+    ]
+    assert kept([*hers, *his], tmp_path / "corpus")[1] == 0
+
+
+def test_the_same_words_at_the_same_second_in_two_chats_are_two_messages(tmp_path: Path) -> None:
+    greetings = [
+        told(1, chat, thread_id=chat, thread=chat, text="С Новым годом!") for chat in ("user1+user2", "user1+user3")
+    ]
+    assert kept(greetings, tmp_path / "corpus")[1] == 0
+
+
+def exported(path: Path, chat: int, kind: str, messages: list[tuple[int, str, int, str]]) -> Path:
+    """Write an export of messages: number, name, user, text; a second apart as they are numbered in the text."""
+    told_at = {text: 1_700_000_000 + int(text.split()[-1]) for *_, text in messages}
+    path.mkdir()
+    written = [
+        {"id": number, "type": "message", "date_unixtime": str(told_at[text]), "from": name, "from_id": f"user{user}"}
+        | {"text": text}
+        for number, name, user, text in messages
+    ]
+    (path / "result.json").write_text(
+        json.dumps({"name": "чат", "type": kind, "id": chat, "messages": written}, ensure_ascii=False), "utf-8"
+    )
+    return path
 
 
 def test_a_chat_that_both_exported_is_one_thread_in_order_of_time(tmp_path: Path) -> None:
-    hers = [told(position, "a", speaker="Аня" if position % 2 else "Боря") for position in (1, 2, 5)]
-    seen_from_him = {"source": "b", "thread": "Аня", "thread_id": "user101"}
-    whole = [told(position, "b", speaker="Аня" if position % 2 else "Боря") for position in (1, 2, 3, 4, 5)]
-    his = [msgspec.structs.replace(one, position=7000 + one.position, **seen_from_him) for one in whole]
-    utterances, duplicates = kept([*hers, *his], tmp_path / "corpus")
-    assert duplicates == 3
-    assert [one.text for one in utterances] == [f"сказано {position}" for position in (1, 2, 3, 4, 5)]
-    assert {(one.thread, one.thread_id) for one in utterances} == {("чат", "user202")}
-    assert {speaker.threads for speaker in open_corpus(tmp_path / "corpus").manifest.speakers} == {1}
+    both = {1: ("Аня", 101), 0: ("Боря", 202)}
+    talk = [(number, both[number % 2][0], both[number % 2][1], f"слово {number}") for number in (1, 2, 3, 4, 5)]
+    hers = exported(tmp_path / "hers", 202, "personal_chat", [talk[0], talk[1], talk[4]])
+    again = [(7000 + number, name, user, text) for number, name, user, text in talk]
+    his = exported(tmp_path / "his", 101, "personal_chat", again)
+    for paths in ([hers, his], [his, hers]):
+        utterances, duplicates = kept(read(paths), tmp_path / "corpus")
+        assert duplicates == 3
+        assert [one.text for one in utterances] == [f"слово {number}" for number in (1, 2, 3, 4, 5)]
+        assert {one.thread_id for one in utterances} == {"user101+user202"}
 
 
-def test_chats_of_different_accounts_with_one_person_stay_apart(tmp_path: Path) -> None:
-    mine = [told(position, "a") for position in (1, 2)]
-    yours = [told(position, "b", sent_at=5000 + position * 7, speaker="Вера") for position in (1, 2)]
-    assert kept([*mine, *yours], tmp_path / "corpus")[1] == 0
+def test_talks_of_two_accounts_with_one_person_and_notes_to_oneself_stay_apart(tmp_path: Path) -> None:
+    ann = exported(tmp_path / "ann", 2, "personal_chat", [(1, "Ann", 1, "a 1"), (2, "Bob", 2, "b 3")])
+    carl = exported(tmp_path / "carl", 2, "personal_chat", [(1, "Bob", 2, "c 2"), (2, "Carl", 3, "d 4")])
+    notes = exported(tmp_path / "notes", 1, "saved_messages", [(3, "Ann", 1, "n 5")])
+    bob = exported(tmp_path / "bob", 1, "personal_chat", [(9, "Bob", 2, "b 3"), (8, "Ann", 1, "a 1")])
+    utterances, duplicates = kept(read([ann, carl, notes, bob]), tmp_path / "corpus")
+    assert duplicates == 2
+    assert [(one.thread_id, one.text) for one in utterances] == [
+        ("user1+user2", "a 1"),
+        ("user1+user2", "b 3"),
+        ("user2+user3", "c 2"),
+        ("user2+user3", "d 4"),
+        ("saved1", "n 5"),
+    ]
 
 
 def test_what_repeats_in_one_file_is_no_duplicate(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The files behind a path: every one is read, or named with a reason."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -147,20 +148,31 @@ def test_more_of_what_is_not_read_says_what_it_is(name: str, content: str, kind:
     assert caught.value.hint
 
 
-def test_a_folder_of_any_depth_is_walked(tmp_path: Path) -> None:
+@pytest.fixture
+def deep_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder deeper than a path may be long, which only steps lead into and out of."""
+    here, depth = Path.cwd(), 1200
     place = tmp_path / "deep"
     place.mkdir()
     (place / "a.txt").write_text(PROSE, "utf-8")
-    here = Path.cwd()
-    try:
-        os.chdir(place)
-        for _ in range(1200):
-            Path("d").mkdir()
-            os.chdir("d")
-    finally:
-        os.chdir(here)
-    assert opened(place) == ["deep/a.txt"]
-    assert set(skipped(place).values()) <= {"folder that cannot be opened"}
+    os.chdir(place)
+    for _ in range(depth):
+        Path("d" * 9).mkdir()
+        os.chdir("d" * 9)
+    os.chdir(here)
+    yield place
+    os.chdir(place)
+    for _ in range(depth):
+        os.chdir("d" * 9)
+    for _ in range(depth):
+        os.chdir("..")
+        Path("d" * 9).rmdir()
+    os.chdir(here)
+
+
+def test_a_folder_of_any_depth_is_walked(deep_folder: Path) -> None:
+    assert opened(deep_folder) == ["deep/a.txt"]
+    assert set(skipped(deep_folder).values()) == {"cannot be opened"}
 
 
 @pytest.mark.parametrize(

@@ -15,24 +15,25 @@ class Name(NamedTuple):
     """What people see, and the id behind it."""
 
     shown: str
-    id: str | None
+    id: str
 
 
-def arrange(path: Path, threads: Collection[str], joined: Mapping[str, Name], speakers: Mapping[str, Name]) -> str:
+def arrange(path: Path, threads: Collection[str], speakers: Mapping[str, Name]) -> str:
     """Rewrite a file of utterances and return its fingerprint.
 
     threads: keys of those that came in parts, which are put in order of time and moved to the end.
-    joined: by key, the threads that are another one. speakers: by id, the people who are another one.
+    speakers: by id, the people who are another one.
     """
     encoder = msgspec.json.Encoder()
     digest = hashlib.sha256()
     parts: list[tuple[str, int, int, bytes]] = []
     with replacing(path) as unfinished, unfinished.open("wb") as out:
         for utterance in read_records(path, Utterance):
-            named = _renamed(utterance, joined, speakers)
-            line = encoder.encode(named) + b"\n"
-            if named.thread_key in threads:
-                parts.append((named.thread_key, named.sent_at or 0, named.position, line))
+            if speaker := speakers.get(utterance.speaker_id):
+                utterance = msgspec.structs.replace(utterance, speaker=speaker.shown, speaker_id=speaker.id)
+            line = encoder.encode(utterance) + b"\n"
+            if utterance.thread_key in threads:
+                parts.append((utterance.thread_key, utterance.sent_at or 0, utterance.position, line))
                 continue
             digest.update(line)
             out.write(line)
@@ -40,11 +41,3 @@ def arrange(path: Path, threads: Collection[str], joined: Mapping[str, Name], sp
             digest.update(line)
             out.write(line)
     return digest.hexdigest()
-
-
-def _renamed(utterance: Utterance, joined: Mapping[str, Name], speakers: Mapping[str, Name]) -> Utterance:
-    if thread := joined.get(utterance.thread_key):
-        utterance = msgspec.structs.replace(utterance, thread=thread.shown, thread_id=thread.id)
-    if speaker := speakers.get(utterance.speaker_id):
-        utterance = msgspec.structs.replace(utterance, speaker=speaker.shown, speaker_id=speaker.id)
-    return utterance

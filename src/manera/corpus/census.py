@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from manera.corpus.arranging import Name
 from manera.corpus.duplicates import Duplicates
 from manera.corpus.manifest import Characters, Files, Ledger, LeftOut, SkippedFile, Speaker
 from manera.records import Cut, Dropped, Mended, Opened, Owner, Skipped, SourceRecord, Utterance
@@ -13,7 +12,6 @@ DUPLICATE = "already imported from another file"
 # More of a book than this is not dropped without saying where.
 _LARGE_SHARE = 0.1
 _TOLD_SHARE = 0.05
-_TALK_OF_TWO = 2
 
 
 @dataclass(slots=True)
@@ -35,15 +33,6 @@ class _Stretch:
     last: int
 
 
-@dataclass(slots=True)
-class _Thread:
-    """What people see of a thread, and the files that tell parts of it."""
-
-    name: str
-    id: str | None
-    sources: set[str] = field(default_factory=set)
-
-
 class Census:
     """Memory grows with speakers and threads; of utterances, only what tells duplicates is kept."""
 
@@ -60,7 +49,7 @@ class Census:
         self._mended: Counter[str] = Counter()
         self._stretches: dict[str, dict[str, _Stretch]] = {}
         self._duplicates = Duplicates()
-        self._threads: dict[str, _Thread] = {}
+        self._told_by: dict[str, set[str]] = {}
         self._place: tuple[str, str] | None = None
 
     def count(self, record: SourceRecord) -> Utterance | None:
@@ -167,24 +156,9 @@ class Census:
             return None
         return likely[0][0]
 
-    def join_threads(self) -> dict[str, Name]:
-        """Find talks of two that both exported, and count them as one: by key, what they are now."""
-        joined = {}
-        for key, first in self._duplicates.same_threads().items():
-            both = {key, first}
-            tallies = [tally for tally in self._tallies.values() if not tally.threads.isdisjoint(both)]
-            if len(tallies) > _TALK_OF_TWO or first not in self._threads:
-                continue
-            joined[key] = Name(self._threads[first].name, self._threads[first].id)
-            if key in self._threads:
-                self._threads[first].sources |= self._threads.pop(key).sources
-            for tally in tallies:
-                tally.threads = tally.threads - {key} | {first}
-        return joined
-
     def threads_in_parts(self) -> set[str]:
         """Return the keys of the threads that several files tell."""
-        return {key for key, thread in self._threads.items() if len(thread.sources) > 1}
+        return {key for key, sources in self._told_by.items() if len(sources) > 1}
 
     def _keep(self, utterance: Utterance) -> bool:
         words = utterance.text.split()
@@ -206,8 +180,7 @@ class Census:
         tally.threads.add(thread)
         if (thread, utterance.source) != self._place:
             self._place = (thread, utterance.source)
-            told = self._threads.setdefault(thread, _Thread(utterance.thread, utterance.thread_id))
-            told.sources.add(utterance.source)
+            self._told_by.setdefault(thread, set()).add(utterance.source)
         self._kinds[utterance.kind] += 1
         self._kept_characters[utterance.source] += characters
         return True

@@ -114,13 +114,12 @@ def _batches(records: Iterable[SourceRecord], census: Census) -> Iterator[list[U
 
 def _arranged(path: Path, census: Census, aliases: Sequence[Alias]) -> str | None:
     """Join what belongs together, as all files show it; return the new fingerprint, None where nothing changed."""
-    joined = census.join_threads()
     threads = census.threads_in_parts()
     speakers: dict[str, Name] = {}
     for merged in resolve(aliases, census.speakers()):
         census.merge_speakers(*merged)
         speakers |= dict.fromkeys((merged.speaker_id, *merged.others), Name(merged.name, merged.speaker_id))
-    return arrange(path, threads, joined, speakers) if joined or threads or speakers else None
+    return arrange(path, threads, speakers) if threads or speakers else None
 
 
 def _refuse_nothing(ledger: Ledger, skipped: Sequence[SkippedFile]) -> None:

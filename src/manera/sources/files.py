@@ -30,7 +30,7 @@ LINK_TO_FOLDER = "link to a folder"
 LINK_TO_NOTHING = "link to nothing"
 LINK_TO_FILE = "link to a file that is read anyway"
 SPECIAL = "neither a file nor a folder"
-CLOSED = "folder that cannot be opened"
+CLOSED = "cannot be opened"
 
 
 @dataclass(frozen=True)
@@ -130,23 +130,25 @@ def _inside(folder: Path) -> Iterator[tuple[Path, str | None]]:
     waiting: list[tuple[Path, str | None]] = [(folder, None)]
     while waiting:
         place, reason = waiting.pop()
-        if place != folder and (place.is_symlink() or not place.is_dir()):
-            yield place, reason or _unreadable(place)
-            continue
         try:
-            names = sorted(entry.name for entry in place.iterdir())
+            is_folder = place == folder or (place.is_dir() and not place.is_symlink())
+            names = sorted(entry.name for entry in place.iterdir()) if is_folder else []
+            closed = None if is_folder else _unreadable(place)
         except OSError:
             if place == folder:
                 raise
-            yield place, CLOSED
+            yield place, reason or CLOSED
+            continue
+        if not is_folder:
+            yield place, reason or closed
             continue
         if set(_CORPUS) <= set(names):
             reason = OWN_CORPUS
         is_export = TELEGRAM_RESULT in names
         for name in reversed(names):
             if not is_unfinished(name):
-                attached = is_export and name in _ATTACHMENTS and (place / name).is_dir()
-                own = HIDDEN if name.startswith(".") else ATTACHMENT if attached else None
+                attached = ATTACHMENT if is_export and name in _ATTACHMENTS else None
+                own = HIDDEN if name.startswith(".") else attached
                 waiting.append((place / name, reason or own))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import chain, islice
 from typing import Any, TypeGuard
 
 from manera.records import Cut, Dropped, Mended, Owner, SourceRecord, Utterance, UtteranceKind, count_characters
@@ -31,13 +32,17 @@ _CHANNELS = frozenset({"private_channel", "public_channel"})
 _TALKS_OF_TWO = frozenset({"personal_chat", "bot_chat"})
 # People, groups and channels are numbered apart; a group that grew large has a channel's number.
 _NUMBERED_AS = {
-    **dict.fromkeys(("saved_messages", "replies", "personal_chat", "bot_chat"), "user"),
+    **dict.fromkeys(("personal_chat", "bot_chat"), "user"),
+    "saved_messages": "saved",
+    "replies": "replies",
     "private_group": "chat",
     **dict.fromkeys(("private_supergroup", "public_group", "public_supergroup"), "channel"),
     **dict.fromkeys(_CHANNELS, "channel"),
 }
 DELETED = "Deleted account"
 _MAX_NUMBER = 1 << 62
+# So many messages of a talk are held to learn who else speaks in it.
+_MESSAGES_HELD = 1000
 
 # Entities of a text that are not the sender's own prose.
 _FOREIGN_ENTITIES = {"blockquote": "quotation", "pre": "code"}
@@ -84,6 +89,7 @@ class _Chat:
     header: dict[str, Any]
     speakers: dict[str, str] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
+    partner: str | None = None
     _topics: dict[int, str] = field(default_factory=dict)
     _topic_of: dict[int, int] = field(default_factory=dict)
 
@@ -112,8 +118,14 @@ class _Chat:
 
     @cached_property
     def thread_id(self) -> str | None:
+        """A talk of two has the number of the other in each one's export: only both numbers name it."""
         number = self.header.get("id")
-        return None if number is None else f"{_NUMBERED_AS.get(self.type, 'peer')}{number}"
+        if number is None:
+            return None
+        own = f"{_NUMBERED_AS.get(self.type, 'peer')}{number}"
+        if self.type not in _TALKS_OF_TWO or self.partner is None:
+            return own
+        return "+".join(sorted((own, self.partner)))
 
     def place(self, message: dict[str, Any]) -> tuple[str, str | None]:
         """Return the thread of a message and its id, which stays when the chat is renamed.
@@ -166,12 +178,14 @@ def read(file: SourceFile) -> Iterator[SourceRecord]:
     """
     with open_document(file.path) as document:
         ordinal = 0
+        account: str | None = None
         for header in _headers(document):
             if "user_id" in header:
-                yield Owner(f"user{header['user_id']}", is_certain=True)
+                account = f"user{header['user_id']}"
+                yield Owner(account, is_certain=True)
                 continue
             ordinal += 1
-            chat = _Chat(file.source, ordinal, header)
+            chat = _Chat(file.source, ordinal, header, partner=account)
             yield from _messages(chat, document)
             if owner := chat.owner():
                 yield Owner(owner, is_certain=False)
@@ -235,7 +249,7 @@ def _listed(document: JsonDocument) -> Iterator[dict[str, Any]]:
 def _messages(chat: _Chat, document: JsonDocument) -> Iterator[SourceRecord]:
     kind, source, speakers = chat.kind, chat.source, chat.speakers
     position = 0
-    for message in document.values():
+    for message in _with_partner(chat, document.values()):
         if not isinstance(message, dict):
             yield Dropped("broken message", source)
             continue
@@ -269,6 +283,20 @@ def _messages(chat: _Chat, document: JsonDocument) -> Iterator[SourceRecord]:
             _answered(message) if "reply_to_message_id" in message else None,
             thread_id=thread_id,
         )
+
+
+def _with_partner(chat: _Chat, messages: Iterator[Any]) -> Iterator[Any]:
+    """Find who talks with the one that a talk of two is named after, before its first message is handed on."""
+    held: list[Any] = []
+    if chat.type in _TALKS_OF_TWO and chat.partner is None:
+        named_after = f"user{chat.header.get('id')}"
+        for message in islice(messages, _MESSAGES_HELD):
+            held.append(message)
+            sender = _sender(message, chat)[0] if isinstance(message, dict) and "from_id" in message else named_after
+            if sender != named_after:
+                chat.partner = sender
+                break
+    return chain(held, messages)
 
 
 def _words(message: dict[str, Any]) -> tuple[str | None, str, list[tuple[str, str]]]:

@@ -44,7 +44,7 @@ def test_what_is_not_read_is_named_with_what_to_do(tmp_path: Path) -> None:
     assert "not read: in/messages.html, Telegram export in HTML: export again in Telegram Desktop" in shown
     assert "not read: in/broken.json, broken file: " in shown
     manifest = json.loads((tmp_path / "c/corpus.json").read_text("utf-8"))
-    assert [file["name"] for file in manifest["skipped"]] == ["in/messages.html", "in/broken.json"]
+    assert [file["source"] for file in manifest["skipped"]] == ["in/messages.html", "in/broken.json"]
 
 
 def test_more_than_a_tenth_of_a_book_is_not_dropped_without_saying_where(tmp_path: Path) -> None:

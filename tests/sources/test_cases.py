@@ -180,7 +180,7 @@ def test_14_the_markup_of_blogs(cases: Path, folder: Path) -> None:
     assert not any(word in posts["i"].text for word in ("indented code", "rm x", "quoted"))
     assert all(word in posts["i"].text for word in ("Text.", "still the item.", "End."))
     assert manifest.ledger.dropped == {"draft": 2}
-    assert {Path(file.name).name: file.reason for file in manifest.skipped} == {
+    assert {Path(file.source).name: file.reason for file in manifest.skipped} == {
         "j.rst": ".rst file",
         "k.org": ".org file",
         "l.html": "web page",
@@ -258,7 +258,7 @@ def files_under(folder: Path) -> Iterator[str]:
 
 
 def assert_every_file_is_named(folder: Path, manifest: Manifest) -> None:
-    named = [*(source.name for source in manifest.sources), *(file.name for file in manifest.skipped)]
+    named = [*(source.name for source in manifest.sources), *(file.source for file in manifest.skipped)]
     assert sorted(named) == sorted(f"{folder.name}/{file}" for file in files_under(folder))
     files = manifest.ledger.files
     assert sum(files.read.values()) == len(manifest.sources)

@@ -78,7 +78,7 @@ def _skipped(manifest: Manifest) -> Iterator[str]:
     """Name the files about which there is more to say."""
     told = [file for file in manifest.skipped if file.detail]
     for file in told[:NAMED_FILES]:
-        yield f"not read: {file.name}, {file.reason}: {file.detail}"
+        yield f"not read: {file.source}, {file.reason}: {file.detail}"
     if told[NAMED_FILES:]:
         yield f"… and {len(told) - NAMED_FILES:,} more: see skipped in corpus.json"
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from manera.corpus.duplicates import Duplicates
-from manera.corpus.manifest import Characters, Files, Ledger, LeftOut, SkippedFile, Speaker
+from manera.corpus.manifest import Characters, Files, Ledger, LeftOut, Speaker
 from manera.records import Cut, Dropped, Mended, Opened, Owner, Skipped, SourceRecord, Utterance
 
 DUPLICATE = "already imported from another file"
@@ -45,7 +45,7 @@ class Census:
         self._owners: Counter[str] = Counter()
         self._certain_owners: dict[str, None] = {}
         self._opened: dict[str, Opened] = {}
-        self._skipped: list[SkippedFile] = []
+        self._skipped: list[Skipped] = []
         self._mended: Counter[str] = Counter()
         self._stretches: dict[str, dict[str, _Stretch]] = {}
         self._duplicates = Duplicates()
@@ -65,8 +65,8 @@ class Census:
                 self._mended[what] += count
             case Opened():
                 self._opened[record.source] = record
-            case Skipped(reason, source, detail):
-                self._skipped.append(SkippedFile(source, reason, detail))
+            case Skipped():
+                self._skipped.append(record)
             case Owner(speaker_id, is_certain):
                 if is_certain:
                     self._certain_owners[speaker_id] = None
@@ -96,9 +96,9 @@ class Census:
         """Return the files that were read."""
         return tuple(self._opened.values())
 
-    def skipped(self) -> tuple[SkippedFile, ...]:
+    def skipped(self) -> tuple[Skipped, ...]:
         """Return the files that were not read."""
-        return tuple(sorted(self._skipped, key=lambda file: (file.reason, file.name)))
+        return tuple(sorted(self._skipped, key=lambda file: (file.reason, file.source)))
 
     def left_out(self) -> tuple[LeftOut, ...]:
         """Return what was dropped of the books of which more than a tenth was."""
@@ -163,7 +163,7 @@ class Census:
     def _keep(self, utterance: Utterance) -> bool:
         words = utterance.text.split()
         characters = len("".join(words))
-        thread = utterance.thread_id or utterance.thread
+        thread = utterance.thread_key
         if self._duplicates.holds(utterance):
             self._dropped[DUPLICATE] += 1
             self._characters[DUPLICATE] += characters

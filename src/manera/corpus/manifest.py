@@ -2,6 +2,8 @@
 
 import msgspec
 
+from manera.records import Skipped
+
 VERSION = 1
 
 
@@ -11,14 +13,6 @@ class Source(msgspec.Struct, frozen=True):
     name: str
     sha256: str
     size: int
-
-
-class SkippedFile(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A file that was not read, and why."""
-
-    name: str
-    reason: str
-    detail: str | None = None
 
 
 class Characters(msgspec.Struct, frozen=True):
@@ -79,5 +73,5 @@ class Manifest(msgspec.Struct, frozen=True):
     owner: str | None
     kinds: dict[str, int]
     fingerprint: str
-    skipped: tuple[SkippedFile, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
     left_out: tuple[LeftOut, ...] = ()

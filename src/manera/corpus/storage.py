@@ -11,10 +11,10 @@ import msgspec
 from manera.corpus.aliases import Alias, resolve
 from manera.corpus.arranging import Name, arrange
 from manera.corpus.census import Census
-from manera.corpus.manifest import VERSION, Ledger, Manifest, SkippedFile, Source
+from manera.corpus.manifest import VERSION, Ledger, Manifest, Source
 from manera.errors import CorpusError
 from manera.files import fingerprint, read_records, remove_abandoned, replacing, replacing_folder
-from manera.records import SourceRecord, Utterance
+from manera.records import Skipped, SourceRecord, Utterance
 
 MANIFEST = "corpus.json"
 UTTERANCES = "utterances.jsonl"
@@ -122,7 +122,7 @@ def _arranged(path: Path, census: Census, aliases: Sequence[Alias]) -> str | Non
     return arrange(path, threads, speakers) if threads or speakers else None
 
 
-def _refuse_nothing(ledger: Ledger, skipped: Sequence[SkippedFile]) -> None:
+def _refuse_nothing(ledger: Ledger, skipped: Sequence[Skipped]) -> None:
     if ledger.kept:
         return
     reasons = [f"{count:,} {reason}" for reason, count in (ledger.dropped | ledger.files.skipped).items()]

@@ -15,11 +15,20 @@ _HEADLINE = re.compile(r"\A#[ \t]+([^\n]*)(?:\n|\Z)")
 _BLANK_LINES = re.compile(r"\n(?:[ \t]*\n){2,}")
 _MAY_HOLD_CODE = re.compile(r"^[ \t>]*(?:[-*+][ \t]+|\d+[.)][ \t]+)*(?:```|~~~)|^(?: {4}|\t)", re.MULTILINE)
 # Liquid (Jekyll), Nunjucks (Hexo) and Hugo's shortcodes.
-_CODE_TAG = re.compile(
-    r"^[ \t]*(?:\{%-?[ \t]*(?P<tag>highlight|codeblock|code|comment)\b[^\n]*?%\}"
-    r"|\{\{<[ \t]*(?P<shortcode>highlight)\b[^\n]*?>\}\})",
-    re.MULTILINE,
-)
+_CODE_TAGS = [
+    *(
+        (
+            re.compile(rf"^[ \t]*\{{%-?[ \t]*{tag}\b[^\n]*?%\}}", re.MULTILINE),
+            re.compile(rf"\{{%-?[ \t]*end{tag}[ \t]*-?%\}}"),
+        )
+        for tag in ("highlight", "codeblock", "code", "comment")
+    ),
+    (
+        re.compile(r"^[ \t]*\{\{<[ \t]*highlight\b[^\n]*?>\}\}", re.MULTILINE),
+        re.compile(r"\{\{<[ \t]*/[ \t]*highlight[ \t]*>\}\}"),
+    ),
+]
+_COMMENT = (re.compile("<!--"), re.compile("-->"))
 _TAG_LINE = re.compile(
     r"^[ \t]*(?:(?:\{%(?:(?!%\}).)*%\}|\{\{<(?:(?!>\}\}).)*>\}\}|\{\{%(?:(?!%\}\}).)*%\}\})[ \t]*)+$", re.MULTILINE
 )
@@ -80,46 +89,30 @@ def prose_of(markdown: str) -> tuple[str, list[tuple[str, str]]]:
         cuts.extend((reason, found[0]) for found in pattern.finditer(markdown))
         markdown = pattern.sub("", markdown)
 
-    markdown, code = _without_code_tags(markdown)
-    cuts += [("code", block) for block in code]
+    def cut_between(opening: re.Pattern[str], closing: re.Pattern[str], reason: str) -> None:
+        nonlocal markdown
+        markdown, found = _without_between(markdown, opening, closing)
+        cuts.extend((reason, part) for part in found)
+
+    for opening, closing in _CODE_TAGS:
+        cut_between(opening, closing, "code")
     markdown, code = _without_code(markdown)
     cuts += [("code", block) for block in code]
     cut(_TAG_LINE, "template tag")
-    markdown, comments = _without_comments(markdown)
-    cuts += [("comment", comment) for comment in comments]
+    cut_between(*_COMMENT, "comment")
     cut(_IMPORT, "import line")
     return _BLANK_LINES.sub("\n\n", markdown).strip("\n"), cuts
 
 
-def _without_code_tags(markdown: str) -> tuple[str, list[str]]:
-    """Take out what stands between a template's code tag and its end; without an end it is text."""
-    kept, code = [], []
+def _without_between(markdown: str, opening: re.Pattern[str], closing: re.Pattern[str]) -> tuple[str, list[str]]:
+    """Take out what stands from an opening mark to its closing one; without the latter it is text."""
+    kept, found = [], []
     at = 0
-    endless: set[str] = set()
-    for start in _CODE_TAG.finditer(markdown):
-        tag = start["tag"] or start["shortcode"]
-        ending = rf"\{{%-?[ \t]*end{tag}[ \t]*-?%\}}" if start["tag"] else rf"\{{\{{<[ \t]*/[ \t]*{tag}[ \t]*>\}}\}}"
-        if start.start() < at or ending in endless:
-            continue
-        end = re.compile(ending).search(markdown, start.end())
-        if end is None:
-            endless.add(ending)
-            continue
+    while (start := opening.search(markdown, at)) and (end := closing.search(markdown, start.end())):
         kept.append(markdown[at : start.start()])
         at = end.end()
-        code.append(markdown[start.start() : at])
-    return "".join([*kept, markdown[at:]]), code
-
-
-def _without_comments(markdown: str) -> tuple[str, list[str]]:
-    """Take out HTML comments; one without an end is text."""
-    kept, comments = [], []
-    at = 0
-    while (start := markdown.find("<!--", at)) >= 0 and (end := markdown.find("-->", start)) >= 0:
-        kept.append(markdown[at:start])
-        at = end + len("-->")
-        comments.append(markdown[start:at])
-    return "".join([*kept, markdown[at:]]), comments
+        found.append(markdown[start.start() : at])
+    return "".join([*kept, markdown[at:]]), found
 
 
 def _without_code(markdown: str) -> tuple[str, list[str]]:

@@ -10,7 +10,7 @@ from manera.errors import SourceError
 from manera.records import Mended, Opened, Skipped, SourceRecord
 from manera.sources import foreign, posts, prose, script, telegram
 from manera.sources.decoding import Decoded, decode, encoding_of
-from manera.sources.files import SourceFile, find, stem_of, suffix_of
+from manera.sources.files import CLOSED, SourceFile, find, stem_of, suffix_of
 from manera.sources.foreign import Foreign
 from manera.sources.json_document import BROKEN_BYTES, open_document
 
@@ -72,7 +72,7 @@ def read(paths: Iterable[Path]) -> Iterator[SourceRecord]:
             closed = SourceError(f"{file.path} cannot be opened: {error.strerror}", f"chmod u+r '{file.path}'")
             if file.root is None:
                 raise closed from error
-            yield Skipped("file that cannot be opened", file.source, closed.hint)
+            yield Skipped(CLOSED, file.source, closed.hint)
 
 
 def recognise(path: Path) -> Recognised:

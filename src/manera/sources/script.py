@@ -22,14 +22,15 @@ _CREDIT = re.compile(
     r"|автор(?: сценария)?|режисс[её]р|сценарий|перевод|авторы)$",
     re.IGNORECASE,
 )
-_PLACE = re.compile(r"^(?:scene|setting|time|cut to|time lapse|broadcast date|сцена|место действия)$", re.IGNORECASE)
+_PLACE = re.compile(r"^(?:scene|setting|cut to|time lapse|broadcast date|сцена|место действия)$", re.IGNORECASE)
 _BREAK = re.compile(
     r"^[\[(]?(?:commercial break|(?:opening|closing|end) (?:credits|titles?)|end|the end|конец|fade (?:in|out)|tag"
     r"|to be continued|занавес|curtain)[\])]?[.!:]*$",
     re.IGNORECASE,
 )
 _ACTION = re.compile(
-    r"^_?(?:enter|exit|exeunt|re-?enter|flourish|alarum|curtain|входит|входят|уходит|уходят|выходит|выходят|занавес|пауза|молчание|тишина|pause|silence)\b",
+    r"^_?(?:enter|exit|exeunt|re-?enter|flourish|alarum|curtain|pause|silence"
+    r"|входит|входят|уходит|уходят|выходит|выходят|занавес|пауза|молчание|тишина)\b",
     re.IGNORECASE,
 )
 _SPACES = re.compile(r"[ \t]{2,}")

@@ -12,7 +12,7 @@ from manera.sources.wrapping import Wrapping, wrapping_of
 Kind = Literal["colon", "dot", "own line"]
 
 _NAME = r"_?(?P<name>[^\W_][\w .,'’\"“”«»\-–#&/]{0,59}?)_?"
-_MANNER = r"(?:[ \t]{0,20}_?[(\[](?P<manner>[^()\[\]\n]{1,120})[)\]]_?)?"
+_MANNER = r"(?:[ \t]{0,20}_?[(\[][^()\[\]\n]{1,120}[)\]]_?)?"
 _TITLE = r"_?(?P<name>(?:(?i:Mrs?|Ms|Dr|St|Mme|г)\.[ ])?[^\W\d_][\w '’\-–&]{0,39}?(?:[ ]?\d)?)_?"
 _PATTERNS: dict[Kind, re.Pattern[str]] = {
     # ``1-Й ГОСТЬ: ...``, ``Г-ЖА ПРОСТАКОВА: ...``, ``ДОРН (напевает): ...``, ``Guest #1: ...``

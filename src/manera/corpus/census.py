@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from manera.corpus.duplicates import Duplicates
 from manera.corpus.manifest import Characters, Files, Ledger, LeftOut, Speaker
-from manera.records import Cut, Dropped, Mended, Opened, Owner, Skipped, SourceRecord, Utterance
+from manera.records import Cut, Dropped, Mended, Opened, Owner, Skipped, SourceRecord, Utterance, count_characters
+from manera.text.words import count_words
 
 DUPLICATE = "already imported from another file"
 # More of a book than this is not dropped without saying where.
@@ -161,8 +162,7 @@ class Census:
         return {key for key, sources in self._told_by.items() if len(sources) > 1}
 
     def _keep(self, utterance: Utterance) -> bool:
-        words = utterance.text.split()
-        characters = len("".join(words))
+        characters = count_characters(utterance.text)
         thread = utterance.thread_key
         if self._duplicates.holds(utterance):
             self._dropped[DUPLICATE] += 1
@@ -176,7 +176,7 @@ class Census:
             tally.name = utterance.speaker
         tally.utterances += 1
         tally.characters += len(utterance.text)
-        tally.words += len(words)
+        tally.words += count_words(utterance.text)
         tally.threads.add(thread)
         if (thread, utterance.source) != self._place:
             self._place = (thread, utterance.source)

@@ -17,6 +17,7 @@ from manera.evaluation.likeness import Writing
 from manera.files import read_records
 from manera.model.voice import Voice, read_voice, voice_folder, voice_names
 from manera.records import Example
+from manera.text import languages
 
 BUNDLED = Path(__file__).parent / "texts" / "distractors.jsonl"
 SAME_CONVERSATIONS = "the other side of the same conversations"
@@ -67,11 +68,8 @@ def gather(voice: Voice, training: Sequence[Example]) -> dict[str, Writing]:
 
 
 def language_of(writing: Writing) -> str:
-    """Tell Russian from English by the letters that are more."""
-    letters = "".join(text for talk in writing for text in talk).lower()
-    cyrillic = sum("а" <= letter <= "ё" for letter in letters)
-    latin = sum("a" <= letter <= "z" for letter in letters)
-    return "ru" if cyrillic >= latin else "en"
+    """Tell the language of conversations."""
+    return languages.language_of(text for talk in writing for text in talk)
 
 
 def _same_conversations(voice: Voice, training: Sequence[Example]) -> Iterator[Author]:

@@ -1,7 +1,6 @@
 """What a reply may not be: a copy of the training text, in a foreign script, a filler, the other side's words."""
 
 import re
-import unicodedata
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
@@ -16,6 +15,7 @@ from manera.dataset.encoding import Encoder
 from manera.dataset.template import ChatTemplate, render
 from manera.model.tokenizer import SPACE
 from manera.records import Message
+from manera.text.languages import script
 
 RUN_WORDS = 12
 """A reply may not have this many words in a row in common with the training text."""
@@ -24,7 +24,6 @@ WORD = re.compile(r"[^\W_]+")
 _HASH_BASE = 0x9E3779B97F4A7C15
 _HASHES = 1 << 64
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
-_EMOJI_FROM = 0x2190
 _FIRST_BYTES = 0xC0
 """From here on, bytes begin a character of several."""
 
@@ -129,15 +128,6 @@ def _contains(ordered: NDArray[np.uint64], value: int) -> bool:
     wanted = np.uint64(value)
     place = int(ordered.searchsorted(wanted))
     return place < len(ordered) and bool(ordered[place] == wanted)
-
-
-@lru_cache(maxsize=1 << 16)
-def script(character: str) -> str | None:
-    """Name a letter's script, or that it is an emoji; None for what all scripts share."""
-    category = unicodedata.category(character)
-    if category[0] == "L":
-        return unicodedata.name(character, "UNKNOWN").partition(" ")[0]
-    return "EMOJI" if category == "So" and ord(character) >= _EMOJI_FROM else None
 
 
 def _first_bytes(characters: Iterable[str]) -> frozenset[int]:

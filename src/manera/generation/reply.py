@@ -15,12 +15,13 @@ from manera.dataset.template import ChatTemplate, render
 from manera.errors import GenerationError, ModelError
 from manera.files import read_records
 from manera.generation.engine import Engine, Finished, PromptTooLongError, Request, Token, stream
-from manera.generation.guard import Guard, script
+from manera.generation.guard import Guard
 from manera.generation.openings import Openings
 from manera.generation.origins import TrainingIndex, persona_messages
 from manera.model.base_model import BaseModel
 from manera.model.voice import Sampling, Voice, voice_folder
 from manera.records import Example, ExampleKind, Message
+from manera.text.languages import script
 
 BETWEEN_NOTES, AFTER_NOTES = "\n", "\n\n"
 """How system messages open a dialogue as plain text."""

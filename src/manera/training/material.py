@@ -19,6 +19,7 @@ from manera.dataset.packing import pack
 from manera.errors import TrainingError
 from manera.model import base_model
 from manera.records import Conversation, Example, ExampleKind
+from manera.text.languages import Language, language_of
 
 MOST_HELD_OUT_CHARACTERS = 40_000
 """More would hardly sharpen the figure, and is better learned from; it is scored many times in a run."""
@@ -37,7 +38,7 @@ class Material:
     encoder: Encoder
     dataset: Dataset
     max_length: int
-    language: str
+    language: Language
     instruction: str | None
     dropped: dict[str, int]
     canaries: tuple[Canary, ...] = ()
@@ -92,16 +93,6 @@ def seen(material: Material, times: float) -> Material:
     return replace(material, canaries=tuple(canaries))
 
 
-def _language(talks: Sequence[Conversation], speaker: Speaker) -> str:
-    """Tell Russian from English by the letters that the speaker uses more."""
-    written = (
-        character
-        for talk in talks
-        for turn in talk.turns
-        if turn.speaker_id == speaker.speaker_id
-        for text in turn.texts
-        for character in text
-        if character.isalpha()
-    )
-    balance = sum(1 if "а" <= character.lower() <= "ё" else -1 for character in written)
-    return "ru" if balance > 0 else "en"
+def _language(talks: Sequence[Conversation], speaker: Speaker) -> Language:
+    own = (turn for talk in talks for turn in talk.turns if turn.speaker_id == speaker.speaker_id)
+    return language_of(text for turn in own for text in turn.texts)

@@ -12,15 +12,20 @@ from collections.abc import Iterator
 
 from torch import nn
 
+from manera.bases import base_model
 from manera.dataset.encoding import Encoder
 from manera.dataset.packing import pack
 from manera.files import read_records
 from manera.generation.openings import MOST_TOKENS, Openings
-from manera.generation.reply import training_examples, voice_writer
-from manera.model import adapter, base_model, lora, packed
+from manera.generation.reply import voice_writer
+from manera.model import packed
 from manera.model.likelihood import Nll
-from manera.model.voice import Voice, read_voice, voice_folder
 from manera.records import Example, Message
+from manera.training import lora
+from manera.voice import adapter
+from manera.voice.dataset import training_examples
+from manera.voice.folder import voice_folder
+from manera.voice.manifest import Voice, read_voice
 
 HELD_OUT = ("validation", "test")
 
@@ -63,7 +68,7 @@ def adapted(voice: Voice) -> nn.Module:
     """Load a voice as it was trained."""
     model: nn.Module = base_model.load(base_model.prepare(voice.base.languages))
     packed.use_matrix_attention(model)
-    lora.add_adapter(model, voice.rank, voice.alpha, "float32", seed=0)
+    lora.add_adapter(model, voice.recipe.rank, voice.recipe.alpha, "float32", seed=0)
     lora.load_adapter_state(model, adapter.read_peft(voice_folder(voice.name)))
     return model
 

@@ -26,17 +26,18 @@ import torch
 from fastapi import FastAPI
 
 import machine
+from manera.bases import base_model, builtin, gguf_file
 from manera.dataset.encoding import Encoder
 from manera.dataset.template import PROSE, ChatTemplate
 from manera.generation.engine import Request, Token
 from manera.generation.llama_cpp import LlamaCpp, open_engine
 from manera.generation.reply import Writer
-from manera.model import adapter, base_model, builtin, gguf_file, merging
-from manera.model.voice import Sampling
 from manera.serving.app import create_app
 from manera.serving.catalogue import Catalogue
 from manera.serving.listening import listen, server
 from manera.serving.service import Bounds
+from manera.voice import adapter, merging
+from manera.voice.manifest import Sampling
 
 TOKENS = 256
 RUNS = 5

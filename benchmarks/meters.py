@@ -312,7 +312,7 @@ def _likeness(name: str, seed: int) -> dict[str, dict[str, Any]]:
     from manera.evaluation.subject import FULL, open_subject
     from manera.evaluation.writing import Written
     from manera.files import replacing
-    from manera.model.voice import voice_folder
+    from manera.voice.folder import voice_folder
 
     subject = open_subject(name, seed=seed)
     subject.budget = FULL._replace(texts=ORDER_TEXTS, unguarded=False, rung_texts=0)
@@ -353,10 +353,10 @@ def seeds(name: str, fast: bool) -> dict[str, Any]:
 
 def canaries(export: Path, planted: int, epochs: float) -> dict[str, Any]:
     """Train as ``manera train --canaries`` does, so that the kept point has seen each ten times, and rank them."""
+    from manera.bases import base_model
     from manera.corpus.storage import open_corpus, write
     from manera.evaluation.canaries import measure_canaries
     from manera.evaluation.subject import open_subject
-    from manera.model import base_model
     from manera.sources.reading import read
     from manera.training.learn import Learned, learn
     from manera.training.settings import TrainingConfig
@@ -395,13 +395,15 @@ def gate(name: str, other: Path, minutes: float) -> dict[str, Any]:
     from manera.dataset.packing import pack
     from manera.evaluation.subject import FAST, Subject, open_subject
     from manera.evaluation.worth import measure_ladder
-    from manera.model import adapter, lora
-    from manera.model.voice import voice_folder
     from manera.sources.reading import read
+    from manera.training import lora
+    from manera.training.fitting import fit
     from manera.training.learn import learn
-    from manera.training.loop import plan, train
+    from manera.training.loop import plan
     from manera.training.settings import TrainingConfig
     from manera.training.setup import LEARNING_RATES, MICRO_BATCH_TOKENS
+    from manera.voice import adapter
+    from manera.voice.folder import voice_folder
 
     def idle(subject: Subject) -> None:
         for layer in lora.adapted_layers(subject.model).values():
@@ -411,7 +413,9 @@ def gate(name: str, other: Path, minutes: float) -> dict[str, Any]:
         learned = "gate-benchmark"
         with TemporaryDirectory() as folder:
             write(read([other]), Path(folder) / "corpus")
-            config = TrainingConfig(minutes=minutes, epochs=2, rank=subject.voice.rank, alpha=subject.voice.alpha)
+            config = TrainingConfig(
+                minutes=minutes, epochs=2, rank=subject.voice.recipe.rank, alpha=subject.voice.recipe.alpha
+            )
             for _ in learn(open_corpus(Path(folder) / "corpus"), None, learned, config, subject.base, replace=True):
                 pass
         lora.load_adapter_state(subject.model, adapter.read_peft(voice_folder(learned)))
@@ -422,7 +426,7 @@ def gate(name: str, other: Path, minutes: float) -> dict[str, Any]:
         rows = pack(encode(subject.material.training, kind, subject.encoder, length), length).take(range(PAGES))
         rate = LEARNING_RATES[kind]
         planned = plan(len(rows), length, 1024, MICRO_BATCH_TOKENS[False], 30, 1, learning_rate=rate, patience=1000)
-        for _ in train(subject.model, rows, rows.take([0]), planned, lambda step: None):
+        for _ in fit(subject.model, rows, rows.take([0]), planned, lambda step: None):
             pass
 
     def nothing(_: Subject) -> None:

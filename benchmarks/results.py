@@ -101,12 +101,12 @@ def train_peer(name: str, seconds: float) -> None:
     from transformers import PreTrainedTokenizerFast, TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
+    from manera.bases import base_model
     from manera.dataset.building import encode
     from manera.evaluation.held_out import read_part
     from manera.evaluation.subject import open_subject
-    from manera.model import base_model
-    from manera.model.voice import Cost
-    from manera.training.memory import peak_memory_bytes
+    from manera.machine.memory import peak_memory_bytes
+    from manera.voice.manifest import Cost
 
     class Clock(TrainerCallback):  # type: ignore[misc]
         """End the training when its time is up."""
@@ -151,8 +151,11 @@ def write_peer(name: str, trained: Path, base: Path, cost: object) -> None:
     import msgspec
     import torch
 
-    from manera.model import adapter, base_model, gguf_file, lora
-    from manera.model.voice import ADAPTER_GGUF, TRAINING, read_voice, voice_folder, write_voice
+    from manera.bases import base_model, gguf_file
+    from manera.training import lora
+    from manera.voice import adapter
+    from manera.voice.folder import ADAPTER_GGUF, TRAINING, voice_folder
+    from manera.voice.manifest import read_voice, write_voice
 
     state = adapter.read_peft(trained)
     model: Any = base_model.load(base)
@@ -172,7 +175,8 @@ def write_peer(name: str, trained: Path, base: Path, cost: object) -> None:
 
 def measure(name: str, source: Source, given: argparse.Namespace) -> dict[str, Any]:
     """Train what is not there yet, and evaluate it: one row."""
-    from manera.model.voice import MANIFEST, read_steps, voice_folder
+    from manera.voice.folder import MANIFEST, voice_folder
+    from manera.voice.manifest import read_steps
 
     voice = f"results-{name}"
     if not (voice_folder(voice) / MANIFEST).is_file():
@@ -198,7 +202,8 @@ def evaluate(name: str, budget: Mapping[str, Any], again: bool) -> dict[str, Any
     from manera.evaluation.page import write_page
     from manera.evaluation.report import read_report, write_report
     from manera.evaluation.subject import FULL, open_subject
-    from manera.model.voice import read_steps, voice_folder
+    from manera.voice.folder import voice_folder
+    from manera.voice.manifest import read_steps
 
     known = read_report(voice_folder(name))
     found: dict[str, Any] = msgspec.to_builtins(known)

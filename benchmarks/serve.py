@@ -33,9 +33,9 @@ from typing import Any, NamedTuple
 import psutil
 
 import machine
+from manera.bases import base_model
 from manera.dataset.encoding import Encoder
 from manera.dataset.template import PROSE, ChatTemplate
-from manera.model import base_model
 
 CLIENTS = (1, 4, 16, 64)
 SLOTS = 16

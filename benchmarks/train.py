@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -40,13 +41,16 @@ def manera_run(data: Path, steps: int) -> dict[str, Any]:
 
     config.use_large_pages()  # as manera's own commands do
 
+    from manera.bases import base_model
     from manera.dataset.building import chat_template
     from manera.dataset.encoding import Encoder
     from manera.dataset.packing import pack
-    from manera.model import base_model, lora, packed
-    from manera.model.precision import fastest
-    from manera.training.loop import plan, train
-    from manera.training.memory import peak_memory_bytes
+    from manera.machine.memory import peak_memory_bytes
+    from manera.machine.precision import fastest
+    from manera.model import packed
+    from manera.training import lora
+    from manera.training.fitting import fit
+    from manera.training.loop import plan
     from manera.training.setup import MICRO_BATCH_TOKENS
 
     base = base_model.prepare()
@@ -66,8 +70,8 @@ def manera_run(data: Path, steps: int) -> dict[str, Any]:
         validations_per_epoch=1,
         learning_rate=LEARNING_RATE,
     )
-    planned = planned.limited(steps)
-    done = list(train(model, rows, rows.take([0]), planned, lambda step: None))
+    planned = replace(planned, steps=steps, steps_per_validation=steps)
+    done = list(fit(model, rows, rows.take([0]), planned, lambda step: None))
     peak = peak_memory_bytes()
     with lora.measuring(model):
         nll = packed.measure(model, pack(scored, BLOCK), 1)
@@ -86,14 +90,15 @@ def trl_run(data: Path, steps: int, trimmed: bool) -> dict[str, Any]:
     import torch
     from datasets import Dataset
     from peft import LoraConfig
+    from torch.nn.functional import cross_entropy
     from transformers import PreTrainedTokenizerFast, TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
+    from manera.bases import base_model, builtin
     from manera.dataset.building import chat_template
-    from manera.dataset.encoding import Encoder
-    from manera.model import base_model, builtin
-    from manera.model.likelihood import Nll, token_nll
-    from manera.training.memory import peak_memory_bytes
+    from manera.dataset.encoding import IGNORE_INDEX, Encoder
+    from manera.machine.memory import peak_memory_bytes
+    from manera.model.likelihood import Nll
 
     class Clock(TrainerCallback):  # type: ignore[misc]
         """Note when each step begins and ends."""
@@ -146,8 +151,9 @@ def trl_run(data: Path, steps: int, trimmed: bool) -> dict[str, Any]:
         with torch.no_grad():
             for window in scored:
                 ids, labels = torch.tensor([window.input_ids]), torch.tensor([window.labels])
-                nats, tokens = token_nll(model(ids).logits, labels)
-                nll += Nll(float(nats), int(tokens))
+                logits, targets = model(ids).logits[0, :-1].float(), labels[0, 1:]
+                nats = cross_entropy(logits, targets, ignore_index=IGNORE_INDEX, reduction="sum")
+                nll += Nll(float(nats), int((targets != IGNORE_INDEX).sum()))
         text = "".join(encoder.decode(window.input_ids) for window in scored)
     return {
         "tokens_per_second": statistics.median(BLOCK * BLOCKS_PER_STEP / s for s in clock.seconds[1:]),
@@ -159,15 +165,19 @@ def trl_run(data: Path, steps: int, trimmed: bool) -> dict[str, Any]:
 
 def pushkin_run(data: Path, epochs: float, learning_rate: float | None) -> dict[str, Any]:
     """Import and train as ``manera train`` does, then read the two works that nobody has seen."""
+    from manera.bases import base_model
     from manera.corpus.storage import open_corpus, write
     from manera.dataset.packing import pack
-    from manera.model import adapter, base_model, lora, packed
-    from manera.model.voice import read_voice, voice_folder
+    from manera.model import packed
     from manera.records import TrainingStep
     from manera.sources.reading import read
+    from manera.training import lora
     from manera.training.learn import Learned, learn
     from manera.training.material import gather
     from manera.training.settings import TrainingConfig
+    from manera.voice import adapter
+    from manera.voice.folder import voice_folder
+    from manera.voice.manifest import read_voice
 
     paths = [path for path in sorted((data / "Pushkin").glob("*.txt")) if path.name not in HELD_OUT]
     base = base_model.prepare()
@@ -199,7 +209,7 @@ def pushkin_run(data: Path, epochs: float, learning_rate: float | None) -> dict[
     model = base_model.load(base)
     packed.use_matrix_attention(model)
     voice = read_voice("pushkin-benchmark")
-    lora.add_adapter(model, voice.rank, voice.alpha, "float32", seed=0)
+    lora.add_adapter(model, voice.recipe.rank, voice.recipe.alpha, "float32", seed=0)
     lora.load_adapter_state(model, adapter.read_peft(voice_folder("pushkin-benchmark")))
     rows = pack((w for text in works(data, True) for w in encoder.windows(text, BLOCK)), BLOCK)
     scored_bytes = sum(len(text.encode()) for text in works(data, True))

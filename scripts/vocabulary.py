@@ -16,14 +16,14 @@ from pathlib import Path
 import wordfreq
 from tokenizers import Tokenizer
 
-from manera.model import builtin, gguf_file
-from manera.model.tokenizer import build_tokenizer
+from manera.bases import builtin, gguf_file
+from manera.bases.tokenizer import build_tokenizer
 
 COVERAGE = 0.997
 MOST_TOKENS = 26_000
 PREFIXES = ((" ", 0.9), ("", 0.1))
 CASES = ((str, 0.75), (str.capitalize, 0.23), (str.upper, 0.02))
-LISTS = Path(__file__).parent.parent / "src/manera/model/vocabularies"
+LISTS = Path(__file__).parent.parent / "src/manera/bases/vocabularies"
 
 
 def expected_tokens(tokenizer: Tokenizer, language: str) -> Counter[int]:

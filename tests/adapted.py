@@ -5,11 +5,15 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from manera.bases import base_model
 from manera.dataset.encoding import IGNORE_INDEX, Encoded
 from manera.dataset.packing import Rows, pack
-from manera.model import adapter, base_model, lora, packed
-from manera.model.precision import Precision
-from manera.model.voice import ADAPTER_GGUF, voice_folder, write_voice
+from manera.model import packed
+from manera.records import Precision
+from manera.training import lora
+from manera.voice import adapter
+from manera.voice.folder import ADAPTER_GGUF, voice_folder
+from manera.voice.manifest import write_voice
 from tiny import LAYERS, tiny_voice
 
 RANK, ALPHA = 4, 8.0

@@ -18,7 +18,7 @@ from manera.errors import GenerationError
 from manera.generation import engine as engines
 from manera.generation.engine import Engine, Finished, PromptTooLongError, Token, stream
 from manera.generation.llama_cpp import open_engine
-from manera.model.voice import Sampling
+from manera.voice.manifest import Sampling
 
 BASE = "the-base"
 SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "seed",

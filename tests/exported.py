@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from manera.model.voice import Voice
 from manera.records import Example, ExampleKind, Message
+from manera.voice.manifest import Voice
 from tiny import TEXT
 
 MakeVoice = Callable[[ExampleKind], Voice]

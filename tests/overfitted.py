@@ -5,9 +5,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from manera.bases import base_model
 from manera.dataset.encoding import Encoder
 from manera.dataset.packing import pack
-from manera.model import adapter, base_model, lora, packed
+from manera.model import packed
+from manera.training import lora
+from manera.voice import adapter
 from tiny import LAYERS
 
 RANK = 16

@@ -15,18 +15,20 @@ from typing import Any
 import msgspec
 import pytest
 
+from manera.bases import base_model
 from manera.corpus.storage import open_corpus, write
 from manera.evaluation.evaluate import Evaluated, evaluate
 from manera.evaluation.subject import open_subject
 from manera.generation.engine import Token
 from manera.generation.llama_cpp import open_engine
 from manera.generation.reply import stream_reply, voice_writer
-from manera.model import adapter, base_model
-from manera.model.voice import ADAPTER_GGUF, read_voice, voice_folder
 from manera.records import Message, TrainingStep
 from manera.sources.reading import read
 from manera.training.learn import learn
 from manera.training.settings import TrainingConfig
+from manera.voice import adapter
+from manera.voice.folder import ADAPTER_GGUF, voice_folder
+from manera.voice.manifest import read_voice
 from tiny import write_tiny_base
 
 EXAMPLES = Path(__file__).parent.parent / "examples"

@@ -8,8 +8,8 @@ import pytest
 from manera.cli import explaining
 from manera.errors import ModelError
 from manera.files import write_records
-from manera.model.voice import write_voice
 from manera.records import Example, Message
+from manera.voice.manifest import write_voice
 from tiny import tiny_voice
 
 

@@ -9,13 +9,14 @@ from gguf import GGUFWriter
 from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
+from manera.bases import base_model
+from manera.bases.gguf_file import write_whole
+from manera.bases.tokenizer import BYTE, CONTROL, NORMAL, SPACE, UNKNOWN, USER_DEFINED, Vocabulary
 from manera.dataset.building import chat_template
 from manera.dataset.template import ChatTemplate
-from manera.model import base_model
-from manera.model.gguf_file import write_whole
-from manera.model.tokenizer import BYTE, CONTROL, NORMAL, SPACE, UNKNOWN, USER_DEFINED, Vocabulary
-from manera.model.voice import HeldOut, Likelihood, Persona, Sampling, Voice
 from manera.records import ExampleKind
+from manera.voice.manifest import HeldOut, Likelihood, Persona, Sampling, Voice
+from manera.voice.recipe import Recipe
 
 NAME = "tiny-gemma3"
 LAYERS, WIDTH, HEADS, KEY_VALUE_HEADS, HEAD_WIDTH, FEED_FORWARD = 2, 64, 2, 1, 32, 128
@@ -128,13 +129,10 @@ def tiny_voice(base: Path, name: str, kind: ExampleKind = "dialogue", instructio
         template_sha256=template.sha256,
         end_of_turn=template.end_of_turn,
         instruction=instruction,
-        rank=4,
-        alpha=4.0,
         dataset_sha256="0" * 64,
-        seed=20,
+        recipe=Recipe(rank=4, alpha=4.0, seed=20),
         held_out=HeldOut(base=likelihood, voice=likelihood),
         sampling=Sampling(max_new_tokens=32),
-        settings={},
         created_at="2026-01-01T00:00:00Z",
         manera_version="0.1.0",
     )

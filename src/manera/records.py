@@ -9,6 +9,7 @@ UtteranceKind = Literal["message", "post", "prose", "line"]
 SplitName = Literal["train", "validation", "test"]
 ExampleKind = Literal["dialogue", "post", "continuation"]
 Role = Literal["system", "user", "assistant"]
+Precision = Literal["float32", "bfloat16", "int8"]
 
 
 class Utterance(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -125,6 +126,11 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     content: str
     weight: int = 1
 
+    @property
+    def is_learned(self) -> bool:
+        """Tell whether this is a turn of the persona to learn from."""
+        return self.role == "assistant" and self.weight > 0
+
 
 class Example(msgspec.Struct, frozen=True, omit_defaults=True):
     """One list of messages to learn from.
@@ -134,6 +140,11 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
 
     messages: tuple[Message, ...]
     conversation: int | None = None
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """What is learned: the persona's own turns."""
+        return tuple(message.content for message in self.messages if message.is_learned)
 
 
 class TrainingStep(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from manera.cli.main import app
 from manera.evaluation.blind import write_blind
 from manera.evaluation.findings import SideBySide
-from manera.model.voice import voice_folder
+from manera.voice.folder import voice_folder
 
 SPEAKERS = 24
 LONG_NAME = "Аполлинарий " * 12 + "[/red] :cat:"

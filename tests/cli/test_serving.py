@@ -11,17 +11,18 @@ from typer.testing import CliRunner
 
 import completions_server
 from adapted import write_adapted_voice
+from manera.bases import base_model
 from manera.cli.main import app
 from manera.cli.opening import open_base
 from manera.cli.serving import chosen_base, fits, merged_voice, require_keys, serve
 from manera.errors import ModelError, ServingError
 from manera.generation import llama_cpp
 from manera.generation.engine import Request, Token, stream
-from manera.model import base_model
-from manera.model.voice import ADAPTER_GGUF, MANIFEST, Sampling, voice_folder, write_voice
 from manera.serving.app import create_app
 from manera.serving.keys import Keys, keys_file
 from manera.serving.service import Bounds
+from manera.voice.folder import ADAPTER_GGUF, MANIFEST, voice_folder
+from manera.voice.manifest import Sampling, write_voice
 from running import running
 from tiny import tiny_voice, write_tiny_adapter
 

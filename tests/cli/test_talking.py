@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from adapted import write_adapted_voice
+from manera.bases import base_model
 from manera.cli.main import app
-from manera.model import base_model
 
 GREEDY = ("--temperature", "0", "--max-tokens", "8")
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from manera.bases import base_model
 from manera.dataset.building import Dataset, build, chat_template
 from manera.dataset.encoding import IGNORE_INDEX, Encoded, Encoder
 from manera.dataset.lint import check, spans
 from manera.dataset.template import ChatTemplate
 from manera.errors import DatasetError
-from manera.model import base_model
 from manera.records import Conversation, Example, ExampleKind, Message, SplitName, Turn, UtteranceKind
 from tiny import GEMMA_TURNS, TEXT, TURNS
 

@@ -8,10 +8,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
+from manera.bases import base_model
 from manera.dataset.encoding import IGNORE_INDEX, Encoded, Encoder
 from manera.dataset.template import PROSE, ChatTemplate
 from manera.errors import DatasetError
-from manera.model import base_model
 from manera.records import Example, Message, Role
 from tiny import GEMMA_TURNS, SPECIAL, TEXT, TURNS
 
@@ -70,7 +70,7 @@ def test_exactly_the_personas_tokens_and_the_end_of_turn_are_supervised(
     encoded = encoder.example(Example(talk))
     expected: list[int] = []
     for message in talk:
-        if message.role == "assistant" and message.weight:
+        if message.is_learned:
             expected += [*encoder.text(message.content), encoder.end_of_turn]
     assert learned(encoded) == expected
     assert encoded.supervised_tokens == len(expected)

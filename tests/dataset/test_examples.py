@@ -21,7 +21,7 @@ def cut(conversation: Conversation, max_tokens: int = 1000) -> tuple[list[Exampl
 
 
 def learned(examples: list[Example]) -> list[str]:
-    return [m.content for example in examples for m in example.messages if m.role == "assistant" and m.weight]
+    return [m.content for example in examples for m in example.messages if m.is_learned]
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\r")), min_size=1))

@@ -40,13 +40,16 @@ from manera.evaluation.worth import measure_against, measure_ladder
 from manera.evaluation.writing import Written, whole
 from manera.files import read_records, write_records
 from manera.generation.engine import FinishReason
-from manera.model import lora, packed
-from manera.model.voice import read_steps, voice_folder, write_voice
+from manera.model import packed
 from manera.records import Example, Message, TrainingStep, Utterance
 from manera.sources.reading import read
+from manera.training import lora
+from manera.training.fitting import fit
 from manera.training.learn import learn
-from manera.training.loop import plan, train
+from manera.training.loop import plan
 from manera.training.settings import TrainingConfig
+from manera.voice.folder import voice_folder
+from manera.voice.manifest import read_steps, write_voice
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "chat-ru" / "result.json"
 MESSAGES = 900
@@ -458,7 +461,7 @@ def test_a_voice_trained_far_too_long_is_refused(subject: Subject) -> None:
     material = encode(subject.material.training[:12], subject.voice.kind, subject.encoder, 256)
     rows = pack(material, 256).take(range(3))
     planned = plan(len(rows), 256, 1024, 1024, 200, 1, learning_rate=4e-2, patience=1000)
-    *_, last = train(subject.model, rows, rows.take([0]), planned, lambda step: None)
+    *_, last = fit(subject.model, rows, rows.take([0]), planned, lambda step: None)
     assert last.loss < 2
     verdict = measure_ladder(subject)
     assert verdict.reason == "no better"

@@ -13,10 +13,11 @@ from manera.evaluation.held_out import Material, read_material
 from manera.evaluation.report import Report
 from manera.evaluation.subject import Subject, open_subject
 from manera.generation.llama_cpp import open_engine
-from manera.model.voice import read_voice, voice_folder
 from manera.sources.reading import read
 from manera.training.learn import learn
 from manera.training.settings import TrainingConfig
+from manera.voice.folder import voice_folder
+from manera.voice.manifest import read_voice
 from running import running
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "channel-en" / "result.json"

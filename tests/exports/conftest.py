@@ -8,9 +8,12 @@ import pytest
 from adapted import ALPHA, RANK, adapted_model
 from exported import INSTRUCTION, MakeVoice, examples
 from manera.files import write_records
-from manera.model import adapter, lora
-from manera.model.voice import ADAPTER_GGUF, Voice, voice_folder, write_voice
 from manera.records import ExampleKind
+from manera.training import lora
+from manera.voice import adapter
+from manera.voice.folder import ADAPTER_GGUF, voice_folder
+from manera.voice.manifest import Voice, write_voice
+from manera.voice.recipe import Recipe
 from tiny import LAYERS, tiny_voice
 
 
@@ -30,7 +33,7 @@ def make_voice(tiny_base: Path) -> MakeVoice:
 
     def make_voice(kind: ExampleKind) -> Voice:
         described = tiny_voice(tiny_base, kind, kind, INSTRUCTION if kind == "post" else None)
-        voice = msgspec.structs.replace(described, rank=RANK, alpha=ALPHA)
+        voice = msgspec.structs.replace(described, recipe=Recipe(rank=RANK, alpha=ALPHA))
         folder = voice_folder(voice.name)
         if not folder.exists():
             (folder / "dataset").mkdir(parents=True)

@@ -12,8 +12,10 @@ import pytest
 from adapted import ALPHA, RANK, adapted_model
 from exported import MakeVoice, examples
 from manera.files import write_records
-from manera.model import adapter, lora
-from manera.model.voice import ADAPTER_GGUF, voice_folder, write_voice
+from manera.training import lora
+from manera.voice import adapter
+from manera.voice.folder import ADAPTER_GGUF, voice_folder
+from manera.voice.manifest import write_voice
 from tiny import tiny_voice
 
 

@@ -6,13 +6,15 @@ import msgspec
 import pytest
 
 from exported import MakeVoice
+from manera.bases import gguf_file
 from manera.errors import ExportError
 from manera.exports import gguf_model
 from manera.exports.folder import export
 from manera.exports.parity import SAME_CHOICE, SAME_IDS, Compared, compared, require
-from manera.model import adapter, gguf_file
-from manera.model.voice import Voice, voice_folder
 from manera.records import ExampleKind
+from manera.voice import adapter
+from manera.voice.folder import voice_folder
+from manera.voice.manifest import Voice
 
 
 @pytest.mark.parametrize("kind", ["dialogue", "post", "continuation"])
@@ -42,7 +44,7 @@ def expected(voice: Voice, tiny_base: Path) -> Compared:
 def test_a_wrong_scale_or_template_is_caught(voice: Voice, expected: Compared, tiny_base: Path, tmp_path: Path) -> None:
     state = adapter.read_peft(voice_folder(voice.name))
     wrong = {
-        SAME_CHOICE: msgspec.structs.replace(voice, alpha=0.1),
+        SAME_CHOICE: msgspec.structs.replace(voice, recipe=msgspec.structs.replace(voice.recipe, alpha=0.1)),
         SAME_IDS: msgspec.structs.replace(voice, chat_template=voice.chat_template.replace("A", "Q")),
     }
     for told, spoiled in wrong.items():

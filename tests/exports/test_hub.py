@@ -17,7 +17,8 @@ from manera.evaluation.report import Metric, Report, write_report
 from manera.exports import hub
 from manera.exports.card import card as write_card
 from manera.exports.folder import export
-from manera.model.voice import Sharpness, Voice, voice_folder
+from manera.voice.folder import voice_folder
+from manera.voice.manifest import Sharpness, Voice
 from running import running
 
 TOKEN = "hf_secret"

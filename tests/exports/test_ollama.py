@@ -18,8 +18,8 @@ from manera.exports.chat import marks_of
 from manera.exports.folder import export
 from manera.exports.ollama import modelfile
 from manera.generation.reply import knows_system
-from manera.model.voice import Sampling, Voice
 from manera.records import ExampleKind, Message
+from manera.voice.manifest import Sampling, Voice
 from tiny import TURNS, tiny_voice
 
 GO = Path(__file__).parent / "ollama_template.go"

@@ -14,15 +14,15 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from exported import SPOKEN, MakeVoice
+from manera.bases import base_model
 from manera.errors import ExportError, ModelError
 from manera.exports import hugging_face, transformers_parity
 from manera.exports.folder import RECORD, Format, export
 from manera.exports.hugging_face import Dtype
 from manera.exports.parity import SAME_CHOICE, SAME_IDS, compared, require
 from manera.generation.reply import voice_writer
-from manera.model import base_model
-from manera.model.voice import voice_folder
 from manera.records import ExampleKind, Message
+from manera.voice.folder import voice_folder
 
 KINDS: list[ExampleKind] = ["dialogue", "post", "continuation"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -151,10 +151,9 @@ def test_a_voice_whose_files_do_not_fit_leaves_nothing_behind(
 ) -> None:
     voice = make_voice("post")
     for changed, told in (({"rank": 8}, "does not fit its manifest"), ({"alpha": 1.0}, "one is damaged")):
+        damaged = msgspec.structs.replace(voice, recipe=msgspec.structs.replace(voice.recipe, **changed))
         with pytest.raises(ModelError, match=told):
-            export(
-                msgspec.structs.replace(voice, **changed), tiny_base, "peft", tmp_path / "out", "float32", replace=False
-            )
+            export(damaged, tiny_base, "peft", tmp_path / "out", "float32", replace=False)
     other = msgspec.structs.replace(voice, base=msgspec.structs.replace(voice.base, revision="other"))
     with pytest.raises(ModelError, match="revision"):
         export(other, tiny_base, "peft", tmp_path / "out", "float32", replace=False)

@@ -17,15 +17,17 @@ import torch
 import completions_server
 from adapted import ALPHA, RANK, adapted_model
 from completions_server import application
+from manera.bases import base_model
 from manera.dataset.encoding import Encoder
 from manera.errors import GenerationError
 from manera.generation import llama_cpp, remote, transformers_engine
 from manera.generation.engine import Engine, Finished, PromptTooLongError, Request, Token, stream
 from manera.generation.guard import Guard, words
-from manera.model import adapter, base_model, lora
-from manera.model.voice import Sampling
 from manera.records import Message
 from manera.serving.listening import listen
+from manera.training import lora
+from manera.voice import adapter
+from manera.voice.manifest import Sampling
 from running import running
 from tiny import LAYERS, TEXT
 

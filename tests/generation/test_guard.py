@@ -16,7 +16,7 @@ from manera.dataset.encoding import Encoder
 from manera.generation.engine import Finished, Request, Token, stream
 from manera.generation.guard import RUN_WORDS, Guard, turn_headers, words
 from manera.generation.llama_cpp import LlamaCpp, open_engine
-from manera.model.voice import Sampling
+from manera.voice.manifest import Sampling
 from overfitted import overfit
 from tiny import GEMMA_TURNS, TEXT
 

@@ -14,13 +14,13 @@ from threading import Event
 import pytest
 import torch
 
+from manera.bases import base_model
 from manera.dataset.encoding import Encoder
 from manera.errors import GenerationError
 from manera.generation.engine import Finished, Request, Token, stream
 from manera.generation.llama_cpp import LlamaCpp, open_engine
-from manera.model import base_model
-from manera.model.voice import Sampling
 from manera.records import Message
+from manera.voice.manifest import Sampling
 from tiny import TEXT, write_tiny_adapter
 
 Write = Callable[[Request], tuple[str, Finished]]
@@ -235,7 +235,7 @@ import sys, psutil
 from pathlib import Path
 from manera.generation.engine import Request, stream
 from manera.generation.llama_cpp import open_engine
-from manera.model.voice import Sampling
+from manera.voice.manifest import Sampling
 with open_engine(Path(sys.argv[1]), threads=1) as engine:
     list(stream(engine, Request([2, 300, 301], Sampling(max_new_tokens=4))))
     try:

@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from manera.bases import base_model
 from manera.dataset.building import chat_template
 from manera.dataset.encoding import Encoder
 from manera.dataset.template import ChatTemplate
@@ -24,9 +25,8 @@ from manera.generation.reply import (
     stream_reply,
     voice_writer,
 )
-from manera.model import base_model
-from manera.model.voice import Sampling
 from manera.records import Example, ExampleKind, Message
+from manera.voice.manifest import Sampling
 from tiny import tiny_voice
 
 GREEDY = Sampling(temperature=0, repetition_penalty=None, max_new_tokens=24)

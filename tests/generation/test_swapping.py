@@ -19,9 +19,9 @@ from manera.dataset.encoding import Encoder
 from manera.errors import GenerationError
 from manera.generation.engine import Engine, Finished, Request, Token, stream
 from manera.generation.swapping import SwappingEngine, open_engine
-from manera.model.voice import Sampling
 from manera.records import Message
 from manera.serving.listening import listen
+from manera.voice.manifest import Sampling
 from tiny import write_tiny_adapter
 
 VOICES = tuple(f"voice{number}" for number in range(20))
@@ -200,8 +200,8 @@ from pathlib import Path
 from manera.generation.engine import Request, stream
 from manera.generation.reply import base_writer
 from manera.generation.swapping import open_engine
-from manera.model import base_model
-from manera.model.voice import Sampling
+from manera.bases import base_model
+from manera.voice.manifest import Sampling
 from manera.serving.app import create_app
 from manera.serving.catalogue import Catalogue
 from manera.serving.listening import serve

@@ -14,7 +14,7 @@ from transformers import BartConfig, BartForConditionalGeneration, T5Config, T5F
 from manera.dataset.encoding import Encoder
 from manera.generation.engine import Finished, Request, Token, stream
 from manera.generation.transformers_engine import TransformersEngine
-from manera.model.voice import Sampling
+from manera.voice.manifest import Sampling
 from tiny import TEXT
 
 NEW_TOKENS = 16

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from adapted import logits, random_rows
+from manera.bases import base_model
 from manera.dataset.encoding import Encoded
 from manera.dataset.packing import pack
-from manera.model import attention, base_model, packed
+from manera.model import attention, packed
 from tiny import PIECES, SLIDING_WINDOW
 
 LONG = 3 * SLIDING_WINDOW

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from adapted import adapted_model, random_rows
-from manera.model import lora, packed
-from manera.model.precision import compiler_is_available, fastest
+from manera.machine.precision import compiler_is_available, fastest
+from manera.model import packed
+from manera.training import lora
 from tiny import PIECES
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch's compiler warns of its own parts

@@ -15,10 +15,10 @@ from manera.generation.engine import Finished, Request, Token, stream
 from manera.generation.llama_cpp import LlamaCpp
 from manera.generation.origins import TrainingIndex, TrainingMessage
 from manera.generation.reply import Writer, stream_reply
-from manera.model.voice import Sampling
 from manera.records import Message
 from manera.serving.app import create_app
 from manera.serving.catalogue import Catalogue
+from manera.voice.manifest import Sampling
 from running import running
 
 HELLO: list[Any] = [{"role": "user", "content": "Привет, как дела?"}]

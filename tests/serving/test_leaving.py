@@ -133,7 +133,7 @@ import sys
 from pathlib import Path
 from manera.generation.llama_cpp import open_engine
 from manera.generation.reply import base_writer
-from manera.model import base_model
+from manera.bases import base_model
 from manera.serving.app import create_app
 from manera.serving.catalogue import Catalogue
 from manera.serving.listening import serve

@@ -10,11 +10,12 @@ import httpx2
 import msgspec
 import pytest
 
+from manera.bases import base_model
 from manera.generation.llama_cpp import LlamaCpp
-from manera.model import base_model
-from manera.model.voice import ADAPTER_GGUF, MANIFEST, Voice, voice_folder, write_voice
 from manera.serving.app import create_app
 from manera.serving.voices import FollowedVoices
+from manera.voice.folder import ADAPTER_GGUF, MANIFEST, voice_folder
+from manera.voice.manifest import Voice, write_voice
 from running import running
 from tiny import tiny_voice, write_tiny_adapter
 

@@ -9,21 +9,26 @@ import pytest
 import torch
 
 from adapted import random_rows
+from manera.bases import base_model
 from manera.corpus.storage import Corpus, open_corpus, write
 from manera.dataset.canaries import Canary, make_canaries
 from manera.dataset.encoding import Encoder
 from manera.dataset.packing import pack
 from manera.errors import CorpusError, ManeraError, ModelError, TrainingError
 from manera.files import read_records
-from manera.model import adapter, base_model, lora, packed
-from manera.model.voice import ADAPTER_GGUF, CANARIES, read_voice, voices_folder
+from manera.model import packed
 from manera.records import Example, Message, TrainingStep
 from manera.sources.reading import read
+from manera.training import lora
+from manera.training.fitting import fit
 from manera.training.learn import Learned, Prepared, learn
-from manera.training.loop import AVERAGE_EXPONENT, LOWEST_SHARE, Plan, _expected_steps, plan, train
+from manera.training.loop import AVERAGE_EXPONENT, MIN_SHARE, Plan, _expected_steps, plan
 from manera.training.material import Material, gather, plant
 from manera.training.settings import TrainingConfig
 from manera.training.setup import SLOW_TOKENS_PER_SECOND, expected_tokens
+from manera.voice import adapter
+from manera.voice.folder import ADAPTER_GGUF, CANARIES, voices_folder
+from manera.voice.manifest import read_voice
 from tiny import PIECES, TEXT
 
 LINES = [line for line in TEXT.split("\n") if line]
@@ -167,8 +172,11 @@ def test_a_voice_is_complete(corpora: dict[str, Corpus], tiny_base: Path, home: 
     voice = read_voice("anna")
     assert (voice.name, voice.persona.name, voice.persona.speaker_id) == ("anna", "Аня", "user1")
     assert (voice.chat_template, voice.template_sha256) == (chat.encoder.template.source, chat.encoder.template.sha256)
-    assert voice.settings["max_length"] == 192
-    assert voice.settings["precision"] == "float32"
+    recipe = voice.recipe
+    assert (recipe.method, recipe.max_length, recipe.precision, recipe.seed) == ("lora", 192, "float32", 0)
+    assert (recipe.steps, recipe.kept_step) == (len(steps), learned.kept_step)
+    assert recipe.rows_read > 0
+    assert recipe.rows == len(chat.dataset.rows["train"])
     assert voice.sharpness is not None
     assert voice.sampling.temperature == voice.sharpness.temperature
     # the kept adapter is what the held-out figures are of
@@ -245,7 +253,7 @@ def test_overfitting_one_example_reproduces_it_greedily(chat: Material) -> None:
     model = adapted(chat)
     with torch.no_grad():  # the tiny base's own row of it is too short ever to be the likeliest
         model.model.embed_tokens.weight[encoder.end_of_turn] *= 5
-    *_, last = train(model, rows, rows, Plan(120, 1, 1, 120, 1e-2), lambda step: None)
+    *_, last = fit(model, rows, rows, Plan(120, 1, 1, 120, 1e-2), lambda step: None)
     assert last.loss < 0.01
     ids = encoder.prompt(messages[:1])
     start = len(ids)
@@ -277,7 +285,7 @@ def test_twenty_steps_lose_what_they_always_lost(chat: Material) -> None:
     planned = Plan(
         steps=20, rows_per_step=4, rows_per_micro_batch=4, steps_per_validation=10, learning_rate=5e-3, seed=7
     )
-    losses = [step.loss for step in train(adapted(chat, seed=7), rows, rows, planned, lambda step: None)]
+    losses = [step.loss for step in fit(adapted(chat, seed=7), rows, rows, planned, lambda step: None)]
     # another processor adds up in another order, and 20 steps make a millionth into some hundred-thousandths
     assert losses == pytest.approx(GOLDEN, rel=1e-3)
 
@@ -296,7 +304,7 @@ def test_what_is_kept_is_the_mean_of_the_last_steps(chat: Material) -> None:
     planned = Plan(6, 2, 2, steps_per_validation=6, learning_rate=5e-3)
     after = [
         lora.adapter_state(model)
-        for _ in train(model, rows, rows, planned, lambda _: kept.append(lora.adapter_state(model)))
+        for _ in fit(model, rows, rows, planned, lambda _: kept.append(lora.adapter_state(model)))
     ]
     for name, mean in kept[-1].items():
         expected = after[0][name]
@@ -318,7 +326,7 @@ def test_training_ends_when_the_time_is_up(corpora: dict[str, Corpus], tiny_base
     prepared, *steps, learned = run(corpora["telegram"], tiny_base, epochs=None, minutes=0.001)
     assert 1 <= len(steps) < prepared.steps
     assert steps[-1].validation_loss is not None
-    assert steps[-1].learning_rate == pytest.approx(QUICK["learning_rate"] * LOWEST_SHARE)
+    assert steps[-1].learning_rate == pytest.approx(QUICK["learning_rate"] * MIN_SHARE)
     assert learned.steps == len(steps) == steps[-1].steps
 
 
@@ -352,7 +360,7 @@ def test_a_loss_that_is_no_number_ends_with_advice(chat: Material) -> None:
         next(iter(lora.adapted_layers(model).values())).lora_A.fill_(float("nan"))
     rows = chat.dataset.rows
     with pytest.raises(TrainingError, match="nan at step 1") as caught:
-        list(train(model, rows["train"], rows["validation"], Plan(5, 2, 2, 5, 1e-3), lambda step: None))
+        list(fit(model, rows["train"], rows["validation"], Plan(5, 2, 2, 5, 1e-3), lambda step: None))
     assert "learning rate" in str(caught.value.hint)
 
 
@@ -426,9 +434,9 @@ def test_a_replaced_voice_is_wholly_new(
 ) -> None:
     list(learn(corpora["telegram"], "Аня", "anna", settings(seed=5), tiny_base, replace=True))
     found = files_of(voices_folder())
-    assert found.keys() == existing.keys()
+    assert found.keys() ^ existing.keys() <= {"anna/unread.json"}
     assert found[f"anna/{adapter.WEIGHTS}"] != existing[f"anna/{adapter.WEIGHTS}"]
-    assert read_voice("anna").seed == 5
+    assert read_voice("anna").recipe.seed == 5
 
 
 def test_a_run_that_is_given_up_harms_no_existing_voice(
@@ -542,7 +550,7 @@ def test_micro_batches_change_neither_loss_nor_gradients(chat: Material) -> None
     def first_step(rows_per_micro_batch: int) -> tuple[float, dict[str, torch.Tensor]]:
         model = adapted(chat, seed=7)
         planned = Plan(1, len(rows), rows_per_micro_batch, steps_per_validation=1, learning_rate=5e-3)
-        (step,) = train(model, rows, rows, planned, lambda step: None)
+        (step,) = fit(model, rows, rows, planned, lambda step: None)
         return step.loss, lora.adapter_state(model)
 
     loss, state = first_step(len(rows))
@@ -559,7 +567,7 @@ def test_the_learning_rate_rises_then_falls_and_every_row_is_seen_each_epoch(cha
     planned = Plan(
         steps=2 * count, rows_per_step=1, rows_per_micro_batch=1, steps_per_validation=10**6, learning_rate=1e-3
     )
-    steps = list(train(adapted(chat), rows["train"], rows["validation"], planned, lambda step: None))
+    steps = list(fit(adapted(chat), rows["train"], rows["validation"], planned, lambda step: None))
     rates = [step.learning_rate for step in steps]
     peak = rates.index(max(rates))
     assert max(rates) <= 1e-3

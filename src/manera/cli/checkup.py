@@ -5,12 +5,12 @@ import platform
 from importlib.metadata import version
 
 from manera import config
+from manera.bases.base_model import is_prepared
+from manera.bases.vocabulary import DEFAULT_LANGUAGES, known_languages
 from manera.cli import console
 from manera.errors import ManeraError
-from manera.model.base_model import is_prepared
-from manera.model.precision import compiler_is_available, fastest
-from manera.model.vocabulary import DEFAULT_LANGUAGES, known_languages
-from manera.model.voice import list_voices
+from manera.machine.precision import compiler_is_available, fastest
+from manera.voice.manifest import list_voices
 
 
 def show() -> None:

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from manera.model.voice import HeldOut
 from manera.records import TrainingStep
+from manera.voice.manifest import HeldOut
 
 notes = Console(stderr=True, highlight=False, markup=False, emoji=False)
 

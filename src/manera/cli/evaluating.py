@@ -11,7 +11,8 @@ from manera.evaluation.evaluate import Part, evaluate, side_by_side
 from manera.evaluation.page import WORDS, write_page
 from manera.evaluation.report import Report, metric, write_report
 from manera.evaluation.subject import open_subject
-from manera.model.voice import read_steps, voice_folder
+from manera.voice.folder import voice_folder
+from manera.voice.manifest import read_steps
 
 PARTS = {
     "ladder": "scoring held-out text on every rung",

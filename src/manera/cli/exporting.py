@@ -5,13 +5,13 @@ from typing import Any, NamedTuple, get_args
 
 import msgspec
 
+from manera.bases import base_model
 from manera.cli import console
 from manera.errors import SettingsError
 from manera.exports import hub
 from manera.exports.folder import Exported, Format, export
 from manera.exports.hugging_face import Dtype
-from manera.model import base_model
-from manera.model.voice import read_voice
+from manera.voice.manifest import read_voice
 
 
 class Destination(NamedTuple):

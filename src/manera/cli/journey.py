@@ -14,12 +14,13 @@ from manera.cli.serving import application
 from manera.corpus.speakers import choose_speaker
 from manera.corpus.storage import open_corpus, write
 from manera.files import read_records
-from manera.model.voice import MANIFEST, Voice, read_voice, voice_folder
 from manera.records import Example, Message
 from manera.serving.catalogue import Catalogue
 from manera.serving.listening import HOST, listen, server
 from manera.sources.reading import read
 from manera.training.settings import TrainingConfig
+from manera.voice.folder import MANIFEST, voice_folder
+from manera.voice.manifest import Voice, read_voice
 
 SHOWN_PROMPTS = 3
 SHOWN_TOKENS = 220

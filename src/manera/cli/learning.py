@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from manera import config
+from manera.bases import base_model
 from manera.cli import console
 from manera.corpus.speakers import choose_speaker
 from manera.corpus.storage import Corpus, open_corpus
 from manera.errors import ManeraError
-from manera.model import base_model
 from manera.records import TrainingStep
 from manera.training.settings import TrainingConfig
 

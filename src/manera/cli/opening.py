@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from manera.bases import base_model
 from manera.cli import console
 from manera.errors import ModelError, ServingError
 from manera.generation import llama_cpp
@@ -12,8 +13,9 @@ from manera.generation.engine import Engine
 from manera.generation.probe import changes_nothing
 from manera.generation.reply import Writer, base_writer, voice_writer
 from manera.generation.swapping import open_engine
-from manera.model import base_model, merging
-from manera.model.voice import ADAPTER_GGUF, Voice, read_voice, require_base, voice_folder
+from manera.voice import merging
+from manera.voice.folder import ADAPTER_GGUF, voice_folder
+from manera.voice.manifest import Voice, read_voice, require_base
 
 ENGINES = ("llama.cpp", "transformers")
 

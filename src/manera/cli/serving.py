@@ -8,13 +8,12 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from manera import config
+from manera.bases import base_model
+from manera.bases.base_model import BaseModel
 from manera.cli import console
 from manera.cli.opening import open_base, open_merged, prepared, warn_of_idle_adapters
 from manera.errors import ManeraError, ServingError
 from manera.generation.reply import Writer, voice_writer
-from manera.model import base_model
-from manera.model.base_model import BaseModel
-from manera.model.voice import ADAPTER_GGUF, MANIFEST, read_voice, require_base, voice_folder, voice_names
 from manera.serving.app import create_app
 from manera.serving.border import LOOPBACK_NAMES
 from manera.serving.catalogue import Catalogue
@@ -24,6 +23,8 @@ from manera.serving.listening import is_loopback
 from manera.serving.listening import serve as serve_app
 from manera.serving.service import Bounds
 from manera.serving.voices import FollowedVoices, require_adapter
+from manera.voice.folder import ADAPTER_GGUF, MANIFEST, voice_folder, voice_names
+from manera.voice.manifest import read_voice, require_base
 
 
 def serve(

@@ -9,8 +9,8 @@ from manera.cli import console
 from manera.cli.opening import Opened, opened
 from manera.generation.engine import Token
 from manera.generation.reply import Writer, stream_reply
-from manera.model.voice import Sampling
 from manera.records import Message
+from manera.voice.manifest import Sampling
 
 RESET, QUIT = "/reset", "/quit"
 COMMANDS = {RESET: "forgets the conversation", QUIT: "ends it", "//...": "says /..., which is no command"}

@@ -59,7 +59,7 @@ def build(
             len(message.content.encode())
             for example in made[name]
             for message in example.messages
-            if message.role == "assistant" and message.weight
+            if message.is_learned
         )
     return Dataset(made, rows, scored, {reason: count for reason, count in dropped.items() if count})
 

@@ -74,7 +74,7 @@ def dialogues(
         ]
         while window and window[-1].role != "assistant":
             window.pop()
-        if any(message.role == "assistant" and message.weight for message in window):
+        if any(message.is_learned for message in window):
             examples.append(Example(tuple(window)))
         learned = end
     return examples, too_long

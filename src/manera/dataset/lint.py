@@ -40,7 +40,7 @@ def spans(encoded: Encoded) -> list[list[int]]:
 
 def _fault(encoded: Encoded, example: Example, encoder: Encoder) -> str | None:
     learned = spans(encoded)
-    targets = [m.content for m in example.messages if m.role == "assistant" and m.weight]
+    targets = [m.content for m in example.messages if m.is_learned]
     if not learned or any(not target.strip() for target in targets):
         return "an empty target"
     if any(span[-1] != encoder.end_of_turn for span in learned):

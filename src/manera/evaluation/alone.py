@@ -9,9 +9,9 @@ import msgspec
 from manera.errors import EvaluationError
 from manera.evaluation.writing import Written, write_all
 from manera.generation.llama_cpp import open_engine
-from manera.model.voice import Sampling
-from manera.training.energy import EnergyMeter
-from manera.training.memory import peak_memory_bytes
+from manera.machine.energy import EnergyMeter
+from manera.machine.memory import peak_memory_bytes
+from manera.voice.manifest import Sampling
 
 
 class Order(msgspec.Struct, frozen=True):

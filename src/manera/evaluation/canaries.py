@@ -20,7 +20,7 @@ from manera.evaluation.intervals import Floats
 from manera.evaluation.report import count
 from manera.evaluation.subject import Subject
 from manera.files import read_records
-from manera.model.voice import CANARIES, voice_folder
+from manera.voice.folder import CANARIES, voice_folder
 
 EXPOSED_BITS = 6.0
 """Ranked in the first sixty-fourth: chance does so once in 64."""
@@ -43,7 +43,7 @@ def measure_canaries(subject: Subject) -> None:
     """Rank the planted canaries, and as many that were never planted, among others of their form."""
     planted = _planted(subject)
     known = {canary.secret for canary in planted}
-    drawn = make_canaries(subject.voice.seed + 1, 2 * len(planted) + subject.budget.canaries, _form(planted))
+    drawn = make_canaries(subject.voice.recipe.seed + 1, 2 * len(planted) + subject.budget.canaries, _form(planted))
     unseen = [canary for canary in drawn if canary.secret not in known]
     never, candidates = unseen[: len(planted)], unseen[len(planted) :][: subject.budget.canaries]
     scores = _nats(subject, [*planted, *never, *candidates])

@@ -4,7 +4,8 @@ from manera.errors import EvaluationError
 from manera.evaluation import intervals
 from manera.evaluation.report import Better, count
 from manera.evaluation.subject import Subject
-from manera.model.voice import TRAINING, Voice, read_steps, voice_folder
+from manera.voice.folder import TRAINING, voice_folder
+from manera.voice.manifest import Voice, read_steps
 
 GIGA = 1e9
 NO_METER = "no energy meter of the processor can be read here (Linux: /sys/class/powercap)"

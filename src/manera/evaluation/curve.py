@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor, nn
 
+from manera.bases import base_model
 from manera.dataset.building import encode
 from manera.dataset.encoding import Encoded
 from manera.dataset.packing import Rows, pack
@@ -17,10 +18,12 @@ from manera.evaluation.intervals import Interval
 from manera.evaluation.ladder import BITS
 from manera.evaluation.style import words
 from manera.evaluation.subject import Subject
-from manera.model import base_model, lora, packed
-from manera.model.precision import compiler_is_available, fastest
+from manera.machine.precision import compiler_is_available, fastest
+from manera.model import packed
 from manera.records import ExampleKind
-from manera.training.loop import plan, train
+from manera.training import lora
+from manera.training.fitting import fit
+from manera.training.loop import plan
 from manera.training.setup import COMPILE_FROM_TOKENS, EPOCHS, LEARNING_RATES, MICRO_BATCH_TOKENS
 
 SHARES = (0.25, 0.5, 1.0)
@@ -58,11 +61,11 @@ def measure_curve(subject: Subject) -> None:
 def _scores(subject: Subject) -> Iterator[tuple[float, Interval]]:
     voice, length = subject.voice, subject.max_length
     everything = encode(subject.material.training, voice.kind, subject.encoder, length)
-    rows = [pack(_some(everything, share, voice.seed), length) for share in SHARES]
+    rows = [pack(_some(everything, share, voice.recipe.seed), length) for share in SHARES]
     settings = _settings(subject, sum(part.tokens for part in rows))
     model = base_model.load(subject.base)
     packed.use_matrix_attention(model)
-    lora.add_adapter(model, voice.rank, voice.alpha, fastest(), voice.seed)
+    lora.add_adapter(model, voice.recipe.rank, voice.recipe.alpha, fastest(), voice.recipe.seed)
     if settings.compiled:
         packed.compile_layers(model)
     fresh = lora.adapter_state(model)
@@ -74,8 +77,8 @@ def _scores(subject: Subject) -> Iterator[tuple[float, Interval]]:
 
 def _settings(subject: Subject, tokens: int) -> Settings:
     """Take the voice's own, with fewer passes where the text is long."""
-    voice, known = subject.voice, subject.voice.settings
-    wanted = float(str(known.get("epochs") or EPOCHS[voice.kind]))
+    voice, known = subject.voice, subject.voice.recipe
+    wanted = known.epochs or EPOCHS[voice.kind]
     passes = max(1.0, min(wanted, MOST_TOKENS / tokens))
     validation = encode(read_part(voice, "validation"), voice.kind, subject.encoder, subject.max_length)
     rows = pack(validation, subject.max_length)
@@ -83,10 +86,10 @@ def _settings(subject: Subject, tokens: int) -> Settings:
         kind=voice.kind,
         length=subject.max_length,
         passes=passes,
-        batch_tokens=int(str(known.get("batch_tokens") or 1024)),
-        learning_rate=float(str(known.get("learning_rate") or LEARNING_RATES[voice.kind])),
+        batch_tokens=known.batch_tokens,
+        learning_rate=known.learning_rate or LEARNING_RATES[voice.kind],
         compiled=passes * tokens >= COMPILE_FROM_TOKENS and compiler_is_available(),
-        seed=voice.seed,
+        seed=voice.recipe.seed,
         validation=rows.take(spread(range(len(rows)), max(1, VALIDATION_TOKENS // subject.max_length))),
     )
 
@@ -110,7 +113,11 @@ def _train(model: nn.Module, rows: Rows, settings: Settings) -> None:
         seed=settings.seed,
     )
     kept: dict[str, Tensor] = {}
-    for _ in train(model, rows, settings.validation, planned, lambda step: kept.update(lora.adapter_state(model))):
+
+    def keep(_: object) -> None:
+        kept.update(lora.adapter_state(model))
+
+    for _ in fit(model, rows, settings.validation, planned, keep):
         pass
     lora.load_adapter_state(model, kept)
 

@@ -15,9 +15,10 @@ from manera.dataset.examples import messages_of
 from manera.errors import ModelError
 from manera.evaluation.likeness import Writing
 from manera.files import read_records
-from manera.model.voice import Voice, read_voice, voice_folder, voice_names
 from manera.records import Example
 from manera.text import languages
+from manera.voice.folder import voice_folder, voice_names
+from manera.voice.manifest import Voice, read_voice
 
 BUNDLED = Path(__file__).parent / "texts" / "distractors.jsonl"
 SAME_CONVERSATIONS = "the other side of the same conversations"
@@ -39,7 +40,7 @@ class Author(msgspec.Struct, frozen=True):
 def own_writing(examples: Sequence[Example]) -> list[list[str]]:
     """Return what the persona wrote, message by message, conversation by conversation."""
     return [
-        [text for message in example.messages if message.role == "assistant" and message.weight
+        [text for message in example.messages if message.is_learned
          for text in messages_of(message.content)]
         for example in examples
     ]  # fmt: skip

@@ -10,8 +10,9 @@ from manera.dataset.building import chat_template
 from manera.dataset.encoding import IGNORE_INDEX, Encoded, Encoder
 from manera.errors import EvaluationError
 from manera.files import read_records
-from manera.model.voice import Voice, voice_folder
 from manera.records import Example, ExampleKind, Message, SplitName
+from manera.voice.folder import voice_folder
+from manera.voice.manifest import Voice
 
 T = TypeVar("T")
 
@@ -106,7 +107,7 @@ def _replies(examples: Sequence[Example]) -> Iterator[Task]:
     for index, example in enumerate(examples):
         for place, message in enumerate(example.messages):
             before = example.messages[:place]
-            if message.role == "assistant" and message.weight and before and before[-1].role == "user":
+            if message.is_learned and before and before[-1].role == "user":
                 yield Task(_conversation(example, index), before, message.content)
 
 
@@ -148,8 +149,8 @@ def to_score(examples: Sequence[Example], kind: ExampleKind, encoder: Encoder, m
         return list(_windows(examples, encoder, max_length))
     found = []
     for index, example in enumerate(examples):
-        own = [message.content for message in example.messages if message.role == "assistant" and message.weight]
-        first = next(i for i, message in enumerate(example.messages) if message.role == "assistant" and message.weight)
+        own = [message.content for message in example.messages if message.is_learned]
+        first = next(i for i, message in enumerate(example.messages) if message.is_learned)
         asked = example.messages[first - 1].content if first else ""
         found.append(
             Scored(

@@ -14,7 +14,7 @@ import msgspec
 from manera.evaluation.writing import whole, write_all
 from manera.files import replacing
 from manera.generation.engine import Engine
-from manera.model.voice import Sampling
+from manera.voice.manifest import Sampling
 
 
 def imitate(

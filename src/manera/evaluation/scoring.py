@@ -8,10 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from manera.bases import base_model
 from manera.dataset.encoding import Encoded
 from manera.dataset.packing import pack, place
-from manera.model import adapter, base_model, lora, packed
-from manera.model.voice import Voice, voice_folder
+from manera.model import packed
+from manera.training import lora
+from manera.voice import adapter
+from manera.voice.folder import voice_folder
+from manera.voice.manifest import Voice
 
 SHAPE = 64
 """Lengths are rounded up to this: every new shape costs planning."""
@@ -26,7 +30,7 @@ def load_model(base: Path, voice: Voice) -> nn.Module:
     """Load a base with a voice's adapter, to be scored in float32. Raises ModelError."""
     model: nn.Module = base_model.load(base)
     packed.use_matrix_attention(model)
-    lora.add_adapter(model, voice.rank, voice.alpha, "float32", voice.seed)
+    lora.add_adapter(model, voice.recipe.rank, voice.recipe.alpha, "float32", voice.recipe.seed)
     lora.load_adapter_state(model, adapter.read_peft(voice_folder(voice.name)))
     return model
 

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import msgspec
 from torch import nn
 
+from manera.bases import base_model
 from manera.dataset.encoding import Encoder
 from manera.dataset.examples import messages_of
-from manera.dataset.template import ChatTemplate
 from manera.errors import EvaluationError
 from manera.evaluation import ladder, scoring
 from manera.evaluation.alone import Alone, Order, write_alone
@@ -48,10 +48,10 @@ from manera.generation.engine import Engine
 from manera.generation.guard import Guard
 from manera.generation.llama_cpp import open_engine
 from manera.generation.remote import open_engine as open_remote_engine
-from manera.generation.reply import training_texts
-from manera.model import base_model
-from manera.model.voice import ADAPTER_GGUF, Voice, read_voice, require_base, voice_folder
 from manera.records import SplitName
+from manera.voice.dataset import training_texts
+from manera.voice.folder import ADAPTER_GGUF, voice_folder
+from manera.voice.manifest import Voice, read_voice, require_base
 
 BASE, VOICE = RUNGS[0], RUNGS[3]
 UNGUARDED = "voice without guard"
@@ -160,7 +160,7 @@ class Subject:
     def encoder(self) -> Encoder:
         """The voice's template on its base's tokenizer. Raises ModelError when it was trained on another base."""
         require_base(self.voice, base_model.read(self.base))
-        template = ChatTemplate(self.voice.chat_template, end_of_turn=self.voice.end_of_turn)
+        template = self.voice.template
         return Encoder(base_model.load_tokenizer(self.base), template)
 
     @cached_property
@@ -181,7 +181,7 @@ class Subject:
     @property
     def max_length(self) -> int:
         """Tokens of the longest example that the voice learned from."""
-        return int(str(self.voice.settings.get("max_length") or DEFAULT_LENGTH))
+        return self.voice.recipe.max_length
 
     @cached_property
     def tasks(self) -> list[Task]:
@@ -357,8 +357,7 @@ class Subject:
 
     @cached_property
     def _learned(self) -> list[int]:
-        stretches = self._to_score("train", self.encoder)
-        return learned(self.voice, self.material.training, stretches, self.encoder, self.max_length)
+        return learned(self.voice, len(self._to_score("train", self.encoder)))
 
     def add(self, name: str, found: Interval, unit: str, n: int, better: Better, of: str = "conversations") -> None:
         """Note a metric."""

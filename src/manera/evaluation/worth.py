@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from manera.dataset.encoding import Encoder
-from manera.dataset.template import ChatTemplate
 from manera.errors import EvaluationError
 from manera.evaluation import intervals, ladder, scoring
 from manera.evaluation.distractors import SAME_AUTHOR_SHARE, long_texts, own_writing
@@ -15,8 +14,8 @@ from manera.evaluation.ladder import BITS, RUNGS, Rung, Verdict
 from manera.evaluation.likeness import area_under_curve
 from manera.evaluation.report import AGAINST
 from manera.evaluation.subject import BASE, VOICE, Subject
-from manera.model.voice import read_voice, require_base
 from manera.records import SplitName
+from manera.voice.manifest import read_voice, require_base
 
 
 def measure_ladder(subject: Subject, is_origin_known: bool = False) -> Verdict:
@@ -87,7 +86,7 @@ def measure_against(subject: Subject, name: str) -> None:
             f"{name!r} learned {len(learned)} of the {len(held_out)} longer texts that are held out here",
             "compare with a voice that was trained on the same corpus",
         )
-    template = ChatTemplate(other.chat_template, end_of_turn=other.end_of_turn)
+    template = other.template
     encoder = Encoder(subject.encoder.tokenizer, template)
     most = subject.budget.scored_tokens
     stretches = subject.stretches(encoder, most)

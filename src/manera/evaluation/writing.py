@@ -8,7 +8,7 @@ import msgspec
 
 from manera.generation.engine import Engine, Finished, FinishReason, Request, Token, stream
 from manera.generation.guard import Guard
-from manera.model.voice import Sampling
+from manera.voice.manifest import Sampling
 
 
 class Written(msgspec.Struct, frozen=True):

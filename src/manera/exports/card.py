@@ -5,11 +5,12 @@ from pathlib import Path
 
 import msgspec
 
+from manera.bases import builtin
 from manera.evaluation.report import AGAINST, Metric, read_report
 from manera.exports.parity import Check
 from manera.exports.readme import readme
-from manera.model import builtin
-from manera.model.voice import Voice
+from manera.voice.manifest import Voice
+from manera.voice.recipe import Recipe
 
 _ORIGIN = {builtin.NAME: "license: gemma\nbase_model: google/gemma-3-270m\n"}
 
@@ -17,7 +18,7 @@ _ORIGIN = {builtin.NAME: "license: gemma\nbase_model: google/gemma-3-270m\n"}
 def card(voice: Voice, folder: Path, checks: Sequence[Check]) -> str:
     """Write the card; the voice's folder may hold a report."""
     page = readme(voice, "hub", checks)
-    return f"{_header(voice)}{page}\n{_held_out(voice)}{_sampling(voice)}{_report(folder)}\n{_limits(voice)}"
+    return f"{_header(voice)}{page}\n{_held_out(voice)}{_sampling(voice)}{_report(folder)}\n{_limits(voice.recipe)}"
 
 
 def _header(voice: Voice) -> str:
@@ -66,9 +67,9 @@ def _row(name: str, metric: Metric) -> str:
     return f"| {name} | {metric.value:.4g} {metric.unit} | {interval} | {metric.n:,} | {metric.better} |\n"
 
 
-def _limits(voice: Voice) -> str:
+def _limits(recipe: Recipe) -> str:
     return (
         "## Limits\n\nIt catches a manner; it does not reason, and the facts it writes are made up. A small model can "
         "recite what it has learned: do not publish a voice of private messages. It is not the person, and whoever "
-        f"talks to it has to be told so. Rank {voice.rank}, alpha {voice.alpha:g}, seed {voice.seed}.\n"
+        f"talks to it has to be told so. Rank {recipe.rank}, alpha {recipe.alpha:g}, seed {recipe.seed}.\n"
     )

@@ -9,8 +9,8 @@ from manera.dataset.examples import MESSAGE_BOUNDARY
 from manera.dataset.template import ChatTemplate, render
 from manera.errors import ExportError
 from manera.generation.reply import AFTER_NOTES, BETWEEN_NOTES, knows_system
-from manera.model.voice import Voice
 from manera.records import Message, Role
+from manera.voice.manifest import Voice
 
 _TOPIC = "{topic}"
 _LAST = "messages[-1]['content']"
@@ -38,7 +38,7 @@ def jinja_template(voice: Voice) -> str:
     if voice.kind == "continuation":
         return _CONTINUATION
     if voice.kind == "dialogue":
-        return _JOIN_BURSTS + _with_notes(ChatTemplate(voice.chat_template, end_of_turn=voice.end_of_turn))
+        return _JOIN_BURSTS + _with_notes(voice.template)
     asked = f" + {_LAST} + ".join(json.dumps(part, ensure_ascii=False) for part in _around_topic(voice))
     return f"{{% set messages = [{{'role': 'user', 'content': {asked}}}] %}}{voice.chat_template}"
 
@@ -106,7 +106,7 @@ def go_template(voice: Voice) -> str:
     """
     if voice.kind == "continuation":
         return _go_last("{{ .Content }}")
-    template = ChatTemplate(voice.chat_template, end_of_turn=voice.end_of_turn)
+    template = voice.template
     marks = marks_of(template)
     if voice.kind == "post":
         asked = "{{ .Content }}".join(map(_go_text, _around_topic(voice)))

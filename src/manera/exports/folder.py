@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from manera.bases import base_model
 from manera.errors import ExportError
 from manera.exports import gguf_model, hugging_face, transformers_parity, vllm
 from manera.exports.card import card
@@ -17,8 +18,9 @@ from manera.exports.parity import Check, compared, require
 from manera.exports.readme import readme
 from manera.exports.terms import write_terms
 from manera.files import remove_abandoned, replacing_folder
-from manera.model import adapter, base_model
-from manera.model.voice import Voice, require_base, voice_folder
+from manera.voice import adapter
+from manera.voice.folder import voice_folder
+from manera.voice.manifest import Voice, require_base
 
 Format = Literal["peft", "merged", "gguf", "ollama", "vllm", "hub"]
 RECORD = "export.json"
@@ -69,7 +71,7 @@ def _write(voice: Voice, base: Path, to: Format, folder: Path, dtype: Dtype) -> 
     for name in ("base", "adapter"):
         (folder / name).mkdir()
     hugging_face.write_model(voice, base, folder / "base", dtype)
-    adapter.write_peft(state, folder / "adapter", voice.rank, voice.alpha, "base")
+    adapter.write_peft(state, folder / "adapter", voice.recipe.rank, voice.recipe.alpha, "base")
     if to == "vllm":
         vllm.write(voice, folder)
     return transformers_parity.check(folder / "base", folder / "adapter", same)

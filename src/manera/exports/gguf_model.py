@@ -4,14 +4,15 @@ from pathlib import Path
 
 import gguf
 
+from manera.bases import base_model, gguf_file
 from manera.exports.chat import jinja_template
 from manera.exports.parity import Check, Compared, same_choice, same_ids
 from manera.exports.probes import Read
 from manera.exports.read_gguf import Questions, ask
 from manera.files import unfinished_beside
-from manera.model import adapter, base_model, gguf_file
-from manera.model.adapter import Matrices
-from manera.model.voice import Voice
+from manera.voice import adapter
+from manera.voice.adapter import Matrices
+from manera.voice.manifest import Voice
 
 LEAST_SAME = 0.85
 """Of the likeliest tokens: llama.cpp rounds weights and what flows through them, which turns over near ties.
@@ -30,7 +31,7 @@ def write_model(voice: Voice, base: Path, state: Matrices, path: Path) -> None:
     """Write the merged model under the voice's name."""
     with unfinished_beside(path) as folder:
         merged = folder / "merged.gguf"
-        adapter.write_merged(base / "base.gguf", state, voice.alpha / voice.rank, merged)
+        adapter.write_merged(base / "base.gguf", state, voice.recipe.scale, merged)
         reader = gguf_file.open_gguf(merged)
         writer = gguf.GGUFWriter(path=None, arch=gguf_file.value(reader, "general.architecture"))
         ends = base_model.load_tokenizer(base).token_to_id(voice.end_of_turn)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tokenizers.processors import TemplateProcessing
 
+from manera.bases import base_model, gguf_file
 from manera.dataset.template import ChatTemplate
 from manera.exports.chat import jinja_template
-from manera.model import base_model, gguf_file
-from manera.model.adapter import Matrices
-from manera.model.voice import Voice
+from manera.voice.adapter import Matrices
+from manera.voice.manifest import Voice
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,7 +28,7 @@ def write_model(voice: Voice, base: Path, folder: Path, dtype: Dtype, adapter: M
     reader = gguf_file.open_gguf(base / "base.gguf")
     weights = gguf_file.transformers_weights(reader)
     if adapter is not None:
-        fold_in(weights, adapter, voice.alpha / voice.rank)
+        fold_in(weights, adapter, voice.recipe.scale)
     # the head is the embedding, which is stored once
     stored = {name: tensor.to(getattr(torch, dtype)).contiguous() for name, tensor in weights.items()}
     save_file(stored, folder / "model.safetensors", metadata={"format": "pt"})

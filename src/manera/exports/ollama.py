@@ -4,7 +4,7 @@ https://github.com/ollama/ollama/blob/main/docs/modelfile.md
 """
 
 from manera.exports.chat import go_template
-from manera.model.voice import Voice
+from manera.voice.manifest import Voice
 
 CONTEXT_LENGTH = 4096
 """What manera gives a conversation as well."""

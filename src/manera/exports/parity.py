@@ -8,12 +8,14 @@ import gguf
 import msgspec
 import numpy as np
 
+from manera.bases import base_model, gguf_file
 from manera.errors import ExportError, ModelError
 from manera.exports.probes import Probe, Read, as_read, probes
 from manera.generation.reply import voice_writer
-from manera.model import adapter, base_model, gguf_file
-from manera.model.voice import ADAPTER_GGUF, Voice
 from manera.records import Message
+from manera.voice import adapter
+from manera.voice.folder import ADAPTER_GGUF
+from manera.voice.manifest import Voice
 
 if TYPE_CHECKING:
     from torch import nn
@@ -54,7 +56,9 @@ def _require_one_adapter(voice: Voice, folder: Path) -> None:
     reader = gguf_file.open_gguf(folder / ADAPTER_GGUF)
     names = gguf_file.transformers_names(len(reader.tensors))
     state = adapter.read_peft(folder)
-    alike = gguf_file.value(reader, gguf.Keys.Adapter.LORA_ALPHA) == voice.alpha and len(reader.tensors) == len(state)
+    alike = gguf_file.value(reader, gguf.Keys.Adapter.LORA_ALPHA) == voice.recipe.alpha and len(reader.tensors) == len(
+        state
+    )
     for tensor in reader.tensors:
         weight, _, which = tensor.name.rpartition(".")
         layer = names[weight].removesuffix(".weight")
@@ -68,10 +72,10 @@ def _require_one_adapter(voice: Voice, folder: Path) -> None:
 
 
 def _voice_model(voice: Voice, base: Path, folder: Path) -> "nn.Module":
-    from manera.model import lora
+    from manera.training import lora
 
     model: nn.Module = base_model.load(base)
-    lora.add_adapter(model, voice.rank, voice.alpha, "float32", seed=0)
+    lora.add_adapter(model, voice.recipe.rank, voice.recipe.alpha, "float32", seed=0)
     try:
         lora.load_adapter_state(model, adapter.read_peft(folder))
     except (KeyError, RuntimeError) as error:

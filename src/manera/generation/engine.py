@@ -9,7 +9,7 @@ import msgspec
 
 from manera.errors import GenerationError
 from manera.generation.guard import Guard
-from manera.model.voice import Sampling
+from manera.voice.manifest import Sampling
 
 FinishReason = Literal["stop", "length", "cancelled"]
 

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from manera.bases.tokenizer import SPACE
 from manera.dataset.encoding import Encoder
 from manera.dataset.template import ChatTemplate, render
-from manera.model.tokenizer import SPACE
 from manera.records import Message
 from manera.text.languages import script
 

@@ -19,7 +19,7 @@ from manera.errors import GenerationError
 from manera.generation import guarding
 from manera.generation.engine import Finished, FinishReason, PromptTooLongError, Request, Token
 from manera.generation.running import Running
-from manera.model.voice import Sampling
+from manera.voice.manifest import Sampling
 
 if TYPE_CHECKING:
     import xllamacpp

@@ -46,7 +46,7 @@ def persona_messages(examples: Iterable[Example]) -> Iterator[TrainingMessage]:
         asked: str | None = None
         for message in example.messages:
             texts = [text.strip() for text in messages_of(message.content)]
-            if message.role == "assistant" and message.weight:
+            if message.is_learned:
                 yield from (TrainingMessage(text, asked) for text in texts)
             if texts:
                 asked = texts[-1] if message.role == "user" else None

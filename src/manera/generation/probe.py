@@ -2,8 +2,8 @@
 
 from manera.generation.engine import Engine, Request, stream
 from manera.generation.reply import Writer
-from manera.model.voice import Sampling
 from manera.records import Message
+from manera.voice.manifest import Sampling
 
 ALTERNATIVES = 10
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 from tokenizers import Tokenizer
 
+from manera.bases.base_model import BaseModel
 from manera.dataset.building import chat_template
 from manera.dataset.encoding import Encoder
 from manera.dataset.examples import LINE_BREAK, MESSAGE_BOUNDARY
@@ -18,10 +19,10 @@ from manera.generation.engine import Engine, Finished, PromptTooLongError, Reque
 from manera.generation.guard import Guard
 from manera.generation.openings import Openings
 from manera.generation.origins import TrainingIndex, persona_messages
-from manera.model.base_model import BaseModel
-from manera.model.voice import Sampling, Voice, voice_folder
 from manera.records import Example, ExampleKind, Message
 from manera.text.languages import script
+from manera.voice.folder import voice_folder
+from manera.voice.manifest import Sampling, Voice
 
 BETWEEN_NOTES, AFTER_NOTES = "\n", "\n\n"
 """How system messages open a dialogue as plain text."""
@@ -70,7 +71,7 @@ def voice_writer(voice: Voice, tokenizer: Tokenizer) -> Writer:
 
     Raises ModelError when its manifest was changed.
     """
-    template = ChatTemplate(voice.chat_template, end_of_turn=voice.end_of_turn)
+    template = voice.template
     if template.sha256 != voice.template_sha256:
         raise ModelError(f"the chat template of voice {voice.name!r} was changed", "train the voice again")
     encoder = Encoder(tokenizer, template)
@@ -91,7 +92,7 @@ def voice_writer(voice: Voice, tokenizer: Tokenizer) -> Writer:
 def training_texts(voice: str) -> Iterator[str]:
     """Yield what the persona wrote in a voice's training examples; nothing where they did not come with the voice."""
     for example in training_examples(voice):
-        yield from (m.content for m in example.messages if m.role == "assistant" and m.weight)
+        yield from (m.content for m in example.messages if m.is_learned)
 
 
 def training_examples(voice: str) -> Iterator[Example]:

@@ -13,13 +13,13 @@ from tokenizers import Tokenizer
 from tokenizers.decoders import DecodeStream
 from torch import Tensor
 
+from manera.bases import base_model
 from manera.errors import GenerationError
 from manera.generation import guarding
 from manera.generation.engine import Finished, FinishReason, PromptTooLongError, Request, Token
 from manera.generation.running import Running
 from manera.generation.sampling import draw
 from manera.generation.stops import UntilStop
-from manera.model import base_model
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -1,1 +1,1 @@
-"""A base model, its trimmed vocabulary, adapters, likelihood and GGUF files."""
+"""A model that computes: packed rows in, nats out."""

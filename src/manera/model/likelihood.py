@@ -43,22 +43,12 @@ class Nll(NamedTuple):
         return self.nats / math.log(2) / scored_bytes
 
 
-def token_nll(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Sum the negative log-likelihood of the supervised tokens.
-
-    logits: (B, T, V), any float dtype. labels: (B, T), IGNORE_INDEX where unsupervised.
-    Returns nats (float32 scalar) and the count of tokens summed.
-    Position t is scored from logits at t - 1; position 0 is never scored.
-    """
-    targets = labels[:, 1:].reshape(-1)
-    nats = F.cross_entropy(logits[:, :-1].flatten(0, 1).float(), targets, ignore_index=IGNORE_INDEX, reduction="sum")
-    return nats, (targets != IGNORE_INDEX).sum()
-
-
 def supervised_nll(hidden: Tensor, head: Tensor, labels: Tensor) -> tuple[Tensor, int]:
-    """Sum the same quantity from hidden states, with logits only where supervised and never all at once.
+    """Sum the negative log-likelihood of the supervised tokens, with logits only there and never all at once.
 
-    hidden: (B, T, D) after the last norm. head: (V, D), frozen. labels: (B, T). Differentiable in hidden.
+    hidden: (B, T, D) after the last norm. head: (V, D), frozen. labels: (B, T), IGNORE_INDEX where unsupervised.
+    Returns nats (float32 scalar), differentiable in hidden, and the count of tokens summed.
+    Position t is scored from the state at t - 1; position 0 is never scored.
     """
     states, targets = _supervised(hidden, labels)
     nats: Tensor = _ChunkedNll.apply(states, head, targets)  # type: ignore[no-untyped-call]

@@ -54,6 +54,11 @@ def hidden_states(model: nn.Module, batch: Batch) -> Tensor:
     return outputs.last_hidden_state  # type: ignore[no-any-return]
 
 
+def rows_nll(model: nn.Module, rows: Rows) -> tuple[Tensor, int]:
+    """Sum the nats of packed rows' supervised tokens (differentiable), and count them."""
+    return batch_nll(model, to_batch(rows, model.get_parameter("model.norm.weight").device))
+
+
 def batch_nll(model: nn.Module, batch: Batch) -> tuple[Tensor, int]:
     """Sum the nats of a batch's supervised tokens (differentiable), and count them."""
     head = model.get_parameter("model.embed_tokens.weight")

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from manera.errors import ServingError
 from manera.generation.engine import Finished, Request
 from manera.generation.reply import Prompt, Writer
-from manera.model.voice import Sampling
+from manera.voice.manifest import Sampling
 
 IGNORED = frozenset({
     "metadata", "parallel_tool_calls", "prompt_cache_key", "prompt_cache_retention", "safety_identifier",

@@ -9,21 +9,14 @@ import msgspec
 from jinja2 import TemplateError
 from tokenizers import Tokenizer
 
+from manera.bases import gguf_file
+from manera.bases.base_model import BaseModel
 from manera.errors import ManeraError, ModelError
 from manera.generation.engine import Engine
 from manera.generation.reply import base_writer, voice_writer
-from manera.model import gguf_file
-from manera.model.base_model import BaseModel
-from manera.model.voice import (
-    ADAPTER_GGUF,
-    MANIFEST,
-    read_voice,
-    require_base,
-    voice_folder,
-    voice_names,
-    voices_folder,
-)
 from manera.serving.catalogue import Catalogue, Entry
+from manera.voice.folder import ADAPTER_GGUF, MANIFEST, voice_folder, voice_names, voices_folder
+from manera.voice.manifest import read_voice, require_base
 
 _log = logging.getLogger(__name__)
 

@@ -7,23 +7,23 @@ from functools import partial
 from pathlib import Path
 
 import msgspec
-from torch import Tensor, nn
+from torch import Tensor
 
 from manera.corpus.storage import Corpus
 from manera.errors import TrainingError
-from manera.model import lora, packed
+from manera.machine.energy import EnergyMeter
+from manera.machine.memory import peak_memory_bytes
+from manera.model import packed
 from manera.model.likelihood import Nll
-from manera.model.precision import Precision
-from manera.model.voice import Cost, HeldOut, Likelihood
-from manera.records import ExampleKind, SplitName, TrainingStep
-from manera.training.energy import EnergyMeter
-from manera.training.loop import train
-from manera.training.material import seen
-from manera.training.memory import peak_memory_bytes
+from manera.records import ExampleKind, Precision, SplitName, TrainingStep
+from manera.training.fitting import fit
+from manera.training.loop import rows_read
+from manera.training.material import seen, unread
 from manera.training.result import Outcome, require_free, write_voice_folder
 from manera.training.settings import TrainingConfig
 from manera.training.setup import Setup, set_up
 from manera.training.sharpness import choose
+from manera.voice.manifest import Cost, HeldOut, Likelihood
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -103,20 +103,22 @@ def learn(
     before = _held_out(setup, with_adapter=False)
     yield _prepared(name, setup, before)
     run = _Run()
-    keep = partial(_keep, run, setup.model)
+    keep = partial(_keep, run, setup)
     rows = setup.material.dataset.rows
-    steps = _metered(train(setup.model, rows["train"], rows["validation"], setup.planned, keep), energy)
-    yield from _until_stopped(steps, run, keep)
+    loop = fit(setup.model, rows["train"], rows["validation"], setup.planned, keep)
+    yield from _until_stopped(_metered(loop, energy), run, keep)
     if not run.best:
         raise TrainingError("held-out loss was never a number", "train with a lower learning rate")
-    lora.load_adapter_state(setup.model, run.best)
+    setup.method.load_state(setup.model, run.best)
     held_out = HeldOut(base=before, voice=_held_out(setup))
-    with lora.measuring(setup.model):
+    with setup.method.measuring(setup.model, True):
         sharpness = choose(setup.model, rows["validation"], setup.planned.rows_per_micro_batch)
-    passes = run.kept_step * setup.planned.rows_per_step / len(rows["train"])
-    material = seen(setup.material, setup.copies * passes)
+    recipe = setup.recipe(len(run.steps), run.kept_step)
+    material = seen(setup.material, setup.copies * recipe.rows_read / recipe.rows)
+    read = rows_read(len(rows["train"]), setup.planned, run.kept_step)
     cost = Cost(time.monotonic() - started, run.tokens, peak_memory_bytes(), energy.joules())
-    write_voice_folder(name, material, setup.decided, Outcome(held_out, sharpness, cost, run.best, run.steps))
+    outcome = Outcome(held_out, sharpness, cost, run.best, run.steps, unread(material, read))
+    write_voice_folder(name, material, recipe, outcome)
     yield Learned(
         voice=name,
         kind=material.kind,
@@ -157,13 +159,13 @@ def _metered(loop: Iterator[TrainingStep], energy: EnergyMeter) -> Iterator[Trai
 
 def _held_out(setup: Setup, with_adapter: bool = True) -> Likelihood:
     dataset = setup.material.dataset
-    with lora.measuring(setup.model, with_adapter):
+    with setup.method.measuring(setup.model, with_adapter):
         nll: Nll = packed.measure(setup.model, dataset.rows["test"], setup.planned.rows_per_micro_batch)
     return Likelihood(nll.perplexity, nll.bits_per_byte(dataset.scored_bytes["test"]))
 
 
-def _keep(run: _Run, model: nn.Module, step: TrainingStep) -> None:
-    run.best, run.kept_step = lora.adapter_state(model), step.step
+def _keep(run: _Run, setup: Setup, step: TrainingStep) -> None:
+    run.best, run.kept_step = setup.method.state(setup.model), step.step
 
 
 def _until_stopped(

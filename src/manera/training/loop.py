@@ -1,28 +1,30 @@
-"""The training loop: packed rows in, one record a step out, the adapter changed in place."""
+"""The training loop: packed rows in, one record a step out, parameters changed in place."""
 
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from manera.dataset.packing import Rows
 from manera.errors import TrainingError
 from manera.model.likelihood import Nll
-from manera.model.packed import batch_nll, measure, to_batch
 from manera.records import TrainingStep
 
 WARM_UP = 0.06
-LOWEST_SHARE = 0.05
+MIN_SHARE = 0.05
 """Of the peak learning rate: where it begins and where it ends."""
 
 MAX_GRADIENT_NORM = 1.0
 AVERAGE_EXPONENT = 7.0
-"""How fast what is long ago is forgotten in the mean: 7 makes its mean age a ninth of the run so far."""
+"""Decay exponent of the running average: with 7 its mean age is a ninth of the run so far."""
+
+Loss = Callable[[Rows], tuple[Tensor, int]]
+"""Sums the nats of some rows' supervised tokens, differentiable in the parameters, and counts them."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,6 @@ class Plan:
     patience: int = 4
     seed: int = 0
 
-    def limited(self, steps: int) -> "Plan":
-        """Return the same plan, ended and decayed after at most so many steps, and scored only then."""
-        steps = min(steps, self.steps)
-        return replace(self, steps=steps, steps_per_validation=steps)
-
 
 def plan(
     rows: int,
@@ -51,7 +48,10 @@ def plan(
     micro_batch_tokens: int,
     epochs: float,
     validations_per_epoch: int,
-    **rest: object,
+    learning_rate: float,
+    seconds: float | None = None,
+    patience: int = Plan.patience,
+    seed: int = Plan.seed,
 ) -> Plan:
     """Turn passes over the rows into steps, and a step into micro-batches of one shape."""
     rows_per_micro_batch = max(1, min(rows, micro_batch_tokens // row_length))
@@ -63,25 +63,28 @@ def plan(
         rows_per_step=rows_per_step,
         rows_per_micro_batch=rows_per_micro_batch,
         steps_per_validation=max(1, steps_per_epoch // validations_per_epoch),
-        **rest,  # type: ignore[arg-type]
+        learning_rate=learning_rate,
+        seconds=seconds,
+        patience=patience,
+        seed=seed,
     )
 
 
 def train(
-    model: nn.Module,
+    parameters: Sequence[nn.Parameter],
     training: Rows,
-    validation: Rows,
+    loss: Loss,
+    validate: Callable[[], float],
     plan: Plan,
     keep: Callable[[TrainingStep], None],
 ) -> Iterator[TrainingStep]:
-    """Train the adapter, calling ``keep`` whenever held-out loss is the lowest so far.
+    """Train parameters, calling ``keep`` whenever held-out loss is the lowest so far.
 
-    What is scored and kept is the mean of the adapter over its last steps. Yields after every step;
-    ``validation_loss`` is set where held-out rows were scored. Ends early when held-out loss stops falling, or when
-    the time is up. Raises TrainingError when the loss is no number.
+    What is validated and kept is the mean of the parameters over the last steps. validate: returns held-out nats per
+    token. Yields after every step; ``validation_loss`` is set where held-out text was scored. Ends early when held-out
+    loss stops falling, or when the time is up. Raises TrainingError when the loss is no number.
     """
     started = time.monotonic()
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=plan.learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
     average = _Average(parameters)
     order = _endless_order(len(training), plan.seed)
@@ -93,7 +96,7 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = learning_rate
         rows = training.take([next(order) for _ in range(plan.rows_per_step)])
-        nll = _accumulate_gradients(model, rows, plan.rows_per_micro_batch)
+        nll = _accumulate_gradients(loss, rows, plan.rows_per_micro_batch)
         if not math.isfinite(nll.nats):
             raise TrainingError(
                 f"the loss became {nll.nats} at step {step}",
@@ -108,7 +111,7 @@ def train(
         validation_loss = None
         if last or step % plan.steps_per_validation == 0:
             with average.in_place():
-                validation_loss = measure(model, validation, plan.rows_per_micro_batch).nats_per_token
+                validation_loss = validate()
         record = TrainingStep(
             step=step,
             steps=step if last else _expected_steps(step, plan, time.monotonic() - started),
@@ -161,13 +164,11 @@ class _Average:
             parameter.data, mean.data = mean.data, parameter.data
 
 
-def _accumulate_gradients(model: nn.Module, rows: Rows, rows_per_micro_batch: int) -> Nll:
+def _accumulate_gradients(loss: Loss, rows: Rows, rows_per_micro_batch: int) -> Nll:
     """Add up the gradients of the mean loss over all rows, a micro-batch in memory at a time."""
-    device = next(model.parameters()).device
     total = Nll(0.0, 0)
     for start in range(0, len(rows), rows_per_micro_batch):
-        batch = to_batch(rows.take(range(start, min(start + rows_per_micro_batch, len(rows)))), device)
-        nats, tokens = batch_nll(model, batch)
+        nats, tokens = loss(rows.take(range(start, min(start + rows_per_micro_batch, len(rows)))))
         (nats / rows.supervised_tokens).backward()  # type: ignore[no-untyped-call]
         total += Nll(float(nats.detach()), tokens)
     return total
@@ -186,28 +187,20 @@ def _expected_steps(step: int, plan: Plan, elapsed: float) -> int:
 
 
 def _schedule(progress: float) -> float:
-    """Rise linearly, then fall linearly to LOWEST_SHARE."""
+    """Rise linearly, then fall linearly to MIN_SHARE."""
     if progress < WARM_UP:
-        return max(progress / WARM_UP, LOWEST_SHARE)
-    return max(1 - (progress - WARM_UP) / (1 - WARM_UP), LOWEST_SHARE)
+        return max(progress / WARM_UP, MIN_SHARE)
+    return max(1 - (progress - WARM_UP) / (1 - WARM_UP), MIN_SHARE)
 
 
 def _endless_order(rows: int, seed: int) -> Iterator[int]:
     """Yield every row once in a new random order, again and again."""
-    random = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     while True:
-        yield from random.permutation(rows).tolist()
+        yield from rng.permutation(rows).tolist()
 
 
-def rows_seen(sizes: Sequence[int], seed: int, tokens: int) -> set[int] | None:
-    """Return which rows a run has learned from after so many tokens; None where no number of them holds as many.
-
-    sizes: the tokens of each row.
-    """
-    seen: set[int] = set()
-    for row in _endless_order(len(sizes), seed):
-        if tokens <= 0 or len(seen) == len(sizes):
-            break
-        seen.add(row)
-        tokens -= sizes[row]
-    return None if tokens < 0 else seen
+def rows_read(rows: int, plan: Plan, step: int) -> set[int]:
+    """Return which rows a run has learned from after so many steps."""
+    order = _endless_order(rows, plan.seed)
+    return {next(order) for _ in range(min(step * plan.rows_per_step, rows))}

@@ -1,11 +1,12 @@
 """What a voice learns from: one speaker of a corpus, split, and written as examples for one base."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
+from manera.bases import base_model
 from manera.corpus.conversations import conversations
 from manera.corpus.manifest import Speaker
 from manera.corpus.speakers import choose_speaker
@@ -15,9 +16,8 @@ from manera.dataset.building import MAX_LENGTH, Dataset, build, chat_template, e
 from manera.dataset.canaries import Canary
 from manera.dataset.encoding import Encoded, Encoder
 from manera.dataset.examples import INSTRUCTIONS, example_kind
-from manera.dataset.packing import pack
+from manera.dataset.packing import pack, place
 from manera.errors import TrainingError
-from manera.model import base_model
 from manera.records import Conversation, Example, ExampleKind
 from manera.text.languages import Language, language_of
 
@@ -29,7 +29,7 @@ MOST_HELD_OUT_CHARACTERS = 40_000
 class Material:
     """A dataset, and what it was made with; dropped counts what was left out since the import, by reason.
 
-    canaries: secrets that are planted among the training rows, and nowhere else.
+    canaries: secrets that are planted among the training rows, and nowhere else; copies: how many of each.
     """
 
     speaker: Speaker
@@ -42,6 +42,7 @@ class Material:
     instruction: str | None
     dropped: dict[str, int]
     canaries: tuple[Canary, ...] = ()
+    copies: int = 0
 
 
 def gather(corpus: Corpus, requested: str | None, base: Path, max_length: int | None) -> Material:
@@ -84,13 +85,26 @@ def plant(material: Material, canaries: Sequence[Canary], copies: int) -> Materi
     own = encoded(dataset.examples["train"])
     planted = encoded([canary.example(material.kind) for canary in canaries]) * copies
     rows = {**dataset.rows, "train": pack([*own, *planted], material.max_length)}
-    return replace(material, dataset=replace(dataset, rows=rows), canaries=tuple(canaries))
+    return replace(material, dataset=replace(dataset, rows=rows), canaries=tuple(canaries), copies=copies)
 
 
 def seen(material: Material, times: float) -> Material:
     """Note how often each canary was seen."""
     canaries = (msgspec.structs.replace(canary, times_seen=times) for canary in material.canaries)
     return replace(material, canaries=tuple(canaries))
+
+
+def unread(material: Material, rows_read: Set[int]) -> list[int]:
+    """Return which training examples, or windows of running text, lie in none of these rows."""
+    dataset = material.dataset
+    if len(rows_read) == len(dataset.rows["train"]):
+        return []
+    own = encode(dataset.examples["train"], material.kind, material.encoder, material.max_length)
+    secrets = [canary.example(material.kind) for canary in material.canaries] * material.copies
+    planted = encode(secrets, material.kind, material.encoder, material.max_length)
+    sizes = [len(one.input_ids) for one in (*own, *planted)]
+    rows = place(sizes, material.max_length)
+    return [index for row, held in enumerate(rows) if row not in rows_read for index in held if index < len(own)]
 
 
 def _language(talks: Sequence[Conversation], speaker: Speaker) -> Language:

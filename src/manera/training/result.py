@@ -1,34 +1,22 @@
 """A finished run becomes a voice's folder, whole or not at all."""
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from manera.dataset.building import Dataset
+from manera.bases import base_model, gguf_file
 from manera.errors import ModelError
-from manera.files import fingerprint, replacing_folder, write_records
-from manera.model import adapter, base_model, gguf_file
-from manera.model.voice import (
-    ADAPTER_GGUF,
-    CANARIES,
-    MANIFEST,
-    TRAINING,
-    Cost,
-    HeldOut,
-    Persona,
-    Sampling,
-    Sharpness,
-    Voice,
-    voice_folder,
-    write_voice,
-)
+from manera.files import replacing_folder, write_records
 from manera.records import ExampleKind, TrainingStep
 from manera.training.material import Material
-from manera.training.settings import TrainingConfig
+from manera.voice import adapter
+from manera.voice.dataset import write_dataset, write_unread
+from manera.voice.folder import ADAPTER_GGUF, CANARIES, MANIFEST, TRAINING, voice_folder
+from manera.voice.manifest import Cost, HeldOut, Persona, Sampling, Sharpness, Voice, write_voice
+from manera.voice.recipe import Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,16 +36,17 @@ def require_free(name: str, replace: bool) -> None:
 
 
 class Outcome(NamedTuple):
-    """What came of a run; state: the adapter that is kept."""
+    """What came of a run; state: the adapter that is kept; unread: training examples that it has not seen."""
 
     held_out: HeldOut
     sharpness: Sharpness
     cost: Cost
     state: "Mapping[str, Tensor]"
     steps: Sequence[TrainingStep]
+    unread: Collection[int]
 
 
-def write_voice_folder(name: str, material: Material, config: TrainingConfig, outcome: Outcome) -> None:
+def write_voice_folder(name: str, material: Material, recipe: Recipe, outcome: Outcome) -> None:
     """Write everything that a voice consists of beside its place, then move it there.
 
     Raises ModelError when it cannot be written; a voice that stood there before is then as it was.
@@ -66,9 +55,10 @@ def write_voice_folder(name: str, material: Material, config: TrainingConfig, ou
     base = base_model.read(material.base)
     layers = gguf_file.value(gguf_file.open_gguf(material.base / "base.gguf"), "gemma3.block_count")
     with _writable(folder), replacing_folder(folder) as new:
-        adapter.write_peft(outcome.state, new, config.rank, config.alpha, base.id)
-        adapter.write_gguf(outcome.state, new / ADAPTER_GGUF, config.alpha, layers)
+        adapter.write_peft(outcome.state, new, recipe.rank, recipe.alpha, base.id)
+        adapter.write_gguf(outcome.state, new / ADAPTER_GGUF, recipe.alpha, layers)
         write_records(new / TRAINING, outcome.steps)
+        write_unread(outcome.unread, new)
         if material.canaries:
             write_records(new / CANARIES, material.canaries)
         voice = Voice(
@@ -80,14 +70,11 @@ def write_voice_folder(name: str, material: Material, config: TrainingConfig, ou
             template_sha256=material.encoder.template.sha256,
             end_of_turn=material.encoder.template.end_of_turn,
             instruction=material.instruction,
-            rank=config.rank,
-            alpha=config.alpha,
-            dataset_sha256=_write_dataset(material.dataset, new / "dataset"),
-            seed=config.seed,
+            dataset_sha256=write_dataset(material.dataset.examples, new),
+            recipe=recipe,
             held_out=outcome.held_out,
             sampling=Sampling(temperature=outcome.sharpness.temperature, max_new_tokens=MAX_NEW_TOKENS[material.kind]),
             sharpness=outcome.sharpness,
-            settings=config.model_dump(),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             manera_version=version("manera"),
             cost=outcome.cost,
@@ -103,14 +90,3 @@ def _writable(folder: Path) -> Iterator[None]:
         raise ModelError(
             f"{folder} cannot be written: {error}", "make room there, or choose another place: MANERA_HOME"
         ) from error
-
-
-def _write_dataset(dataset: Dataset, folder: Path) -> str:
-    """Write the examples of each part and return one fingerprint of all."""
-    folder.mkdir(mode=0o700)
-    digest = hashlib.sha256()
-    for part, made in dataset.examples.items():
-        path = folder / f"{part}.jsonl"
-        write_records(path, made)
-        digest.update(fingerprint(path).sha256.encode())
-    return digest.hexdigest()

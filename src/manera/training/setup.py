@@ -6,16 +6,20 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from manera.bases import base_model
 from manera.corpus.storage import Corpus
 from manera.dataset.canaries import make_canaries
 from manera.errors import TrainingError
-from manera.model import base_model, lora, packed
-from manera.model.precision import Precision, compiler_is_available, fastest
-from manera.records import ExampleKind
+from manera.machine.precision import compiler_is_available, fastest
+from manera.model import packed
+from manera.records import ExampleKind, Precision
 from manera.training.loop import Plan, plan
 from manera.training.material import Material, gather, plant
+from manera.training.methods import LORA, Method
 from manera.training.settings import TrainingConfig
+from manera.voice.recipe import Recipe
 
+MAX_EPOCHS = 100.0
 EPOCHS: dict[ExampleKind, float] = {"dialogue": 2, "post": 3, "continuation": 2}
 LEARNING_RATES: dict[ExampleKind, float] = {"dialogue": 3e-4, "post": 1e-3, "continuation": 1e-3}
 """A chat or a role has few words to learn: at a high rate it is over-fitted before the rate has fallen."""
@@ -41,17 +45,29 @@ class Setup:
     precision: Precision
     compiled: bool
     copies: int
+    method: Method = LORA
 
-    @property
-    def decided(self) -> TrainingConfig:
-        """The settings with what the material and the machine have decided."""
-        found = {
-            "learning_rate": self.planned.learning_rate,
-            "max_length": self.material.max_length,
-            "precision": self.precision,
-            "compile": "on" if self.compiled else "off",
-        }
-        return self.config.model_copy(update=found)
+    def recipe(self, steps: int, kept_step: int) -> Recipe:
+        """Write down what was decided, and how far the run went."""
+        config, rows = self.config, len(self.material.dataset.rows["train"])
+        return Recipe(
+            method=self.method.name,
+            rank=config.rank,
+            alpha=config.alpha,
+            epochs=epochs_of(config, self.material.kind) if config.minutes is None else config.epochs,
+            minutes=config.minutes,
+            learning_rate=self.planned.learning_rate,
+            max_length=self.material.max_length,
+            batch_tokens=config.batch_tokens,
+            precision=self.precision,
+            compiled=self.compiled,
+            canaries=len(self.material.canaries),
+            seed=config.seed,
+            rows=rows,
+            steps=steps,
+            kept_step=kept_step,
+            rows_read=kept_step * self.planned.rows_per_step,
+        )
 
 
 def set_up(corpus: Corpus, requested: str | None, config: TrainingConfig, base: Path) -> Setup:
@@ -67,21 +83,25 @@ def set_up(corpus: Corpus, requested: str | None, config: TrainingConfig, base: 
 
 
 def _plan(material: Material, config: TrainingConfig, compiled: bool) -> Plan:
-    epochs = config.epochs
-    if epochs is None:
-        epochs = 100 if config.minutes else EPOCHS[material.kind]
     return plan(
         rows=len(material.dataset.rows["train"]),
         row_length=material.max_length,
         batch_tokens=config.batch_tokens,
         micro_batch_tokens=config.micro_batch_tokens or MICRO_BATCH_TOKENS[compiled],
-        epochs=epochs,
+        epochs=epochs_of(config, material.kind),
         validations_per_epoch=config.validations_per_epoch,
         learning_rate=config.learning_rate or LEARNING_RATES[material.kind],
         seconds=None if config.minutes is None else config.minutes * 60,
         patience=config.patience,
         seed=config.seed,
     )
+
+
+def epochs_of(config: TrainingConfig, kind: ExampleKind) -> float:
+    """Return how many passes are made at most: so many that only the time ends them where it is all that is given."""
+    if config.epochs is not None:
+        return config.epochs
+    return MAX_EPOCHS if config.minutes else EPOCHS[kind]
 
 
 def _device(config: TrainingConfig) -> str:
@@ -127,7 +147,7 @@ def _adapted_model(material: Material, config: TrainingConfig, precision: Precis
         torch.set_num_threads(config.threads)
     model: nn.Module = base_model.load(material.base).to(_device(config))
     packed.use_matrix_attention(model)
-    lora.add_adapter(model, config.rank, config.alpha, precision, config.seed)
+    LORA.make_trainable(model, config, precision)
     if compiled:
         packed.compile_layers(model)
     return model

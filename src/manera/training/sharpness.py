@@ -8,7 +8,7 @@ from torch import nn
 
 from manera.dataset.packing import Rows
 from manera.model import packed
-from manera.model.voice import Sharpness
+from manera.voice.manifest import Sharpness
 
 TEMPERATURES = (0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
 MOST_NATS = 0.25

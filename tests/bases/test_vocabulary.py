@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
+from manera.bases import gguf_file, vocabulary
+from manera.bases.gguf_file import EMBEDDING, open_gguf, read_vocabulary
+from manera.bases.tokenizer import BYTE, CONTROL, NORMAL, USER_DEFINED, Vocabulary, build_tokenizer
 from manera.dataset.encoding import Encoder
 from manera.errors import ModelError
-from manera.model import gguf_file, vocabulary
-from manera.model.gguf_file import EMBEDDING, open_gguf, read_vocabulary
-from manera.model.tokenizer import BYTE, CONTROL, NORMAL, USER_DEFINED, Vocabulary, build_tokenizer
 from tiny import GEMMA_TURNS, TEXT
 
 

@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
-from typing import Literal
 
 import torch
 
-Precision = Literal["float32", "bfloat16", "int8"]
+from manera.records import Precision
+
 _ROWS, _REPEATS = 512, 8
 _PROBE_ROWS, _PROBE_REPEATS = 16, 2
 _HOPELESS = 4.0  # times float32's seconds for some rows: without its instructions an arithmetic can take 100 times

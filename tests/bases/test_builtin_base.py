@@ -10,14 +10,16 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from adapted import adapted_model, logits
+from manera.bases import base_model, builtin, gguf_file
+from manera.bases.gguf_file import EMBEDDING
+from manera.bases.tokenizer import BYTE, CONTROL, build_tokenizer
+from manera.bases.vocabulary import DEFAULT_LANGUAGES, kept_tokens
 from manera.dataset.encoding import Encoder
 from manera.generation.engine import Request, Token, stream
 from manera.generation.llama_cpp import open_engine
-from manera.model import adapter, base_model, builtin, gguf_file, lora
-from manera.model.gguf_file import EMBEDDING
-from manera.model.tokenizer import BYTE, CONTROL, build_tokenizer
-from manera.model.vocabulary import DEFAULT_LANGUAGES, kept_tokens
-from manera.model.voice import Sampling
+from manera.training import lora
+from manera.voice import adapter
+from manera.voice.manifest import Sampling
 from tiny import GEMMA_TURNS, TEXT
 
 pytestmark = pytest.mark.slow

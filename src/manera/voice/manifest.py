@@ -1,37 +1,20 @@
-"""A voice on disk: PEFT's own adapter files, the same adapter as GGUF, and what is needed to use it right.
+"""What a voice is: everything that using it depends on, as its manifest says it."""
 
-voices/<name>/manera.json                   Voice
-             /adapter_config.json           PEFT
-             /adapter_model.safetensors     PEFT
-             /adapter.gguf                  llama.cpp
-             /training.jsonl                one TrainingStep a line
-             /canaries.jsonl                one planted Canary a line, where there are any
-             /dataset/{train,validation,test}.jsonl
-"""
-
-import re
-import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
-from manera import config
+from manera.bases.base_model import BaseModel
+from manera.dataset.template import ChatTemplate
 from manera.errors import ModelError
 from manera.files import read_records, replacing
-from manera.model.base_model import BaseModel
 from manera.records import ExampleKind, TrainingStep
+from manera.voice.folder import MANIFEST, TRAINING, voice_folder, voice_names, voices_folder
+from manera.voice.recipe import Recipe
 
-MANIFEST = "manera.json"
-ADAPTER_GGUF = "adapter.gguf"
-TRAINING = "training.jsonl"
-CANARIES = "canaries.jsonl"
-_NAME = re.compile(r"[^\W_](?:[\w.-]{0,62}[\w-])?")
-_DEVICES = frozenset(
-    {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in "123456789")}
-)
-"""What Windows takes for devices, whatever follows the dot; a voice may be carried there."""
+FORMAT = 2
 
 
 class Persona(msgspec.Struct, frozen=True):
@@ -110,43 +93,21 @@ class Voice(msgspec.Struct, frozen=True):
     template_sha256: str
     end_of_turn: str
     instruction: str | None
-    rank: int
-    alpha: float
     dataset_sha256: str
-    seed: int
+    recipe: Recipe
     held_out: HeldOut
     sampling: Sampling
-    settings: dict[str, object]
     created_at: str
     manera_version: str
     cost: Cost | None = None
-    format: int = 1
+    format: int = FORMAT
     fillers: tuple[Filler, ...] = ()
     sharpness: Sharpness | None = None
 
-
-def voices_folder() -> Path:
-    """Return the folder in which voices live."""
-    return config.home() / "voices"
-
-
-def voice_folder(name: str) -> Path:
-    """Return where a voice of this name lives or would live; raise ModelError for an impossible name.
-
-    Names are composed (NFC), as keyboards write them: macOS gives ``й`` as two characters.
-    """
-    name = unicodedata.normalize("NFC", name)
-    if not _NAME.fullmatch(name) or name.partition(".")[0].lower() in _DEVICES:
-        raise ModelError(
-            f"{name!r} cannot name a voice",
-            "use up to 64 letters, digits, dots, dashes and underscores; begin with a letter, end without a dot",
-        )
-    return voices_folder() / name
-
-
-def voice_names() -> list[str]:
-    """Return the names of all voices that are there, readable or not, in order."""
-    return [manifest.parent.name for manifest in sorted(voices_folder().glob(f"*/{MANIFEST}"))]
+    @property
+    def template(self) -> ChatTemplate:
+        """How messages become one string, as the voice has learned it."""
+        return ChatTemplate(self.chat_template, end_of_turn=self.end_of_turn)
 
 
 def list_voices() -> Iterator[Voice]:
@@ -158,7 +119,8 @@ def read_voice(name: str) -> Voice:
     """Read a voice's manifest; raise ModelError when there is no such voice."""
     manifest = voice_folder(name) / MANIFEST
     try:
-        return msgspec.json.decode(manifest.read_bytes(), type=Voice)
+        document = msgspec.json.decode(manifest.read_bytes())
+        return msgspec.convert(_upgraded(document), type=Voice)
     except FileNotFoundError as error:
         known = ", ".join(voice_names())
         raise ModelError(
@@ -194,3 +156,13 @@ def write_voice(voice: Voice, folder: Path) -> None:
     """Write a voice's manifest into its folder."""
     with replacing(folder / MANIFEST) as unfinished:
         unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(voice)))
+
+
+def _upgraded(document: Any) -> Any:
+    """Write a manifest of format 1 as one of today: rank, alpha and seed stood beside the settings."""
+    if not isinstance(document, dict) or "recipe" in document or not isinstance(document.get("settings"), dict):
+        return document
+    settings = {name: value for name, value in document["settings"].items() if value is not None}
+    known = {name: settings[name] for name in Recipe.__struct_fields__ if name in settings}
+    own = {name: document[name] for name in ("rank", "alpha", "seed") if name in document}
+    return document | {"recipe": known | own | {"compiled": settings.get("compile") == "on"}}

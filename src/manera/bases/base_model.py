@@ -14,11 +14,11 @@ import msgspec
 from tokenizers import Tokenizer
 
 from manera import config
+from manera.bases import builtin, gguf_file
+from manera.bases.tokenizer import build_tokenizer
+from manera.bases.vocabulary import DEFAULT_LANGUAGES, kept_tokens, language_tokens
 from manera.errors import ModelError
 from manera.files import fingerprint, unfinished_beside
-from manera.model import builtin, gguf_file
-from manera.model.tokenizer import build_tokenizer
-from manera.model.vocabulary import DEFAULT_LANGUAGES, kept_tokens, language_tokens
 
 if TYPE_CHECKING:
     from transformers import Gemma3ForCausalLM

@@ -1,15 +1,15 @@
 """Low-rank adapters (LoRA, Hu et al., 2021, https://arxiv.org/abs/2106.09685) in a transformers model."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from manera.model.int8 import Int8Linear, quantize_rows
-from manera.model.precision import Precision
+from manera.records import Precision
+from manera.training.int8 import Int8Linear, quantize_rows
 
 TARGET_MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 _OUTLIERS = ("down_proj",)  # what they are given spans too wide a range for 7 bits a token
@@ -86,7 +86,7 @@ def adapter_state(model: nn.Module) -> dict[str, Tensor]:
     }
 
 
-def load_adapter_state(model: nn.Module, state: dict[str, Tensor]) -> None:
+def load_adapter_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Put an adapter's tensors back; KeyError when one is missing."""
     with torch.no_grad():
         for name, layer in adapted_layers(model).items():

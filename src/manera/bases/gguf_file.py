@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import gguf
 import numpy as np
 
+from manera.bases.tokenizer import Vocabulary
 from manera.errors import ModelError
 from manera.files import replacing
-from manera.model.tokenizer import Vocabulary
 
 if TYPE_CHECKING:
     from torch import Tensor

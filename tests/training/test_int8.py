@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from adapted import adapted_model, random_rows
-from manera.model import lora, packed
-from manera.model.int8 import Int8Linear, int8_product, quantize_rows
-from manera.model.precision import Precision
+from manera.model import packed
+from manera.records import Precision
+from manera.training import lora
+from manera.training.int8 import Int8Linear, int8_product, quantize_rows
 from tiny import PIECES
 
 EITHER: list[Precision] = ["float32", "int8"]

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import gguf
 
+from manera.bases import base_model
 from manera.errors import ModelError
 from manera.files import fingerprint
-from manera.model import adapter, base_model
-from manera.model.adapter import WEIGHTS
-from manera.model.voice import Voice, voice_folder
+from manera.voice import adapter
+from manera.voice.adapter import WEIGHTS
+from manera.voice.folder import voice_folder
+from manera.voice.manifest import Voice
 
 KIND = gguf.GGMLQuantizationType.Q5_1
 """How adapted layers are stored: as fast as the base's own, at 0.04 nats a token. In Q8_0 nothing is lost and nothing
@@ -27,7 +29,7 @@ def merged_file(voice: Voice, base: Path) -> Path:
     except OSError as error:
         raise ModelError(f"{folder} holds no readable adapter: {error}", "train the voice again") from error
     described = base_model.read(base)
-    parts = (learned, described.revision, described.vocabulary_sha256, str(voice.alpha / voice.rank), KIND.name)
+    parts = (learned, described.revision, described.vocabulary_sha256, str(voice.recipe.scale), KIND.name)
     digest = hashlib.sha256(":".join(parts).encode()).hexdigest()
     return folder / f"merged-{digest[:12]}.gguf"
 
@@ -36,7 +38,7 @@ def merge(voice: Voice, base: Path) -> Path:
     """Write that model, remove those of earlier adapters, and return its place."""
     path = merged_file(voice, base)
     state = adapter.read_peft(path.parent)
-    adapter.write_merged(base / "base.gguf", state, voice.alpha / voice.rank, path, KIND)
+    adapter.write_merged(base / "base.gguf", state, voice.recipe.scale, path, KIND)
     for other in path.parent.glob("merged-*.gguf"):
         if other != path:
             other.unlink()

@@ -11,9 +11,9 @@ import gguf
 import numpy as np
 from numpy.typing import NDArray
 
+from manera.bases import gguf_file
 from manera.errors import ModelError
 from manera.files import replacing
-from manera.model import gguf_file
 
 if TYPE_CHECKING:
     from torch import Tensor

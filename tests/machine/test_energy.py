@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from manera.training.energy import EnergyMeter
+from manera.machine.energy import EnergyMeter
 
 
 def zone(powercap: Path, name: str, microjoules: int) -> Path:

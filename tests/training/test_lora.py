@@ -9,13 +9,18 @@ import torch
 from torch import Tensor, nn
 
 from adapted import ALPHA, RANK, adapted_model, logits, random_rows
+from manera.bases import base_model, gguf_file
 from manera.dataset.encoding import Encoder
 from manera.errors import ModelError
 from manera.generation.engine import Request, Token, stream
 from manera.generation.llama_cpp import open_engine
-from manera.model import adapter, base_model, gguf_file, lora, merging, packed
-from manera.model.precision import Precision
-from manera.model.voice import Sampling, Voice, voice_folder
+from manera.model import packed
+from manera.records import Precision
+from manera.training import lora
+from manera.voice import adapter, merging
+from manera.voice.folder import voice_folder
+from manera.voice.manifest import Sampling, Voice
+from manera.voice.recipe import Recipe
 from tiny import LAYERS, PIECES, TEXT, tiny_voice
 
 EVERY: list[Precision] = ["float32", "bfloat16", "int8"]
@@ -175,7 +180,7 @@ def voice(tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> V
     """A voice on disk, with what merging reads of it."""
     monkeypatch.setenv("MANERA_HOME", str(tmp_path))
     state = lora.adapter_state(adapted_model(tiny_base, strength=0.2))
-    described = msgspec.structs.replace(tiny_voice(tiny_base, "anna"), rank=RANK, alpha=ALPHA)
+    described = msgspec.structs.replace(tiny_voice(tiny_base, "anna"), recipe=Recipe(rank=RANK, alpha=ALPHA))
     voice_folder("anna").mkdir(parents=True)
     adapter.write_peft(state, voice_folder("anna"), RANK, ALPHA, "tiny")
     return described

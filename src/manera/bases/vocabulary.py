@@ -5,11 +5,11 @@ from collections.abc import Collection, Iterable
 from importlib.resources import files
 from itertools import pairwise
 
+from manera.bases.tokenizer import BYTE, NORMAL, SPACE, USER_DEFINED, Vocabulary
 from manera.errors import ModelError
-from manera.model.tokenizer import BYTE, NORMAL, SPACE, USER_DEFINED, Vocabulary
 
 DEFAULT_LANGUAGES = ("ru", "en")
-_LISTS = files("manera.model") / "vocabularies"
+_LISTS = files("manera.bases") / "vocabularies"
 
 
 def known_languages() -> list[str]:

@@ -7,9 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from manera.bases import base_model
 from manera.errors import ModelError
-from manera.model import base_model
-from manera.model.voice import MANIFEST, list_voices, read_voice, require_base, voice_folder, voices_folder, write_voice
+from manera.voice.folder import MANIFEST, voice_folder, voices_folder
+from manera.voice.manifest import list_voices, read_voice, require_base, write_voice
 from tiny import tiny_voice
 
 
@@ -119,3 +120,15 @@ def test_a_voice_fits_only_the_base_it_was_trained_on(tiny_base: Path) -> None:
         with pytest.raises(ModelError, match=f"trained on .* differ in {part}") as caught:
             require_base(voice, msgspec.structs.replace(base, **{part: "other"}))
         assert caught.value.hint == "use it with the base for en,ru, or train it again"
+
+
+def test_a_manifest_of_the_first_format_is_read(tiny_base: Path) -> None:
+    written(tiny_base, "anna")
+    manifest = voice_folder("anna") / MANIFEST
+    older = json.loads(manifest.read_bytes())
+    recipe = older.pop("recipe")
+    settings = {"rank": 4, "alpha": 4.0, "max_length": 192, "compile": "on", "minutes": None, "device": "auto"}
+    manifest.write_text(json.dumps(older | {"rank": 4, "alpha": 4.0, "seed": 20, "settings": settings, "format": 1}))
+    read = read_voice("anna").recipe
+    assert (read.rank, read.alpha, read.seed) == (recipe["rank"], recipe["alpha"], recipe["seed"])
+    assert (read.max_length, read.compiled, read.minutes) == (192, True, None)

@@ -1,0 +1,1 @@
+"""A base model by name: its file, its tokenizer, its architecture."""

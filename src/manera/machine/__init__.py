@@ -1,0 +1,1 @@
+"""What this computer can do, and what a run cost it."""

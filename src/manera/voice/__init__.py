@@ -1,0 +1,1 @@
+"""A voice on disk: its manifest, its dataset and its adapter."""

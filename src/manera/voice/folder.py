@@ -1,0 +1,64 @@
+"""Where a voice lies, and what its files are called.
+
+voices/<name>/manera.json                   Voice
+             /adapter_config.json           PEFT
+             /adapter_model.safetensors     PEFT
+             /adapter.gguf                  llama.cpp
+             /training.jsonl                one TrainingStep a line
+             /canaries.jsonl                one planted Canary a line, where there are any
+             /unread.json                   what the kept point had not read of the training text, where there is any
+             /dataset/{train,validation,test}.jsonl
+"""
+
+import re
+import unicodedata
+from pathlib import Path
+
+from manera import config
+from manera.errors import ModelError
+
+MANIFEST = "manera.json"
+ADAPTER_GGUF = "adapter.gguf"
+TRAINING = "training.jsonl"
+CANARIES = "canaries.jsonl"
+UNREAD = "unread.json"
+DATASET = "dataset"
+_NAME = re.compile(r"[^\W_](?:[\w.-]{0,62}[\w-])?")
+_DEVICES = frozenset(
+    {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in "123456789")}
+)
+"""What Windows takes for devices, whatever follows the dot; a voice may be carried there."""
+
+
+def voices_folder() -> Path:
+    """Return the folder in which voices live."""
+    return config.home() / "voices"
+
+
+def voice_folder(name: str) -> Path:
+    """Return where a voice of this name lives or would live; raise ModelError for an impossible name.
+
+    Names are composed (NFC), as keyboards write them: macOS gives ``й`` as two characters.
+    """
+    name = unicodedata.normalize("NFC", name)
+    if not _NAME.fullmatch(name) or name.partition(".")[0].lower() in _DEVICES:
+        raise ModelError(
+            f"{name!r} cannot name a voice",
+            "use up to 64 letters, digits, dots, dashes and underscores; begin with a letter, end without a dot",
+        )
+    return voices_folder() / name
+
+
+def voice_names() -> list[str]:
+    """Return the names of all voices that are there, readable or not, in order."""
+    return [manifest.parent.name for manifest in sorted(voices_folder().glob(f"*/{MANIFEST}"))]
+
+
+def is_there(name: str) -> bool:
+    """Tell whether there is a voice of this name, readable or not."""
+    return (voice_folder(name) / MANIFEST).exists()
+
+
+def adapter_file(name: str) -> Path:
+    """Return the file that llama.cpp takes a voice's adapter from."""
+    return voice_folder(name) / ADAPTER_GGUF

@@ -1,0 +1,36 @@
+"""How a voice was made: what was asked for, what was decided, and how far the run went."""
+
+import msgspec
+
+from manera.records import Precision
+
+
+class Recipe(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Everything that making a voice again depends on, beside its dataset.
+
+    epochs is None where only the time was bounded, minutes where it was not. rows: of the training text, each of
+    max_length tokens. steps: how many the run had; kept_step: the one whose adapter was kept; rows_read: how many rows
+    had been read then, each as often as it was.
+    """
+
+    method: str = "lora"
+    rank: int = 16
+    alpha: float = 32.0
+    epochs: float | None = None
+    minutes: float | None = None
+    learning_rate: float | None = None
+    max_length: int = 512
+    batch_tokens: int = 1024
+    precision: Precision = "float32"
+    compiled: bool = False
+    canaries: int = 0
+    seed: int = 0
+    rows: int = 0
+    steps: int = 0
+    kept_step: int = 0
+    rows_read: int = 0
+
+    @property
+    def scale(self) -> float:
+        """What the product of the adapter's two matrices is multiplied by."""
+        return self.alpha / self.rank

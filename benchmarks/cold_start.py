@@ -36,7 +36,7 @@ def main() -> None:
     options.add_argument("--most", type=int, default=100, help="held-out replies to score")
     asked = options.parse_args()
     voice = read_voice(asked.voice)
-    base = base_model.prepare(voice.base.languages)
+    base = base_model.prepare(voice.base.languages, voice.base.id)
     encoder = voice_writer(voice, base_model.load_tokenizer(base)).encoder
     openings = Openings(training_examples(voice.name))
     model = adapted(voice)
@@ -66,7 +66,7 @@ def main() -> None:
 
 def adapted(voice: Voice) -> nn.Module:
     """Load a voice as it was trained."""
-    model: nn.Module = base_model.load(base_model.prepare(voice.base.languages))
+    model: nn.Module = base_model.load(base_model.prepare(voice.base.languages, voice.base.id))
     packed.use_matrix_attention(model)
     lora.add_adapter(model, voice.recipe.rank, voice.recipe.alpha, "float32", seed=0)
     lora.load_adapter_state(model, adapter.read_peft(voice_folder(voice.name)))

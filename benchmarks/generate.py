@@ -26,7 +26,9 @@ import torch
 from fastapi import FastAPI
 
 import machine
-from manera.bases import base_model, builtin, gguf_file
+from manera.bases import base_model, gemma3, metadata
+from manera.bases.catalogue import GEMMA_3_270M
+from manera.bases.tokenizer import read_vocabulary
 from manera.dataset.encoding import Encoder
 from manera.dataset.template import PROSE, ChatTemplate
 from manera.generation.engine import Request, Token
@@ -76,9 +78,9 @@ def measure_decoding(folder: Path, runs: int) -> Speeds:
     ids = prompt_ids(folder)
     with ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        whole = stack.enter_context(builtin.assembled())
+        whole = stack.enter_context(GEMMA_3_270M.whole())
         state = random_adapter(trimmed)
-        adapter.write_gguf(state, place / "adapter.gguf", alpha=RANK, layers=LAYERS)
+        adapter.write_gguf(state, place / "adapter.gguf", alpha=RANK, base=folder)
         adapter.write_merged(trimmed, state, 1.0, place / "merged.gguf", merging.KIND)  # what ``serve --merge`` opens
         models: dict[str, tuple[Path, dict[str, Path], list[int]]] = {
             "whole": (whole, {}, renumbered(ids, trimmed, whole)),
@@ -189,19 +191,17 @@ def prompt_ids(folder: Path) -> list[int]:
 
 def renumbered(ids: list[int], trimmed: Path, whole: Path) -> list[int]:
     """Return the same tokens under the numbers of the whole vocabulary."""
-    pieces = gguf_file.read_vocabulary(gguf_file.open_gguf(trimmed)).pieces
-    numbers = {
-        piece: number for number, piece in enumerate(gguf_file.read_vocabulary(gguf_file.open_gguf(whole)).pieces)
-    }
+    pieces = read_vocabulary(metadata.open_gguf(trimmed)).pieces
+    numbers = {piece: number for number, piece in enumerate(read_vocabulary(metadata.open_gguf(whole)).pieces)}
     return [numbers[pieces[index]] for index in ids]
 
 
 def random_adapter(base: Path) -> dict[str, torch.Tensor]:
     """Make an adapter that changes next to nothing and costs as much as any other."""
     chance = torch.Generator().manual_seed(SEED)
-    names = gguf_file.transformers_names(LAYERS)
+    names = gemma3.FAMILY.transformers_names(LAYERS)
     state = {}
-    for tensor in gguf_file.open_gguf(base).tensors:
+    for tensor in metadata.open_gguf(base).tensors:
         if tensor.name.startswith("blk.") and len(tensor.shape) == 2:
             width, out = (int(size) for size in tensor.shape)
             layer = names[tensor.name].removesuffix(".weight")

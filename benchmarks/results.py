@@ -151,7 +151,7 @@ def write_peer(name: str, trained: Path, base: Path, cost: object) -> None:
     import msgspec
     import torch
 
-    from manera.bases import base_model, gguf_file
+    from manera.bases import base_model
     from manera.training import lora
     from manera.voice import adapter
     from manera.voice.folder import ADAPTER_GGUF, TRAINING, voice_folder
@@ -166,10 +166,10 @@ def write_peer(name: str, trained: Path, base: Path, cost: object) -> None:
     folder = voice_folder(name + PEER)
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(voice_folder(name), folder, ignore=shutil.ignore_patterns("report.*", TRAINING))
-    voice = msgspec.structs.replace(read_voice(name), name=name + PEER, rank=RANK, alpha=float(ALPHA), cost=cost)
-    layers = gguf_file.value(gguf_file.open_gguf(base / "base.gguf"), "gemma3.block_count")
+    voice = msgspec.structs.replace(read_voice(name), name=name + PEER, cost=cost)
+    voice = msgspec.structs.replace(voice, recipe=msgspec.structs.replace(voice.recipe, rank=RANK, alpha=float(ALPHA)))
     adapter.write_peft(whole, folder, RANK, ALPHA, voice.base.id)
-    adapter.write_gguf(whole, folder / ADAPTER_GGUF, ALPHA, layers)
+    adapter.write_gguf(whole, folder / ADAPTER_GGUF, ALPHA, base)
     write_voice(voice, folder)
 
 

@@ -42,7 +42,7 @@ def manera_run(data: Path, steps: int) -> dict[str, Any]:
     config.use_large_pages()  # as manera's own commands do
 
     from manera.bases import base_model
-    from manera.dataset.building import chat_template
+    from manera.bases.templates import chat_template
     from manera.dataset.encoding import Encoder
     from manera.dataset.packing import pack
     from manera.machine.memory import peak_memory_bytes
@@ -94,8 +94,9 @@ def trl_run(data: Path, steps: int, trimmed: bool) -> dict[str, Any]:
     from transformers import PreTrainedTokenizerFast, TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
-    from manera.bases import base_model, builtin
-    from manera.dataset.building import chat_template
+    from manera.bases import base_model
+    from manera.bases.catalogue import GEMMA_3_270M
+    from manera.bases.templates import chat_template
     from manera.dataset.encoding import IGNORE_INDEX, Encoder
     from manera.machine.memory import peak_memory_bytes
     from manera.model.likelihood import Nll
@@ -116,9 +117,9 @@ def trl_run(data: Path, steps: int, trimmed: bool) -> dict[str, Any]:
         base = base_model.prepare() if trimmed else Path(folder) / "base"
         if not trimmed:
             base.mkdir()
-            with builtin.assembled() as whole:
+            with GEMMA_3_270M.whole() as whole:
                 whole.rename(base / "base.gguf")
-            base_model.describe(base, builtin.NAME, builtin.SHA256, ["all"])
+            base_model.describe(base, GEMMA_3_270M.name, GEMMA_3_270M.sha256, ["all"])
         tokenizer = base_model.load_tokenizer(base)
         encoder = Encoder(tokenizer, chat_template("continuation"))
         blocks = [w.input_ids for text in works(data, False) for w in encoder.windows(text, BLOCK)]

@@ -1,6 +1,6 @@
-"""Write the token lists of the built-in base, one a language, from wordfreq's word frequencies.
+"""Write the token lists of a base, one a language, from wordfreq's word frequencies.
 
-    pip install -e '.[vocabulary]' && python scripts/vocabulary.py ru en uk de fr es
+    pip install -e '.[vocabulary]' && python scripts/vocabulary.py gemma-3-270m ru en uk de fr es
 
 A language keeps its most expected tokens until they cover 99.7 % of its running words, and at most
 26,000. A word counts with a space before it or without, as written, capitalised or in capitals.
@@ -16,8 +16,9 @@ from pathlib import Path
 import wordfreq
 from tokenizers import Tokenizer
 
-from manera.bases import builtin, gguf_file
-from manera.bases.tokenizer import build_tokenizer
+from manera.bases import metadata
+from manera.bases.catalogue import find_base
+from manera.bases.tokenizer import build_tokenizer, read_vocabulary
 
 COVERAGE = 0.997
 MOST_TOKENS = 26_000
@@ -50,18 +51,18 @@ def most_expected(expected: Counter[int]) -> Iterator[int]:
             return
 
 
-def main(languages: list[str]) -> None:
+def main(base: str, languages: list[str]) -> None:
     """Write one list a language."""
-    with builtin.assembled() as whole:
-        tokenizer = build_tokenizer(gguf_file.read_vocabulary(gguf_file.open_gguf(whole)))
-    LISTS.mkdir(exist_ok=True)
+    with find_base(base).whole() as whole:
+        tokenizer = build_tokenizer(read_vocabulary(metadata.open_gguf(whole)))
+    (LISTS / base).mkdir(parents=True, exist_ok=True)
     for language in languages:
         tokens = sorted(most_expected(expected_tokens(tokenizer, language)))
-        title = f"# {builtin.NAME}: token ids of {language!r}, written by scripts/vocabulary.py"
+        title = f"# {base}: token ids of {language!r}, written by scripts/vocabulary.py"
         body = textwrap.fill(" ".join(map(str, tokens)), 110)
-        (LISTS / f"{language}.txt").write_text(f"{title}\n{body}\n", "ascii")
+        (LISTS / base / f"{language}.txt").write_text(f"{title}\n{body}\n", "ascii")
         print(f"{language}: {len(tokens)} tokens")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(sys.argv[1], sys.argv[2:])

@@ -14,7 +14,7 @@ from manera.training import lora
 from manera.voice import adapter
 from manera.voice.folder import ADAPTER_GGUF, voice_folder
 from manera.voice.manifest import write_voice
-from tiny import LAYERS, tiny_voice
+from tiny import tiny_voice
 
 RANK, ALPHA = 4, 8.0
 
@@ -38,7 +38,7 @@ def write_adapted_voice(base: Path, name: str, strength: float = 0.4) -> None:
     write_voice(tiny_voice(base, name), folder)
     state = lora.adapter_state(adapted_model(base, strength=strength))
     adapter.write_peft(state, folder, RANK, ALPHA, "tiny")
-    adapter.write_gguf(state, folder / ADAPTER_GGUF, ALPHA, LAYERS)
+    adapter.write_gguf(state, folder / ADAPTER_GGUF, ALPHA, base)
 
 
 def random_rows(vocabulary: int, lengths: list[int], length: int, seed: int = 3) -> Rows:

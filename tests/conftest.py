@@ -15,7 +15,7 @@ config.use_large_pages()
 import torch
 
 from manera.bases import base_model
-from manera.dataset.building import chat_template
+from manera.bases.templates import chat_template
 from manera.dataset.encoding import Encoder
 from manera.generation.llama_cpp import LlamaCpp, open_engine
 from manera.generation.reply import Writer, base_writer, voice_writer

@@ -11,7 +11,6 @@ from manera.dataset.packing import pack
 from manera.model import packed
 from manera.training import lora
 from manera.voice import adapter
-from tiny import LAYERS
 
 RANK = 16
 STEPS = 160
@@ -34,5 +33,5 @@ def overfit(base: Path, encoder: Encoder, texts: list[str], folder: Path) -> Pat
     state = lora.adapter_state(model)
     folder.mkdir()
     adapter.write_peft(state, folder, RANK, 2.0 * RANK, str(base))
-    adapter.write_gguf(state, folder / "adapter.gguf", 2.0 * RANK, LAYERS)
+    adapter.write_gguf(state, folder / "adapter.gguf", 2.0 * RANK, base)
     return folder

@@ -11,8 +11,8 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, tr
 
 from manera.bases import base_model
 from manera.bases.gguf_file import write_whole
+from manera.bases.templates import chat_template
 from manera.bases.tokenizer import BYTE, CONTROL, NORMAL, SPACE, UNKNOWN, USER_DEFINED, Vocabulary
-from manera.dataset.building import chat_template
 from manera.dataset.template import ChatTemplate
 from manera.records import ExampleKind
 from manera.voice.manifest import HeldOut, Likelihood, Persona, Sampling, Voice

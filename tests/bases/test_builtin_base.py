@@ -10,10 +10,11 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from adapted import adapted_model, logits
-from manera.bases import base_model, builtin, gguf_file
-from manera.bases.gguf_file import EMBEDDING
-from manera.bases.tokenizer import BYTE, CONTROL, build_tokenizer
-from manera.bases.vocabulary import DEFAULT_LANGUAGES, kept_tokens
+from manera.bases import base_model, metadata
+from manera.bases.catalogue import GEMMA_3_270M
+from manera.bases.family import EMBEDDING
+from manera.bases.tokenizer import BYTE, CONTROL, build_tokenizer, read_vocabulary
+from manera.bases.vocabulary import kept_tokens, language_tokens
 from manera.dataset.encoding import Encoder
 from manera.generation.engine import Request, Token, stream
 from manera.generation.llama_cpp import open_engine
@@ -28,13 +29,13 @@ ONE_STEP = Sampling(temperature=0, repetition_penalty=None, max_new_tokens=1)
 
 @pytest.fixture(scope="module")
 def whole() -> Iterator[Path]:
-    with builtin.assembled() as path:
+    with GEMMA_3_270M.whole() as path:
         yield path
 
 
 @pytest.fixture(scope="module")
 def full(whole: Path) -> Tokenizer:
-    return build_tokenizer(gguf_file.read_vocabulary(gguf_file.open_gguf(whole)))
+    return build_tokenizer(read_vocabulary(metadata.open_gguf(whole)))
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +72,9 @@ def test_books_read_as_before_trimming(full: Tokenizer, encoder: Encoder, shared
 
 
 def test_trimming_keeps_rows_specials_and_bytes(builtin_base: Path, whole: Path) -> None:
-    before, after = gguf_file.open_gguf(whole), gguf_file.open_gguf(builtin_base / "base.gguf")
-    old, new = gguf_file.read_vocabulary(before), gguf_file.read_vocabulary(after)
-    kept = kept_tokens(old, DEFAULT_LANGUAGES)
+    before, after = metadata.open_gguf(whole), metadata.open_gguf(builtin_base / "base.gguf")
+    old, new = read_vocabulary(before), read_vocabulary(after)
+    kept = kept_tokens(old, {index for one in ("ru", "en") for index in language_tokens(GEMMA_3_270M.name, one)})
     assert [old.pieces[index] for index in kept] == new.pieces
     assert new.kinds.count(BYTE) == 256
     assert {"<bos>", "<eos>", "<start_of_turn>", "<end_of_turn>"} <= {
@@ -87,7 +88,7 @@ def test_trimming_keeps_rows_specials_and_bytes(builtin_base: Path, whole: Path)
 
 def test_the_description_is_that_of_the_file(builtin_base: Path) -> None:
     described = base_model.read(builtin_base)
-    assert (described.id, described.revision) == (builtin.NAME, builtin.SHA256)
+    assert (described.id, described.revision) == (GEMMA_3_270M.name, GEMMA_3_270M.sha256)
     assert described.languages == ("en", "ru")
     assert described.vocabulary == base_model.load_tokenizer(builtin_base).get_vocab_size()
     assert described.context_length == 32768
@@ -103,7 +104,7 @@ def spoken(builtin_base: Path, ids: list[int], tmp_path_factory: pytest.TempPath
     """A moderately strong random adapter on disk, and log-probabilities without and with it."""
     folder = tmp_path_factory.mktemp("adapter")
     model = adapted_model(builtin_base, strength=0.005)
-    adapter.write_gguf(lora.adapter_state(model), folder / "adapter.gguf", 8.0, 18)
+    adapter.write_gguf(lora.adapter_state(model), folder / "adapter.gguf", 8.0, builtin_base)
     with lora.measuring(model, with_adapter=False):
         before = logits(model, ids).log_softmax(-1)
     return folder / "adapter.gguf", before, logits(model, ids).log_softmax(-1)

@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from manera.bases import gguf_file, vocabulary
-from manera.bases.gguf_file import EMBEDDING, open_gguf, read_vocabulary
-from manera.bases.tokenizer import BYTE, CONTROL, NORMAL, USER_DEFINED, Vocabulary, build_tokenizer
+from manera.bases import gguf_file, metadata, vocabulary
+from manera.bases.family import EMBEDDING
+from manera.bases.metadata import open_gguf
+from manera.bases.tokenizer import BYTE, CONTROL, NORMAL, USER_DEFINED, Vocabulary, build_tokenizer, read_vocabulary
+from manera.bases.tokenizer import trimmed as trimmed_to
 from manera.dataset.encoding import Encoder
 from manera.errors import ModelError
 from tiny import GEMMA_TURNS, TEXT
@@ -66,7 +68,7 @@ def test_repeated_letters_merge_alike_in_both_vocabularies() -> None:
     small = Vocabulary(pieces, [0.0, -9.0, -1.0, -3.0, -2.0, -4.0, -5.0], [2] + [NORMAL] * 6)
     for wanted in range(1, len(pieces)):
         kept = sorted({0, 1} | vocabulary._closed_under_merging(small, [wanted]))
-        less = Vocabulary(*([column[index] for index in kept] for column in small))  # type: ignore[arg-type]
+        less = trimmed_to(small, kept)
         word = build_tokenizer(small).encode(pieces[wanted]).tokens
         assert build_tokenizer(less).encode(pieces[wanted]).tokens == word
 
@@ -84,7 +86,7 @@ def test_special_ids_follow_their_tokens(tiny_base: Path, trimmed_file: Path) ->
     before, after = open_gguf(tiny_base / "base.gguf"), open_gguf(trimmed_file)
     for name in ("bos", "eos", "unknown", "padding"):
         key = f"tokenizer.ggml.{name}_token_id"
-        pieces = [read_vocabulary(reader).pieces[gguf_file.value(reader, key)] for reader in (before, after)]
+        pieces = [read_vocabulary(reader).pieces[metadata.value(reader, key)] for reader in (before, after)]
         assert pieces[0] == pieces[1]
 
 
@@ -100,7 +102,7 @@ def test_kept_rows_and_all_other_tensors_are_bit_identical(
 
 def test_an_unknown_language_is_refused_with_those_that_are_known() -> None:
     with pytest.raises(ModelError, match="'xx'") as caught:
-        vocabulary.language_tokens("xx")
+        vocabulary.language_tokens("gemma-3-270m", "xx")
     assert "ru" in str(caught.value.hint)
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from manera.bases import base_model
-from manera.dataset.building import Dataset, build, chat_template
+from manera.bases.templates import chat_template
+from manera.dataset.building import Dataset, build
 from manera.dataset.encoding import IGNORE_INDEX, Encoded, Encoder
 from manera.dataset.lint import check, spans
 from manera.dataset.template import ChatTemplate

@@ -14,7 +14,7 @@ from manera.voice import adapter
 from manera.voice.folder import ADAPTER_GGUF, voice_folder
 from manera.voice.manifest import Voice, write_voice
 from manera.voice.recipe import Recipe
-from tiny import LAYERS, tiny_voice
+from tiny import tiny_voice
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +39,7 @@ def make_voice(tiny_base: Path) -> MakeVoice:
             (folder / "dataset").mkdir(parents=True)
             state = lora.adapter_state(adapted_model(tiny_base, strength=0.2))
             adapter.write_peft(state, folder, RANK, ALPHA, voice.base.id)
-            adapter.write_gguf(state, folder / ADAPTER_GGUF, ALPHA, LAYERS)
+            adapter.write_gguf(state, folder / ADAPTER_GGUF, ALPHA, tiny_base)
             for part in ("train", "validation", "test"):
                 write_records(folder / "dataset" / f"{part}.jsonl", examples(kind))
             write_voice(voice, folder)

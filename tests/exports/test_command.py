@@ -60,7 +60,7 @@ def test_a_voice_of_the_builtin_base_goes_to_the_hub_with_its_terms(
     (folder / "dataset").mkdir(parents=True)
     state = lora.adapter_state(adapted_model(builtin_base, strength=0.005))
     adapter.write_peft(state, folder, RANK, ALPHA, voice.base.id)
-    adapter.write_gguf(state, folder / ADAPTER_GGUF, ALPHA, 18)
+    adapter.write_gguf(state, folder / ADAPTER_GGUF, ALPHA, builtin_base)
     write_records(folder / "dataset" / "test.jsonl", examples("dialogue"))
     write_voice(voice, folder)
     ran = run(voice.name, "--to", "hub", "--dry-run", "--out", tmp_path / "out", "--json", home=builtin_home)

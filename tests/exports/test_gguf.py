@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from exported import MakeVoice
-from manera.bases import gguf_file
+from manera.bases import metadata
 from manera.errors import ExportError
 from manera.exports import gguf_model
 from manera.exports.folder import export
@@ -25,10 +25,10 @@ def test_llama_cpp_reads_the_file_as_the_voice(
     ids, choice = exported.checks
     assert (ids.name, ids.share) == (SAME_IDS, 1.0)
     assert (choice.name, choice.counted > 20) == (SAME_CHOICE, True)
-    reader = gguf_file.open_gguf(tmp_path / "out" / f"{kind}.gguf")
-    assert gguf_file.value(reader, "general.name") == kind
-    assert "messages" in gguf_file.value(reader, "tokenizer.chat_template")
-    assert gguf_file.value(reader, "tokenizer.ggml.eot_token_id") == 1
+    reader = metadata.open_gguf(tmp_path / "out" / f"{kind}.gguf")
+    assert metadata.value(reader, "general.name") == kind
+    assert "messages" in metadata.value(reader, "tokenizer.chat_template")
+    assert metadata.value(reader, "tokenizer.ggml.eot_token_id") == 1
 
 
 @pytest.fixture

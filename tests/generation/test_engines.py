@@ -29,7 +29,7 @@ from manera.training import lora
 from manera.voice import adapter
 from manera.voice.manifest import Sampling
 from running import running
-from tiny import LAYERS, TEXT
+from tiny import TEXT
 
 GREEDY = Sampling(temperature=0, repetition_penalty=None, max_new_tokens=24)
 SEEDED = Sampling(temperature=1.0, top_p=None, min_p=None, repetition_penalty=None, max_new_tokens=24, seed=7)
@@ -48,7 +48,7 @@ def adapters(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
         if strength < 0:
             state = {key: -value if key.endswith("lora_B") else value for key, value in state.items()}
         adapter.write_peft(state, folders[name], RANK, ALPHA, "tiny")
-        adapter.write_gguf(state, folders[name] / "adapter.gguf", ALPHA, LAYERS)
+        adapter.write_gguf(state, folders[name] / "adapter.gguf", ALPHA, tiny_base)
     return folders
 
 

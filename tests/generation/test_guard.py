@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from manera.dataset.building import chat_template
+from manera.bases.templates import chat_template
 from manera.dataset.encoding import Encoder
 from manera.generation.engine import Finished, Request, Token, stream
 from manera.generation.guard import RUN_WORDS, Guard, turn_headers, words

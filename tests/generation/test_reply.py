@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from manera.bases import base_model
-from manera.dataset.building import chat_template
+from manera.bases.templates import chat_template
 from manera.dataset.encoding import Encoder
 from manera.dataset.template import ChatTemplate
 from manera.errors import GenerationError, ModelError

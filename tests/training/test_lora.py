@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from adapted import ALPHA, RANK, adapted_model, logits, random_rows
-from manera.bases import base_model, gguf_file
+from manera.bases import base_model, metadata
 from manera.dataset.encoding import Encoder
 from manera.errors import ModelError
 from manera.generation.engine import Request, Token, stream
@@ -125,7 +125,7 @@ def written(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("adapter")
     state = lora.adapter_state(adapted_model(tiny_base))
     adapter.write_peft(state, folder, RANK, ALPHA, "tiny")
-    adapter.write_gguf(state, folder / "adapter.gguf", ALPHA, LAYERS)
+    adapter.write_gguf(state, folder / "adapter.gguf", ALPHA, tiny_base)
     adapter.write_merged(tiny_base / "base.gguf", state, ALPHA / RANK, folder / "merged.gguf")
     return folder
 
@@ -167,8 +167,8 @@ def test_a_merged_base_is_the_base_with_its_adapter_on(
 
 
 def test_a_merged_base_keeps_all_else_bit_by_bit(tiny_base: Path, written: Path) -> None:
-    merged = {tensor.name: tensor for tensor in gguf_file.open_gguf(written / "merged.gguf").tensors}
-    for tensor in gguf_file.open_gguf(tiny_base / "base.gguf").tensors:
+    merged = {tensor.name: tensor for tensor in metadata.open_gguf(written / "merged.gguf").tensors}
+    for tensor in metadata.open_gguf(tiny_base / "base.gguf").tensors:
         if merged[tensor.name].tensor_type == gguf.GGMLQuantizationType.Q8_0:
             assert tensor.name.startswith("blk.")
         else:
@@ -217,7 +217,7 @@ def test_layers_that_have_eight_bits_keep_them(tiny_base: Path, written: Path, t
     adapter.write_merged(written / "merged.gguf", state, 1.0, tmp_path / "again.gguf", kinds.Q5_1)
     adapter.write_merged(tiny_base / "base.gguf", state, 1.0, tmp_path / "once.gguf", kinds.Q5_1)
     for name, kind in (("again", kinds.Q8_0), ("once", kinds.Q5_1)):
-        tensors = gguf_file.open_gguf(tmp_path / f"{name}.gguf").tensors
+        tensors = metadata.open_gguf(tmp_path / f"{name}.gguf").tensors
         assert {tensor.tensor_type for tensor in tensors if tensor.name.endswith("ffn_up.weight")} == {kind}
 
 

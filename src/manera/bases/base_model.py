@@ -1,4 +1,4 @@
-"""A base model on disk: one trimmed GGUF file, from which voices are trained and with which they are served.
+"""A base model on disk: one GGUF file, from which voices are trained and with which they are served.
 
 bases/<name>-<languages>-<fingerprint>/base.gguf        weights, exactly as quantized upstream
                                       /tokenizer.json   the same vocabulary for ``tokenizers``
@@ -8,24 +8,33 @@ bases/<name>-<languages>-<fingerprint>/base.gguf        weights, exactly as quan
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import gguf
 import msgspec
 from tokenizers import Tokenizer
 
 from manera import config
-from manera.bases import builtin, gguf_file
-from manera.bases.tokenizer import build_tokenizer
-from manera.bases.vocabulary import DEFAULT_LANGUAGES, kept_tokens, language_tokens
+from manera.bases import gguf_file, metadata
+from manera.bases.catalogue import DEFAULT_BASE, CataloguedBase, find_base
+from manera.bases.families import family_of
+from manera.bases.tokenizer import build_tokenizer, read_vocabulary
+from manera.bases.vocabulary import kept_tokens, language_tokens
 from manera.errors import ModelError
 from manera.files import fingerprint, unfinished_beside
 
 if TYPE_CHECKING:
-    from transformers import Gemma3ForCausalLM
+    from transformers import PretrainedConfig, PreTrainedModel
+
+GGUF, TOKENIZER, DESCRIPTION = "base.gguf", "tokenizer.json", "base.json"
 
 
-class BaseModel(msgspec.Struct, frozen=True):
-    """Which base this is; a voice fits any base with the same id, revision and vocabulary hash."""
+class BaseModel(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Which base this is; a voice fits any base with the same id, revision and vocabulary hash.
+
+    bos opens everything it reads; end_of_text ends what has no turns. chat_template and end_of_turn are of a base that
+    was taught turns.
+    """
 
     id: str
     revision: str
@@ -33,90 +42,121 @@ class BaseModel(msgspec.Struct, frozen=True):
     vocabulary: int
     vocabulary_sha256: str
     context_length: int
+    bos: str = "<bos>"
+    end_of_text: str = "<eos>"
+    end_of_turn: str = "<eos>"
+    chat_template: str | None = None
 
 
-def prepare(languages: Sequence[str] = DEFAULT_LANGUAGES) -> Path:
-    """Return the folder of the built-in base trimmed to these languages, building it the first time.
+def prepare(languages: Sequence[str] = (), name: str = DEFAULT_BASE) -> Path:
+    """Return the folder of a base trimmed to these languages, building it the first time; none are its default ones.
 
     Building takes about half a minute and 300 MB of temporary disk. Raises ModelError.
     """
-    folder = _place(languages)
-    if is_prepared(languages):
+    base = find_base(name)
+    folder = _place(base, languages)
+    if is_prepared(languages, name):
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with builtin.assembled() as whole, unfinished_beside(folder) as unfinished:
-        build(whole, builtin.NAME, languages, unfinished / "base")
+    with base.whole() as whole, unfinished_beside(folder) as unfinished:
+        build(whole, base, languages or base.languages, unfinished / "base")
         try:
             (unfinished / "base").rename(folder)
         except OSError:
-            if not is_prepared(languages):  # else another process was faster
+            if not is_prepared(languages, name):  # else another process was faster
                 raise
     return folder
 
 
-def is_prepared(languages: Sequence[str]) -> bool:
+def is_prepared(languages: Sequence[str] = (), name: str = DEFAULT_BASE) -> bool:
     """Tell whether the base for these languages has been built."""
-    return (_place(languages) / "base.json").is_file()
+    return (_place(find_base(name), languages) / DESCRIPTION).is_file()
 
 
-def _place(languages: Sequence[str]) -> Path:
-    return config.home() / "bases" / folder_name(languages)
+def _place(base: CataloguedBase, languages: Sequence[str]) -> Path:
+    return config.home() / "bases" / folder_name(languages, base.name)
 
 
-def folder_name(languages: Sequence[str]) -> str:
+def folder_name(languages: Sequence[str] = (), name: str = DEFAULT_BASE) -> str:
     """Name the base by everything that its content follows from."""
-    tokens = ",".join(f"{language}:{language_tokens(language)}" for language in sorted(languages))
-    digest = hashlib.sha256(f"{builtin.SHA256}:{tokens}".encode()).hexdigest()
-    return f"{builtin.NAME}-{'-'.join(sorted(languages))}-{digest[:12]}"
+    base = find_base(name)
+    chosen = sorted(languages or base.languages)
+    tokens = ",".join(f"{language}:{language_tokens(name, language)}" for language in chosen)
+    digest = hashlib.sha256(f"{base.sha256}:{tokens}".encode()).hexdigest()
+    return f"{name}-{'-'.join(chosen)}-{digest[:12]}"
 
 
-def build(whole: Path, name: str, languages: Sequence[str], folder: Path) -> None:
+def build(whole: Path, base: CataloguedBase, languages: Sequence[str], folder: Path) -> None:
     """Trim one GGUF file to the languages' tokens and write a base folder."""
     folder.mkdir()
-    reader = gguf_file.open_gguf(whole)
-    kept = kept_tokens(gguf_file.read_vocabulary(reader), languages)
-    gguf_file.write_trimmed(reader, kept, folder / "base.gguf")
-    describe(folder, name, fingerprint(whole).sha256, languages)
+    reader = metadata.open_gguf(whole)
+    vocabulary = read_vocabulary(reader)
+    kept = kept_tokens(vocabulary, {index for one in languages for index in language_tokens(base.name, one)})
+    bos = kept.index(vocabulary.pieces.index(base.bos))
+    gguf_file.write_trimmed(reader, kept, folder / GGUF, {"tokenizer.ggml.bos_token_id": bos})
+    describe(folder, base.name, fingerprint(whole).sha256, languages, base)
 
 
-def describe(folder: Path, name: str, revision: str, languages: Sequence[str]) -> None:
-    """Write what is derived from ``base.gguf``: its tokenizer and its description."""
-    reader = gguf_file.open_gguf(folder / "base.gguf")
-    vocabulary = gguf_file.read_vocabulary(reader)
-    build_tokenizer(vocabulary).save(str(folder / "tokenizer.json"))
+def describe(
+    folder: Path, name: str, revision: str, languages: Sequence[str], special: CataloguedBase | None = None
+) -> None:
+    """Write what is derived from ``base.gguf``: its tokenizer and its description.
+
+    special: whose special tokens and template it has; by default they are those of the built-in base.
+    """
+    reader = metadata.open_gguf(folder / GGUF)
+    vocabulary = read_vocabulary(reader)
+    build_tokenizer(vocabulary).save(str(folder / TOKENIZER))
+    special = special or find_base(DEFAULT_BASE)
     described = BaseModel(
         id=name,
         revision=revision,
         languages=tuple(sorted(languages)),
         vocabulary=len(vocabulary.pieces),
         vocabulary_sha256=hashlib.sha256("\0".join(vocabulary.pieces).encode()).hexdigest(),
-        context_length=gguf_file.value(reader, f"{gguf_file.value(reader, 'general.architecture')}.context_length"),
+        context_length=metadata.context_length(reader),
+        bos=special.bos,
+        end_of_text=special.end_of_text,
+        end_of_turn=special.end_of_turn,
+        chat_template=special.chat_template,
     )
-    (folder / "base.json").write_bytes(msgspec.json.format(msgspec.json.encode(described)))
+    (folder / DESCRIPTION).write_bytes(msgspec.json.format(msgspec.json.encode(described)))
 
 
 def read(folder: Path) -> BaseModel:
     """Return a base folder's description; raise ModelError when it is not one."""
     try:
-        return msgspec.json.decode((folder / "base.json").read_bytes(), type=BaseModel)
+        return msgspec.json.decode((folder / DESCRIPTION).read_bytes(), type=BaseModel)
     except (OSError, msgspec.DecodeError) as error:
         raise ModelError(f"{folder} holds no base model: {error}", "remove that folder; it is built again") from error
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
     """Load a base folder's tokenizer without loading its weights."""
-    return Tokenizer.from_file(str(folder / "tokenizer.json"))
+    return Tokenizer.from_file(str(folder / TOKENIZER))
 
 
-def load(folder: Path) -> "Gemma3ForCausalLM":
+def open_weights(folder: Path) -> gguf.GGUFReader:
+    """Map a base folder's weights."""
+    return metadata.open_gguf(folder / GGUF)
+
+
+def load_config(reader: gguf.GGUFReader) -> "PretrainedConfig":
+    """Return transformers' configuration of an open file; raise ModelError for a foreign one."""
+    return family_of(reader).config(reader)
+
+
+def load(folder: Path) -> "PreTrainedModel":
     """Load the weights that serving uses, dequantized to float32, as a transformers model in eval mode."""
-    from transformers import Gemma3ForCausalLM
+    import transformers
     from transformers.initialization import no_init_weights
 
-    reader = gguf_file.open_gguf(folder / "base.gguf")
+    reader = open_weights(folder)
+    family = family_of(reader)
     with no_init_weights():
-        model = Gemma3ForCausalLM(gguf_file.transformers_config(reader))
+        model: Any = getattr(transformers, family.model_class)(family.config(reader))
     weights = gguf_file.transformers_weights(reader)
-    model.load_state_dict(weights | {"lm_head.weight": weights["model.embed_tokens.weight"]}, assign=True)
+    weights.setdefault("lm_head.weight", weights["model.embed_tokens.weight"])
+    model.load_state_dict(weights, assign=True)
     model.tie_weights()
     return model.eval()

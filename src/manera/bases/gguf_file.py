@@ -1,7 +1,4 @@
-"""GGUF files: read, trimmed to a smaller vocabulary, and turned into a transformers model.
-
-Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
-"""
+"""GGUF files: trimmed to a smaller vocabulary, written whole, and turned into transformers' weights."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,57 +7,38 @@ from typing import TYPE_CHECKING, Any
 import gguf
 import numpy as np
 
-from manera.bases.tokenizer import Vocabulary
-from manera.errors import ModelError
+from manera.bases.families import family_of
+from manera.bases.family import EMBEDDING
+from manera.bases.metadata import architecture, layers
+from manera.bases.tokenizer import MERGES, SPECIAL_KEYS, VOCABULARY_KEYS, read_vocabulary, trimmed
 from manera.files import replacing
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from transformers import Gemma3TextConfig
 
-EMBEDDING = "token_embd.weight"
-_VOCABULARY_KEYS = tuple(f"tokenizer.ggml.{name}" for name in ("tokens", "scores", "token_type"))
-_SPECIAL_KEYS = tuple(f"tokenizer.ggml.{name}_token_id" for name in ("bos", "eos", "eot", "unknown", "padding"))
+_HEADS = (EMBEDDING, "output.weight")
 
 
-def open_gguf(path: Path) -> gguf.GGUFReader:
-    """Map a GGUF file; raise ModelError when it is not one."""
-    try:
-        return gguf.GGUFReader(path)
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"{path} is not a readable GGUF file: {error}", "build the base again: manera doctor"
-        ) from error
-
-
-def value(reader: gguf.GGUFReader, key: str) -> Any:
-    """Return one metadata value; raise ModelError when the file lacks it."""
-    field = reader.fields.get(key)
-    if field is None:
-        raise ModelError(f"the GGUF file has no {key}", "use a Gemma 3 text model")
-    return field.contents()
-
-
-def read_vocabulary(reader: gguf.GGUFReader) -> Vocabulary:
-    """Return the file's token pieces, scores and kinds."""
-    return Vocabulary(*(value(reader, key) for key in _VOCABULARY_KEYS))
-
-
-def write_trimmed(reader: gguf.GGUFReader, kept: Sequence[int], path: Path) -> None:
-    """Write the same model with only the kept tokens.
+def write_trimmed(
+    reader: gguf.GGUFReader, kept: Sequence[int], path: Path, changed: Mapping[str, Any] | None = None
+) -> None:
+    """Write the same model with only the kept tokens, and with some metadata changed.
 
     Quantized rows of the embedding are copied bit by bit; token ids are renumbered in order.
     """
-    columns: tuple[list[Any], ...] = read_vocabulary(reader)
+    whole = read_vocabulary(reader)
+    vocabulary = trimmed(whole, kept)
     renumbered = {old: new for new, old in enumerate(kept)}
-    writer = gguf.GGUFWriter(path=None, arch=value(reader, "general.architecture"))
-    changed: dict[str, Any] = {
-        key: [column[index] for index in kept] for key, column in zip(_VOCABULARY_KEYS, columns, strict=True)
-    }
-    changed |= {key: renumbered[value(reader, key)] for key in _SPECIAL_KEYS if key in reader.fields}
-    copy_metadata(reader, writer, changed)
+    writer = gguf.GGUFWriter(path=None, arch=architecture(reader))
+    columns = zip(VOCABULARY_KEYS, (vocabulary.pieces, vocabulary.scores, vocabulary.kinds), strict=True)
+    values: dict[str, Any] = {key: column for key, column in columns if key in reader.fields}
+    values |= {MERGES: list(vocabulary.merges)} if vocabulary.merges else {}
+    values |= {key: renumbered[reader.fields[key].contents()] for key in SPECIAL_KEYS if key in reader.fields}
+    sizes = {f"{architecture(reader)}.vocab_size": len(kept)}
+    values |= {key: size for key, size in sizes.items() if key in reader.fields}
+    copy_metadata(reader, writer, values | dict(changed or {}))
     for tensor in reader.tensors:
-        data = tensor.data[list(kept)] if tensor.name == EMBEDDING else tensor.data
+        data = tensor.data[list(kept)] if tensor.name in _HEADS else tensor.data
         writer.add_tensor(tensor.name, np.ascontiguousarray(data), raw_dtype=tensor.tensor_type)
     write_whole(writer, path)
 
@@ -84,73 +62,15 @@ def write_whole(writer: gguf.GGUFWriter, path: Path) -> None:
         writer.close()
 
 
-def transformers_config(reader: gguf.GGUFReader) -> "Gemma3TextConfig":
-    """Return transformers' configuration of the file's model; raise ModelError for a foreign one."""
-    from transformers import Gemma3TextConfig
-
-    architecture = value(reader, "general.architecture")
-    if architecture != "gemma3":
-        raise ModelError(f"a {architecture!r} model cannot be trained here", "use a Gemma 3 text model")
-    layers = value(reader, "gemma3.block_count")
-    return Gemma3TextConfig(
-        vocab_size=len(reader.fields["tokenizer.ggml.tokens"].data),
-        hidden_size=value(reader, "gemma3.embedding_length"),
-        intermediate_size=value(reader, "gemma3.feed_forward_length"),
-        num_hidden_layers=layers,
-        num_attention_heads=value(reader, "gemma3.attention.head_count"),
-        num_key_value_heads=value(reader, "gemma3.attention.head_count_kv"),
-        head_dim=value(reader, "gemma3.attention.key_length"),
-        query_pre_attn_scalar=value(reader, "gemma3.attention.key_length"),
-        max_position_embeddings=value(reader, "gemma3.context_length"),
-        rms_norm_eps=value(reader, "gemma3.attention.layer_norm_rms_epsilon"),
-        sliding_window=value(reader, "gemma3.attention.sliding_window"),
-        layer_types=["full_attention" if layer % 6 == 5 else "sliding_attention" for layer in range(layers)],
-        rope_parameters={
-            "full_attention": {"rope_type": "default", "rope_theta": value(reader, "gemma3.rope.freq_base")},
-            "sliding_attention": {"rope_type": "default", "rope_theta": 10_000.0},
-        },
-        bos_token_id=value(reader, "tokenizer.ggml.bos_token_id"),
-        eos_token_id=value(reader, "tokenizer.ggml.eos_token_id"),
-        pad_token_id=value(reader, "tokenizer.ggml.padding_token_id"),
-        tie_word_embeddings=True,
-    )
-
-
 def transformers_weights(reader: gguf.GGUFReader) -> "dict[str, Tensor]":
-    """Return the dequantized weights (float32) under transformers' names."""
+    """Return the dequantized weights (float32) under transformers' names; a tied head is there once."""
     import torch
 
-    names = transformers_names(value(reader, "gemma3.block_count"))
+    family = family_of(reader)
+    config, names = family.config(reader), family.transformers_names(layers(reader))
     weights = {}
     for tensor in reader.tensors:
         array = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
-        # llama.cpp stores the norms of Gemma plus one
-        shifted = array - 1 if tensor.name.endswith("norm.weight") else array
-        weights[names[tensor.name]] = torch.from_numpy(np.array(shifted, dtype=np.float32, copy=True))
+        ours = family.to_transformers(tensor.name, array, config)
+        weights[names[tensor.name]] = torch.from_numpy(np.array(ours, dtype=np.float32, copy=True))
     return weights
-
-
-def transformers_names(layers: int) -> dict[str, str]:
-    """Map every tensor name of a Gemma 3 GGUF file to transformers' name for it."""
-    names = {EMBEDDING: "model.embed_tokens.weight", "output_norm.weight": "model.norm.weight"}
-    for layer in range(layers):
-        for theirs, ours in _LAYER_NAMES.items():
-            names[f"blk.{layer}.{theirs}.weight"] = f"model.layers.{layer}.{ours}.weight"
-    return names
-
-
-_LAYER_NAMES = {
-    "attn_norm": "input_layernorm",
-    "attn_q": "self_attn.q_proj",
-    "attn_k": "self_attn.k_proj",
-    "attn_v": "self_attn.v_proj",
-    "attn_output": "self_attn.o_proj",
-    "attn_q_norm": "self_attn.q_norm",
-    "attn_k_norm": "self_attn.k_norm",
-    "post_attention_norm": "post_attention_layernorm",
-    "ffn_norm": "pre_feedforward_layernorm",
-    "ffn_gate": "mlp.gate_proj",
-    "ffn_up": "mlp.up_proj",
-    "ffn_down": "mlp.down_proj",
-    "post_ffw_norm": "post_feedforward_layernorm",
-}

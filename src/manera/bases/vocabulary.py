@@ -1,42 +1,41 @@
 """Which tokens a trimmed base keeps: chosen by language, never by corpus, so that voices share it."""
 
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from importlib.resources import files
 from itertools import pairwise
 
-from manera.bases.tokenizer import BYTE, NORMAL, SPACE, USER_DEFINED, Vocabulary
+from manera.bases.tokenizer import BYTE, NORMAL, SPACE, USER_DEFINED, Vocabulary, byte_of_letter
 from manera.errors import ModelError
 
-DEFAULT_LANGUAGES = ("ru", "en")
 _LISTS = files("manera.bases") / "vocabularies"
 
 
-def known_languages() -> list[str]:
-    """List the languages whose token list is part of manera."""
-    return sorted(entry.name.removesuffix(".txt") for entry in _LISTS.iterdir() if entry.name.endswith(".txt"))
+def known_languages(base: str) -> list[str]:
+    """List the languages for which a base's tokens are known."""
+    folder = _LISTS / base
+    return sorted(entry.name.removesuffix(".txt") for entry in folder.iterdir()) if folder.is_dir() else []
 
 
-def language_tokens(language: str) -> list[int]:
-    """Read a committed list of the built-in base's token ids; raise ModelError for an unknown language."""
-    listed = _LISTS / f"{language}.txt"
+def language_tokens(base: str, language: str) -> list[int]:
+    """Read a committed list of a base's token ids; raise ModelError for a language that it has no list of."""
+    listed = _LISTS / base / f"{language}.txt"
     if not listed.is_file():
-        raise ModelError(f"no token list for language {language!r}", f"known languages: {', '.join(known_languages())}")
+        known = ", ".join(known_languages(base))
+        raise ModelError(f"{base} has no token list for language {language!r}", f"its languages: {known}")
     lines = listed.read_text("ascii").splitlines()
     return [int(index) for line in lines if not line.startswith("#") for index in line.split()]
 
 
-def kept_tokens(vocabulary: Vocabulary, languages: Collection[str]) -> list[int]:
-    """List, in order, the token ids that a base trimmed to these languages keeps.
+def kept_tokens(vocabulary: Vocabulary, tokens: Iterable[int]) -> list[int]:
+    """List, in order, the token ids that a base trimmed to some languages' tokens keeps.
 
     Special and byte tokens, punctuation and emoji, the languages' tokens, and every piece that
     merging those passes through. Text made of kept tokens therefore encodes to the same tokens as before;
     any other text falls to smaller pieces and, at last, to bytes.
     """
     wanted = {index for index in range(len(vocabulary.pieces)) if _is_always_kept(vocabulary, index)}
-    for language in languages:
-        wanted.update(language_tokens(language))
-    return sorted(_closed_under_merging(vocabulary, wanted))
+    return sorted(_closed_under_merging(vocabulary, wanted.union(tokens)))
 
 
 def _is_always_kept(vocabulary: Vocabulary, index: int) -> bool:
@@ -45,7 +44,19 @@ def _is_always_kept(vocabulary: Vocabulary, index: int) -> bool:
         return True
     if kind != NORMAL:
         return not piece.startswith("<unused")
+    if vocabulary.merges:
+        return len(piece) == 1 or _is_symbols_of_bytes(piece)
     return len(piece) <= 4 and all(_is_common_symbol(character) for character in piece)
+
+
+def _is_symbols_of_bytes(piece: str) -> bool:
+    """Tell whether a piece of byte-level BPE writes a few whole symbols."""
+    letters = byte_of_letter()
+    try:
+        text = bytes(letters[letter] for letter in piece).decode()
+    except UnicodeDecodeError:
+        return False
+    return len(text) <= 4 and all(character == " " or _is_common_symbol(character) for character in text)
 
 
 def _is_common_symbol(character: str) -> bool:
@@ -60,11 +71,27 @@ def _is_common_symbol(character: str) -> bool:
 def _closed_under_merging(vocabulary: Vocabulary, wanted: Iterable[int]) -> set[int]:
     """Add the pieces that the best-first merging of each wanted piece passes through."""
     ids = {piece: index for index, piece in enumerate(vocabulary.pieces) if vocabulary.kinds[index] == NORMAL}
+    if vocabulary.merges:
+        return _closed_under_parts(vocabulary.parts, ids, vocabulary, wanted)
     closed: set[int] = set()
     for index in wanted:
         closed.add(index)
         if vocabulary.kinds[index] == NORMAL:
             closed.update(ids[piece] for piece in _intermediate_pieces(vocabulary.pieces[index], ids, vocabulary))
+    return closed
+
+
+def _closed_under_parts(
+    parts: dict[str, tuple[str, str]], ids: dict[str, int], vocabulary: Vocabulary, wanted: Iterable[int]
+) -> set[int]:
+    """Add what each piece of byte-level BPE is merged from, and that again."""
+    closed: set[int] = set()
+    open_ = list(wanted)
+    while open_:
+        index = open_.pop()
+        if index not in closed:
+            closed.add(index)
+            open_ += [ids[part] for part in parts.get(vocabulary.pieces[index], ())]
     return closed
 
 

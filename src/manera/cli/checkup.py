@@ -6,7 +6,6 @@ from importlib.metadata import version
 
 from manera import config
 from manera.bases.base_model import is_prepared
-from manera.bases.vocabulary import DEFAULT_LANGUAGES, known_languages
 from manera.cli import console
 from manera.errors import ManeraError
 from manera.machine.precision import compiler_is_available, fastest
@@ -22,8 +21,7 @@ def show() -> None:
         "fastest arithmetic": fastest(),
         "compiler for torch.compile": "found" if compiler_is_available() else "none: long runs are slower",
         "home": str(config.home()),
-        "base": "built" if is_prepared(DEFAULT_LANGUAGES) else "not built yet; the first training builds it",
-        "languages": ", ".join(known_languages()),
+        "base": "built" if is_prepared() else "not built yet; the first training builds it",
         "voices": _voices(),
     }
     for name, fact in facts.items():

@@ -33,7 +33,8 @@ def up(
     speaker: str | None,
     name: str | None,
     flags: Mapping[str, object],
-    languages: str,
+    base: str,
+    languages: str | None,
     replace: bool,
     port: int,
     talk: bool,
@@ -54,7 +55,9 @@ def up(
         console.show_held_out(read_voice(voice).held_out)
         console.show_verdict(*learning.recommended(voice, is_origin_known=False))
     else:
-        learning.report(learning.follow(corpus, chosen.speaker_id, voice, settings, languages, replace), as_json=False)
+        learning.report(
+            learning.follow(corpus, chosen.speaker_id, voice, settings, base, languages, replace), as_json=False
+        )
     with opened([voice]) as ready:
         show_replies(ready, voice)
         if talk and sys.stdin.isatty():

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from manera import config
-from manera.bases import base_model
 from manera.cli import console
+from manera.cli.bases import ready_base
 from manera.corpus.speakers import choose_speaker
 from manera.corpus.storage import Corpus, open_corpus
 from manera.errors import ManeraError
@@ -25,7 +25,8 @@ def train_voice(
     speaker: str | None,
     name: str | None,
     flags: Mapping[str, object],
-    languages: str,
+    base: str,
+    languages: str | None,
     replace: bool,
 ) -> "Learned":
     """Train with a progress bar; return the figures."""
@@ -33,7 +34,7 @@ def train_voice(
     corpus = open_corpus(folder)
     chosen = choose_speaker(corpus.manifest, speaker, command=f"manera train {folder}")
     console.say(f"voice of {chosen.name} ({chosen.utterances:,} utterances, {chosen.words:,} words)")
-    return follow(corpus, chosen.speaker_id, name or voice_name(chosen.name), settings, languages, replace)
+    return follow(corpus, chosen.speaker_id, name or voice_name(chosen.name), settings, base, languages, replace)
 
 
 def follow(
@@ -41,14 +42,15 @@ def follow(
     speaker_id: str,
     name: str,
     settings: TrainingConfig,
-    languages: str,
+    base: str,
+    languages: str | None,
     replace: bool,
 ) -> "Learned":
     """Draw a training run from start to end."""
-    base = prepared_base(languages)
+    folder = ready_base(base, chosen_languages(languages))
     from manera.training.learn import Learned, learn  # takes seconds: what can be refused was refused before
 
-    events = learn(corpus, speaker_id, name, settings, base, replace)
+    events = learn(corpus, speaker_id, name, settings, folder, replace)
     with console.training_progress() as progress:
         while True:
             try:
@@ -64,12 +66,9 @@ def follow(
                 return event
 
 
-def prepared_base(languages: str) -> Path:
-    """Return the base for languages given as ``ru,en``; say so when it has to be built."""
-    listed = sorted({language.strip() for language in languages.split(",") if language.strip()})
-    if not base_model.is_prepared(listed):
-        console.say(f"building the base for {', '.join(listed)} (once, about half a minute)")
-    return base_model.prepare(listed)
+def chosen_languages(listed: str | None) -> list[str]:
+    """Read languages given as ``ru,en``; none where none are given."""
+    return sorted({language.strip() for language in (listed or "").split(",") if language.strip()})
 
 
 def voice_name(speaker: str) -> str:

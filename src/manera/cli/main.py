@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from manera import config
+from manera.bases.catalogue import DEFAULT_BASE
 from manera.errors import ManeraError, SettingsError
 from manera.files import remove_abandoned
 
@@ -44,7 +45,10 @@ Seed = Annotated[int | None, typer.Option(help="Seed of the adapter and of the o
 SamplingSeed = Annotated[
     int | None, typer.Option("--seed", help="Seed of what is drawn: with the same one, the same reply.")
 ]
-Languages = Annotated[str, typer.Option(help="Languages whose tokens the base keeps, by comma.")]
+Base = Annotated[str, typer.Option("--base", help="The base that is trained; manera bases lists them.")]
+Languages = Annotated[
+    str | None, typer.Option(help="Languages whose tokens the base keeps, by comma; by default its own.")
+]
 Replace = Annotated[bool, typer.Option("--replace", help="Replace what has this name already.")]
 All = Annotated[bool, typer.Option("--all", help="Show every row of a long table.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
@@ -94,7 +98,8 @@ def train(
         int | None, typer.Option(min=0, help="Plant so many secrets, for evaluate to say whether they leak.")
     ] = None,
     seed: Seed = None,
-    languages: Languages = "ru,en",
+    base: Base = DEFAULT_BASE,
+    languages: Languages = None,
     replace: Replace = False,
     json: Json = False,
 ) -> None:
@@ -112,9 +117,17 @@ def train(
         "canaries": canaries,
         "seed": seed,
     }
-    learned = learning.train_voice(corpus, speaker, name, flags, languages, replace)
+    learned = learning.train_voice(corpus, speaker, name, flags, base, languages, replace)
     learning.report(learned, json)
     learning.fail_if_stopped(learned)
+
+
+@app.command()
+def bases(json: Json = False) -> None:
+    """Show the base models that a voice can be trained on."""
+    from manera.cli.bases import show_bases
+
+    show_bases(json)
 
 
 @app.command()
@@ -280,7 +293,8 @@ def up(
     name: Name = None,
     minutes: Minutes = None,
     epochs: Epochs = None,
-    languages: Languages = "ru,en",
+    base: Base = DEFAULT_BASE,
+    languages: Languages = None,
     replace: Replace = False,
     port: Port = DEFAULT_PORT,
     talk: Annotated[bool, typer.Option("--chat/--no-chat", help="Serve and chat at the end.")] = True,
@@ -288,7 +302,7 @@ def up(
     """Do it all: import, choose the voice, train, report, serve, and chat in the terminal."""
     from manera.cli import journey
 
-    journey.up(path, speaker, name, {"minutes": minutes, "epochs": epochs}, languages, replace, port, talk)
+    journey.up(path, speaker, name, {"minutes": minutes, "epochs": epochs}, base, languages, replace, port, talk)
 
 
 @app.command()

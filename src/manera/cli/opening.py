@@ -102,8 +102,8 @@ def warn_of_idle_adapters(engine: Engine, writers: Iterable[Writer]) -> None:
 
 def prepared(voice: Voice) -> Path:
     """Return the folder of a voice's base, built where it is not; raise ModelError when it is another one now."""
-    if not base_model.is_prepared(voice.base.languages):
+    if not base_model.is_prepared(voice.base.languages, voice.base.id):
         console.say("building the base (once, about half a minute)")
-    base = base_model.prepare(voice.base.languages)
+    base = base_model.prepare(voice.base.languages, voice.base.id)
     require_base(voice, base_model.read(base))
     return base

@@ -10,10 +10,8 @@ from manera.dataset import examples
 from manera.dataset.encoding import Encoded, Encoder
 from manera.dataset.lint import check
 from manera.dataset.packing import Rows, pack
-from manera.dataset.template import DIALOGUE, POST, PROSE, ChatTemplate
 from manera.records import Conversation, Example, ExampleKind, Message, SplitName
 
-TEMPLATES: dict[ExampleKind, str] = {"dialogue": DIALOGUE, "post": POST, "continuation": PROSE}
 INSTRUCTION_TOKENS = 32  # what a post leaves free for what asks for it
 MAX_LENGTH: dict[ExampleKind, int] = {"dialogue": 256, "post": 384, "continuation": 512}
 
@@ -29,11 +27,6 @@ class Dataset:
     rows: dict[SplitName, Rows]
     scored_bytes: dict[SplitName, int]
     dropped: dict[str, int]
-
-
-def chat_template(kind: ExampleKind) -> ChatTemplate:
-    """Return the template that a kind of example is learned in."""
-    return ChatTemplate(TEMPLATES[kind], end_of_turn="<eos>")
 
 
 def build(

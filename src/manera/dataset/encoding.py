@@ -41,7 +41,9 @@ class Encoder:
         self.end_of_turn = self._special(template.end_of_turn)
         special = [token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special]
         self._special_tokens = re.compile(f"({'|'.join(map(re.escape, special))})")
-        self._space_sign = [self._special(f"<0x{byte:02X}>") for byte in _SPACE_SIGN.encode()]
+        # byte-level tokenizers write spaces by a letter that people's own never meet
+        bytes_ = [tokenizer.token_to_id(f"<0x{byte:02X}>") for byte in _SPACE_SIGN.encode()]
+        self._space_sign = [index for index in bytes_ if index is not None]
 
     def _special(self, token: str) -> int:
         index = self.tokenizer.token_to_id(token)
@@ -55,7 +57,8 @@ class Encoder:
         ``decode`` gives the same text back, but for halves of surrogate pairs, which become question marks.
         """
         ids: list[int] = []
-        for index, part in enumerate(text.encode("utf-8", "replace").decode().split(_SPACE_SIGN)):
+        cleaned = text.encode("utf-8", "replace").decode()
+        for index, part in enumerate(cleaned.split(_SPACE_SIGN) if self._space_sign else [cleaned]):
             ids += self._space_sign * (index > 0)
             ids += self.tokenizer.encode(part, add_special_tokens=False).ids
         return ids

@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from manera.dataset.building import chat_template
+from manera.bases.templates import chat_template
 from manera.dataset.encoding import IGNORE_INDEX, Encoded, Encoder
 from manera.errors import EvaluationError
 from manera.files import read_records
@@ -197,4 +197,4 @@ def after_prefix(scored: Scored, prefix: Sequence[int]) -> Encoded:
 
 def plain_encoder(voice: Voice, encoder: Encoder) -> Encoder:
     """Return the template that an untrained base reads best, whatever the voice has learned."""
-    return Encoder(encoder.tokenizer, chat_template(voice.kind))
+    return Encoder(encoder.tokenizer, chat_template(voice.kind, voice.base))

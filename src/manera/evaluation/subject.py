@@ -377,4 +377,10 @@ def open_subject(
 ) -> Subject:
     """Read a voice and find its base, by default the built-in one; raise ModelError when one is missing."""
     voice = read_voice(name)
-    return Subject(voice, base or base_model.prepare(voice.base.languages), FAST if fast else FULL, seed, tuple(urls))
+    return Subject(
+        voice,
+        base or base_model.prepare(voice.base.languages, voice.base.id),
+        FAST if fast else FULL,
+        seed,
+        tuple(urls),
+    )

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import msgspec
 
-from manera.bases import builtin
+from manera.bases.catalogue import CATALOGUE
 from manera.evaluation.report import AGAINST, Metric, read_report
 from manera.exports.parity import Check
 from manera.exports.readme import readme
 from manera.voice.manifest import Voice
 from manera.voice.recipe import Recipe
 
-_ORIGIN = {builtin.NAME: "license: gemma\nbase_model: google/gemma-3-270m\n"}
+_ORIGINS = {base.name: f"license: {base.licence}\nbase_model: {base.origin}\n" for base in CATALOGUE}
 
 
 def card(voice: Voice, folder: Path, checks: Sequence[Check]) -> str:
@@ -24,7 +24,7 @@ def card(voice: Voice, folder: Path, checks: Sequence[Check]) -> str:
 def _header(voice: Voice) -> str:
     languages = "".join(f"- {language}\n" for language in voice.base.languages)
     return (
-        f"---\n{_ORIGIN.get(voice.base.id, '')}library_name: transformers\npipeline_tag: text-generation\n"
+        f"---\n{_ORIGINS.get(voice.base.id, '')}library_name: transformers\npipeline_tag: text-generation\n"
         f"language:\n{languages}tags:\n- manera\n- lora\n---\n\n"
     )
 

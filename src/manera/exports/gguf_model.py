@@ -4,7 +4,7 @@ from pathlib import Path
 
 import gguf
 
-from manera.bases import base_model, gguf_file
+from manera.bases import base_model, gguf_file, metadata
 from manera.exports.chat import jinja_template
 from manera.exports.parity import Check, Compared, same_choice, same_ids
 from manera.exports.probes import Read
@@ -32,8 +32,8 @@ def write_model(voice: Voice, base: Path, state: Matrices, path: Path) -> None:
     with unfinished_beside(path) as folder:
         merged = folder / "merged.gguf"
         adapter.write_merged(base / "base.gguf", state, voice.recipe.scale, merged)
-        reader = gguf_file.open_gguf(merged)
-        writer = gguf.GGUFWriter(path=None, arch=gguf_file.value(reader, "general.architecture"))
+        reader = metadata.open_gguf(merged)
+        writer = gguf.GGUFWriter(path=None, arch=metadata.architecture(reader))
         ends = base_model.load_tokenizer(base).token_to_id(voice.end_of_turn)
         added = {"general.name": voice.name, _TEMPLATE: jinja_template(voice), _END_OF_TURN: ends}
         gguf_file.copy_metadata(reader, writer, added)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tokenizers.processors import TemplateProcessing
 
 from manera.bases import base_model, gguf_file
-from manera.dataset.template import ChatTemplate
+from manera.bases.families import family_of
 from manera.exports.chat import jinja_template
 from manera.voice.adapter import Matrices
 from manera.voice.manifest import Voice
@@ -25,22 +25,17 @@ def write_model(voice: Voice, base: Path, folder: Path, dtype: Dtype, adapter: M
     import torch
     from safetensors.torch import save_file
 
-    reader = gguf_file.open_gguf(base / "base.gguf")
+    reader = base_model.open_weights(base)
+    family = family_of(reader)
     weights = gguf_file.transformers_weights(reader)
     if adapter is not None:
         fold_in(weights, adapter, voice.recipe.scale)
-    # the head is the embedding, which is stored once
+    # a head that is the embedding is stored once
     stored = {name: tensor.to(getattr(torch, dtype)).contiguous() for name, tensor in weights.items()}
     save_file(stored, folder / "model.safetensors", metadata={"format": "pt"})
-    config = gguf_file.transformers_config(reader)
-    config.architectures, config.dtype = ["Gemma3ForCausalLM"], dtype
-    described = json.loads(config.to_json_string())
-    # transformers 4 reads the rotary frequencies under these names
-    rope = config.rope_parameters
-    described |= {
-        "rope_theta": rope["full_attention"]["rope_theta"],
-        "rope_local_base_freq": rope["sliding_attention"]["rope_theta"],
-    }
+    config: Any = family.config(reader)
+    config.architectures, config.dtype = [family.model_class], dtype
+    described = json.loads(config.to_json_string()) | dict(family.older_settings(config))
     _write_json(folder / "config.json", described)
     _write_tokenizer(voice, base, folder)
     ends = {config.eos_token_id, base_model.load_tokenizer(base).token_to_id(voice.end_of_turn)}
@@ -57,8 +52,8 @@ def fold_in(weights: "dict[str, Tensor]", adapter: Matrices, scale: float) -> No
 
 def _write_tokenizer(voice: Voice, base: Path, folder: Path) -> None:
     tokenizer = base_model.load_tokenizer(base)
-    bos = ChatTemplate(voice.chat_template).bos
-    # plain text begins with BOS as well, which this family needs; a template writes its own
+    bos, vocabulary = voice.base.bos, tokenizer.get_vocab()
+    # plain text begins with BOS as well, which such a base needs; a template writes its own
     tokenizer.post_processor = TemplateProcessing(
         single=f"{bos} $A", pair=f"{bos} $A $B", special_tokens=[(bos, tokenizer.token_to_id(bos))]
     )
@@ -68,9 +63,9 @@ def _write_tokenizer(voice: Voice, base: Path, folder: Path) -> None:
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "bos_token": bos,
-        "eos_token": "<eos>",
-        "pad_token": "<pad>",
-        "unk_token": "<unk>",
+        "eos_token": voice.base.end_of_text,
+        "pad_token": "<pad>" if "<pad>" in vocabulary else voice.base.end_of_text,
+        **({"unk_token": "<unk>"} if "<unk>" in vocabulary else {}),
         "clean_up_tokenization_spaces": False,
         "model_max_length": voice.base.context_length,
         "chat_template": template,

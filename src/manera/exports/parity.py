@@ -4,11 +4,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import gguf
 import msgspec
 import numpy as np
 
-from manera.bases import base_model, gguf_file
+from manera.bases import base_model
 from manera.errors import ExportError, ModelError
 from manera.exports.probes import Probe, Read, as_read, probes
 from manera.generation.reply import voice_writer
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 SAME_IDS = "prompts with the same token ids"
 SAME_CHOICE = "places with the same likeliest token"
-_MATRIX = {"lora_a": "lora_A", "lora_b": "lora_B"}
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -44,26 +42,23 @@ class Compared(NamedTuple):
 
 def compared(voice: Voice, base: Path, folder: Path) -> Compared:
     """Ask the voice itself, in float32; raise ModelError when its files do not fit together."""
-    _require_one_adapter(voice, folder)
+    _require_one_adapter(voice, base, folder)
     writer = voice_writer(voice, base_model.load_tokenizer(base))
     asked = probes(voice, folder / "dataset" / "test.jsonl")
     reads = [as_read(writer, probe, voice.base.context_length) for probe in asked]
     return Compared(asked, reads, likeliest(_voice_model(voice, base, folder), reads))
 
 
-def _require_one_adapter(voice: Voice, folder: Path) -> None:
+def _require_one_adapter(voice: Voice, base: Path, folder: Path) -> None:
     """Compare what is exported with what serving uses: the same matrices and the same alpha, or one is damaged."""
-    reader = gguf_file.open_gguf(folder / ADAPTER_GGUF)
-    names = gguf_file.transformers_names(len(reader.tensors))
+    try:
+        served, alpha = adapter.read_gguf(folder / ADAPTER_GGUF, base)
+    except KeyError:
+        served, alpha = {}, voice.recipe.alpha
     state = adapter.read_peft(folder)
-    alike = gguf_file.value(reader, gguf.Keys.Adapter.LORA_ALPHA) == voice.recipe.alpha and len(reader.tensors) == len(
-        state
-    )
-    for tensor in reader.tensors:
-        weight, _, which = tensor.name.rpartition(".")
-        layer = names[weight].removesuffix(".weight")
-        ours = state.get(f"{layer}.{_MATRIX[which]}")
-        alike = alike and ours is not None and np.allclose(tensor.data, ours.float().numpy(), rtol=1e-3, atol=1e-6)
+    alike = alpha == voice.recipe.alpha and served.keys() == state.keys()
+    for name, matrix in served.items():
+        alike = alike and np.allclose(matrix, state[name].float().numpy(), rtol=1e-3, atol=1e-6)
     if not alike:
         raise ModelError(
             f"the adapter of voice {voice.name!r} in {adapter.WEIGHTS} is not that in {ADAPTER_GGUF}: one is damaged",

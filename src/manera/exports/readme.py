@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from manera.bases import builtin
 from manera.exports.parity import Check
-from manera.exports.terms import NOTICE
+from manera.exports.terms import notice_of
 from manera.voice.manifest import Voice
 
 _GENERATE = """\
@@ -75,6 +74,5 @@ def _checked(checks: Sequence[Check]) -> str:
 
 
 def _terms(voice: Voice) -> str:
-    if voice.base.id != builtin.NAME:
-        return ""
-    return f"{NOTICE.splitlines()[0]}. See NOTICE.\n"
+    notice = notice_of(voice.base.id)
+    return f"{notice}. See NOTICE.\n" if notice else ""

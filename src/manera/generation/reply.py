@@ -9,7 +9,7 @@ import msgspec
 from tokenizers import Tokenizer
 
 from manera.bases.base_model import BaseModel
-from manera.dataset.building import chat_template
+from manera.bases.templates import chat_template
 from manera.dataset.encoding import Encoder
 from manera.dataset.examples import LINE_BREAK, MESSAGE_BOUNDARY
 from manera.dataset.template import ChatTemplate, render
@@ -104,7 +104,7 @@ def training_examples(voice: str) -> Iterator[Example]:
 
 def base_writer(base: BaseModel, tokenizer: Tokenizer) -> Writer:
     """Let the base reply as it is, so that voices can be compared with it."""
-    return Writer(base.id, "dialogue", Encoder(tokenizer, chat_template("dialogue")), Sampling())
+    return Writer(base.id, "dialogue", Encoder(tokenizer, chat_template("dialogue", base)), Sampling())
 
 
 def prompt_of(writer: Writer, messages: Sequence[Message], room: int) -> Prompt:

@@ -28,6 +28,7 @@ BATCH = 256
 """Tokens of a prompt read in one go: a cancelled reply runs on that far."""
 
 END_TOKENS = ("<eos>", "<end_of_turn>")
+"""Beside those that a base names for itself."""
 
 
 def open_engine(
@@ -38,7 +39,9 @@ def open_engine(
     device: cuda where there is one, else cpu. Raises GenerationError, ModelError.
     """
     tokenizer = base_model.load_tokenizer(base)
-    ends = {token for piece in END_TOKENS if (token := tokenizer.token_to_id(piece)) is not None}
+    described = base_model.read(base)
+    names = {described.end_of_text, described.end_of_turn, *END_TOKENS}
+    ends = {token for name in names if (token := tokenizer.token_to_id(name)) is not None}
     model = base_model.load(base)
     engine = TransformersEngine(model, tokenizer, ends, context_length, device)
     for name, folder in (adapters or {}).items():

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,9 @@ from manera.dataset.encoding import IGNORE_INDEX
 from manera.dataset.packing import Rows
 from manera.model import attention
 from manera.model.likelihood import Nll, each_nll, supervised_nll, tempered_nll
+
+HEAD = "lm_head.weight"
+"""What turns the last hidden states into logits; often the embedding itself."""
 
 
 class Batch(NamedTuple):
@@ -44,14 +47,18 @@ def compile_layers(model: nn.Module) -> None:
 def hidden_states(model: nn.Module, batch: Batch) -> Tensor:
     """Return what the head is given: (B, T, D), after the last norm."""
     decoder = model.get_submodule("model")
-    dtype = model.get_parameter("model.norm.weight").dtype
-    window: int = decoder.config.sliding_window  # type: ignore[union-attr, assignment]
-    masks = {
-        "full_attention": attention.packed_mask(batch.segments, None, dtype),
-        "sliding_attention": attention.packed_mask(batch.segments, window, dtype),
-    }
+    masks = _masks(decoder.config, batch.segments, model.get_parameter("model.norm.weight").dtype)
     outputs = decoder(input_ids=batch.input_ids, position_ids=batch.positions, attention_mask=masks, use_cache=False)
     return outputs.last_hidden_state  # type: ignore[no-any-return]
+
+
+def _masks(config: Any, segments: Tensor, dtype: torch.dtype) -> Tensor | dict[str, Tensor]:
+    """Build the mask of every kind of layer; one alone where all layers see everything."""
+    full = attention.packed_mask(segments, None, dtype)
+    window = getattr(config, "sliding_window", None)
+    if window is None:
+        return full
+    return {"full_attention": full, "sliding_attention": attention.packed_mask(segments, window, dtype)}
 
 
 def rows_nll(model: nn.Module, rows: Rows) -> tuple[Tensor, int]:
@@ -61,7 +68,7 @@ def rows_nll(model: nn.Module, rows: Rows) -> tuple[Tensor, int]:
 
 def batch_nll(model: nn.Module, batch: Batch) -> tuple[Tensor, int]:
     """Sum the nats of a batch's supervised tokens (differentiable), and count them."""
-    head = model.get_parameter("model.embed_tokens.weight")
+    head = model.get_parameter(HEAD)
     return supervised_nll(hidden_states(model, batch), head, batch.labels)
 
 
@@ -77,7 +84,7 @@ def measure(model: nn.Module, rows: Rows, rows_per_batch: int) -> Nll:
 
 def measure_each(model: nn.Module, rows: Rows) -> list[Tensor]:
     """Sum the nats of each example by itself: for each row a tensor (segments,), in the order of its segments."""
-    head = model.get_parameter("model.embed_tokens.weight")
+    head = model.get_parameter(HEAD)
     found = []
     with _scoring():
         for batch in _batches(model, rows, 1):
@@ -90,7 +97,7 @@ def measure_each(model: nn.Module, rows: Rows) -> list[Tensor]:
 
 def measure_tempered(model: nn.Module, rows: Rows, rows_per_batch: int, temperatures: Sequence[float]) -> list[Nll]:
     """Score them once for each temperature, running the model once."""
-    head = model.get_parameter("model.embed_tokens.weight")
+    head = model.get_parameter(HEAD)
     totals = [Nll(0.0, 0)] * len(temperatures)
     with _scoring():
         for batch in _batches(model, rows, rows_per_batch):

@@ -9,7 +9,7 @@ import msgspec
 from jinja2 import TemplateError
 from tokenizers import Tokenizer
 
-from manera.bases import gguf_file
+from manera.bases import metadata
 from manera.bases.base_model import BaseModel
 from manera.errors import ManeraError, ModelError
 from manera.generation.engine import Engine
@@ -88,7 +88,7 @@ def require_adapter(path: Path) -> None:
     if not path.is_file():
         raise ModelError("its adapter is missing", "train the voice again")
     try:
-        gguf_file.open_gguf(path)
+        metadata.open_gguf(path)
     except (ModelError, IndexError) as error:
         raise ModelError("its adapter is damaged", "train the voice again") from error
 

@@ -7,12 +7,13 @@ from pathlib import Path
 import msgspec
 
 from manera.bases import base_model
+from manera.bases.templates import chat_template
 from manera.corpus.conversations import conversations
 from manera.corpus.manifest import Speaker
 from manera.corpus.speakers import choose_speaker
 from manera.corpus.splitting import HELD_OUT_SHARE, require_enough, split
 from manera.corpus.storage import Corpus
-from manera.dataset.building import MAX_LENGTH, Dataset, build, chat_template, encode
+from manera.dataset.building import MAX_LENGTH, Dataset, build, encode
 from manera.dataset.canaries import Canary
 from manera.dataset.encoding import Encoded, Encoder
 from manera.dataset.examples import INSTRUCTIONS, example_kind
@@ -56,7 +57,7 @@ def gather(corpus: Corpus, requested: str | None, base: Path, max_length: int | 
     learned_from = parts.conversations["train"]
     require_enough(learned_from, speaker.speaker_id, speaker.name)
     kind = example_kind(learned_from, speaker.speaker_id)
-    encoder = Encoder(base_model.load_tokenizer(base), chat_template(kind))
+    encoder = Encoder(base_model.load_tokenizer(base), chat_template(kind, base_model.read(base)))
     language = _language(learned_from, speaker)
     instruction = INSTRUCTIONS[language] if kind == "post" else None
     length = max_length or MAX_LENGTH[kind]

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from manera.bases import base_model, gguf_file
+from manera.bases import base_model
 from manera.errors import ModelError
 from manera.files import replacing_folder, write_records
 from manera.records import ExampleKind, TrainingStep
@@ -53,10 +53,9 @@ def write_voice_folder(name: str, material: Material, recipe: Recipe, outcome: O
     """
     folder = voice_folder(name)
     base = base_model.read(material.base)
-    layers = gguf_file.value(gguf_file.open_gguf(material.base / "base.gguf"), "gemma3.block_count")
     with _writable(folder), replacing_folder(folder) as new:
         adapter.write_peft(outcome.state, new, recipe.rank, recipe.alpha, base.id)
-        adapter.write_gguf(outcome.state, new / ADAPTER_GGUF, recipe.alpha, layers)
+        adapter.write_gguf(outcome.state, new / ADAPTER_GGUF, recipe.alpha, material.base)
         write_records(new / TRAINING, outcome.steps)
         write_unread(outcome.unread, new)
         if material.canaries:

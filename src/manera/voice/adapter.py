@@ -11,7 +11,8 @@ import gguf
 import numpy as np
 from numpy.typing import NDArray
 
-from manera.bases import gguf_file
+from manera.bases import base_model, gguf_file, metadata
+from manera.bases.families import family_of
 from manera.errors import ModelError
 from manera.files import replacing
 
@@ -23,6 +24,7 @@ Matrices = Mapping[str, "Tensor"]
 
 _PEFT_PREFIX = "base_model.model."
 WEIGHTS = "adapter_model.safetensors"
+_MATRICES = {"lora_a": "lora_A", "lora_b": "lora_B"}
 
 
 def write_peft(state: Matrices, folder: Path, rank: int, alpha: float, base: str) -> None:
@@ -59,17 +61,36 @@ def read_peft(folder: Path) -> dict[str, "Tensor"]:
     return {name.removeprefix(_PEFT_PREFIX).removesuffix(".weight"): tensor for name, tensor in stored.items()}
 
 
-def write_gguf(state: Matrices, path: Path, alpha: float, layers: int) -> None:
-    """Write the adapter as a GGUF LoRA, in float16, that llama.cpp applies beside the base."""
-    names = {ours.removesuffix(".weight"): theirs for theirs, ours in gguf_file.transformers_names(layers).items()}
-    writer = gguf.GGUFWriter(path=None, arch="gemma3")
+def write_gguf(state: Matrices, path: Path, alpha: float, base: Path) -> None:
+    """Write the adapter as a GGUF LoRA, in float16, that llama.cpp applies beside its base; base: the base's folder."""
+    reader = base_model.open_weights(base)
+    family = family_of(reader)
+    config = family.config(reader)
+    names = {ours: theirs for theirs, ours in family.transformers_names(metadata.layers(reader)).items()}
+    writer = gguf.GGUFWriter(path=None, arch=family.architecture)
     writer.add_type(gguf.GGUFType.ADAPTER)
     writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
     writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, alpha)
     for name, tensor in sorted(state.items()):
         layer, _, which = name.rpartition(".")
-        writer.add_tensor(f"{names[layer]}.{which.lower()}", tensor.half().numpy())
+        theirs, matrix = names[f"{layer}.weight"], tensor.half().numpy()
+        ordered = family.rows_to_gguf(theirs, matrix, config) if which == "lora_B" else matrix
+        writer.add_tensor(f"{theirs}.{which.lower()}", np.ascontiguousarray(ordered))
     gguf_file.write_whole(writer, path)
+
+
+def read_gguf(path: Path, base: Path) -> tuple[dict[str, NDArray[np.float32]], float]:
+    """Read such a file back under PEFT's names; return the matrices and alpha. KeyError where they fit no such base."""
+    weights, reader = base_model.open_weights(base), metadata.open_gguf(path)
+    family = family_of(weights)
+    config, names = family.config(weights), family.transformers_names(metadata.layers(weights))
+    found = {}
+    for tensor in reader.tensors:
+        theirs, _, which = tensor.name.rpartition(".")
+        matrix = tensor.data.astype(np.float32)
+        ours = family.to_transformers(theirs, matrix, config) if which == "lora_b" else matrix
+        found[f"{names[theirs].removesuffix('.weight')}.{_MATRICES[which]}"] = ours
+    return found, float(metadata.value(reader, gguf.Keys.Adapter.LORA_ALPHA))
 
 
 def write_merged(
@@ -84,9 +105,10 @@ def write_merged(
     Eight bits keep the small differences that an adapter makes; with fewer, layers that have eight in the base keep
     them, and the others lose some of what was learned.
     """
-    reader = gguf_file.open_gguf(base)
-    names = gguf_file.transformers_names(gguf_file.value(reader, "gemma3.block_count"))
-    writer = gguf.GGUFWriter(path=None, arch=gguf_file.value(reader, "general.architecture"))
+    reader = metadata.open_gguf(base)
+    family = family_of(reader)
+    config, names = family.config(reader), family.transformers_names(metadata.layers(reader))
+    writer = gguf.GGUFWriter(path=None, arch=family.architecture)
     gguf_file.copy_metadata(reader, writer)
     for tensor in reader.tensors:
         layer = names[tensor.name].removesuffix(".weight")
@@ -94,7 +116,8 @@ def write_merged(
             writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
             continue
         low, high = (state[f"{layer}.{which}"].float().numpy() for which in ("lora_A", "lora_B"))
-        merged: NDArray[np.float32] = gguf.quants.dequantize(tensor.data, tensor.tensor_type) + scale * (high @ low)
+        learned = family.rows_to_gguf(tensor.name, scale * (high @ low), config)
+        merged: NDArray[np.float32] = gguf.quants.dequantize(tensor.data, tensor.tensor_type) + learned
         stored = gguf.GGMLQuantizationType.Q8_0 if tensor.tensor_type == gguf.GGMLQuantizationType.Q8_0 else kind
         writer.add_tensor(tensor.name, gguf.quants.quantize(merged, stored), raw_dtype=stored)
     gguf_file.write_whole(writer, path)

@@ -107,7 +107,7 @@ class Voice(msgspec.Struct, frozen=True):
     @property
     def template(self) -> ChatTemplate:
         """How messages become one string, as the voice has learned it."""
-        return ChatTemplate(self.chat_template, end_of_turn=self.end_of_turn)
+        return ChatTemplate(self.chat_template, self.base.bos, self.end_of_turn)
 
 
 def list_voices() -> Iterator[Voice]:

@@ -1,21 +1,29 @@
 """What is written about the code is what the code says, and every link leads somewhere."""
 
+import json
 import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "benchmarks")]
 
 import links  # noqa: E402
 import reference  # noqa: E402
+
+import results  # noqa: E402
 
 
 @pytest.mark.parametrize("name", reference.PAGES)
 def test_the_reference_is_what_the_code_says(name: str) -> None:
     written = (reference.FOLDER / f"{name}.md").read_text("utf-8")
     assert written == reference.PAGES[name](), "run: make docs"
+
+
+def test_the_results_are_the_saved_figures() -> None:
+    document = json.loads(results.RESULTS.read_text("utf-8"))
+    assert results.PAGE.read_text("utf-8") == results.page(document)
 
 
 def test_every_link_leads_somewhere() -> None:

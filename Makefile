@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXAMPLE ?= examples/channel-ru
 
-.PHONY: demo test check format bench results fuzz soak clean
+.PHONY: demo test check docs format bench results fuzz soak clean
 
 demo: .venv/installed       ## learn the bundled example and compare its voice with the untuned base
 	$(BIN)/manera up $(EXAMPLE) --name demo --epochs 3 --minutes 4 --replace --no-chat
@@ -13,10 +13,16 @@ demo: .venv/installed       ## learn the bundled example and compare its voice w
 test: .venv/installed       ## run the tests
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
-check: .venv/installed      ## ruff and mypy
+check: .venv/installed      ## ruff, mypy, and the site of docs/ with its links
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python scripts/links.py
+	$(BIN)/zensical build --clean --strict
+
+docs: .venv/installed       ## write docs/reference from the code, and build the site in build/site
+	$(BIN)/python scripts/reference.py
+	$(BIN)/zensical build --clean --strict
 
 format: .venv/installed     ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
@@ -48,4 +54,4 @@ soak: .venv/installed       ## half an hour of clients that come and go
 	@touch $@
 
 clean:                      ## remove what the commands above made here
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .cache build .mypy_cache .pytest_cache .ruff_cache

@@ -427,16 +427,17 @@ def figure_alone(metrics: Metrics, name: str) -> str:
 
 def page(document: Mapping[str, Any]) -> str:
     """Write docs/results.md."""
-    how = (
-        f"{document['cpu']}; intervals of 95 % in brackets. Held-out text only. Each "
-        f"training had {document['minutes']:g} minutes of steps at most: longer ones write better. TRL's `SFTTrainer` "
-        "had its own defaults, but in float32, which is faster here, and as many seconds of steps on manera's trimmed "
-        "base and examples. Evaluations took a quarter of the text that `manera evaluate` takes. Whether a voice knows "
-        "its training text is asked about what it had read, of TRL's about all of it. What each figure means: [the "
-        "report](concepts/report.md)."
-    )
+    how = "\n".join([
+        f"- Machine: {document['cpu']}. Intervals of 95 % in brackets. Everything is measured on held-out text.",
+        f"- Each training had at most {document['minutes']:g} minutes of steps: longer ones write better.",
+        "- TRL's `SFTTrainer` had as many seconds of steps, manera's trimmed base and examples, and its own defaults, "
+        "but in float32, which is faster here.",
+        "- Evaluations took a quarter of the text that `manera evaluate` takes.",
+        "- manera's voices are asked what they know of the training text that they had read, TRL's of all of it.",
+        "- What each figure means: [the report](concepts/report.md).",
+    ])  # fmt: skip
     fast = "\n\n**Fast evaluations: a trial run, not results.**" if document["trial"] else ""
-    head = f"# Results\n\nWritten by `{document['command']}`. {how}{fast}"
+    head = f"# Results\n\nWritten by `{document['command']}`.\n\n{how}{fast}"
     return "\n\n".join([head, *(section(row) for row in document["rows"].values())]) + "\n"
 
 

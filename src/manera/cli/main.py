@@ -22,7 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-keys = typer.Typer(help="Who may ask the API: add, list and revoke keys.", no_args_is_help=True, rich_markup_mode=None)
+keys = typer.Typer(help="Add, list and revoke keys to the API.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(keys, name="keys")
 
 Paths = Annotated[list[Path], typer.Argument(help="Telegram exports, books, plays, folders of them.")]
@@ -32,7 +32,7 @@ Aliases = Annotated[
     typer.Option("--alias", help='One person under several names: "MONICA=MNCA,MON."; may be repeated.'),
 ]
 CorpusFolder = Annotated[Path, typer.Argument(help="A folder that manera import wrote.")]
-Speaker = Annotated[str | None, typer.Option(help="Whose manner: a name or an id.")]
+Speaker = Annotated[str | None, typer.Option(help="Whose manner to learn: a name or an id.")]
 Name = Annotated[str | None, typer.Option(help="Name of the voice; by default the speaker's.")]
 Minutes = Annotated[float | None, typer.Option(help="Train for this long at most.")]
 Epochs = Annotated[float | None, typer.Option(help="Passes over the training text.")]
@@ -43,11 +43,11 @@ Precision = Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or 
 Compile = Annotated[str | None, typer.Option(help="Compile the layers: auto, on or off.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of the adapter and of the order of examples.")]
 SamplingSeed = Annotated[
-    int | None, typer.Option("--seed", help="Seed of what is drawn: with the same one, the same reply.")
+    int | None, typer.Option("--seed", help="Seed of the draws: the same seed gives the same reply.")
 ]
 Base = Annotated[str, typer.Option("--base", help="The base that is trained; manera bases lists them.")]
 Languages = Annotated[
-    str | None, typer.Option(help="Languages whose tokens the base keeps, by comma; by default its own.")
+    str | None, typer.Option(help="Languages whose tokens the base keeps, separated by commas; by default its own.")
 ]
 Replace = Annotated[bool, typer.Option("--replace", help="Replace what has this name already.")]
 All = Annotated[bool, typer.Option("--all", help="Show every row of a long table.")]
@@ -68,7 +68,7 @@ SECONDS_TO_UNWIND = 5
 
 @app.command("import")
 def import_(paths: Paths, to: To, alias: Aliases = None, replace: Replace = False, json: Json = False) -> None:
-    """Read words from files into a corpus, with a ledger of what was kept and what was not."""
+    """Read files into a corpus, with a ledger of what was kept and what was dropped."""
     from manera.cli import corpora
 
     corpora.import_corpus(paths, to, replace, json, alias or [])
@@ -95,7 +95,7 @@ def train(
     precision: Precision = None,
     compile: Compile = None,
     canaries: Annotated[
-        int | None, typer.Option(min=0, help="Plant so many secrets, for evaluate to say whether they leak.")
+        int | None, typer.Option(min=0, help="Plant this many secrets; manera evaluate says whether they leak.")
     ] = None,
     seed: Seed = None,
     base: Base = DEFAULT_BASE,
@@ -169,7 +169,7 @@ def why(
     count: Annotated[int, typer.Option(min=1, help="How many training messages to show.")] = 5,
     json: Json = False,
 ) -> None:
-    """Show why a voice said that: the training messages that a reply is nearest to."""
+    """Show the training messages that a reply of a voice is nearest to."""
     from manera.cli import explaining
 
     explaining.why(voice, reply, count, json)
@@ -183,10 +183,14 @@ def evaluate(
     curve: Annotated[
         bool, typer.Option("--curve", help="Train on a quarter, a half and all of the text too: how much is enough?")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Seed of what is written and drawn.")] = 0,
-    language: Annotated[str | None, typer.Option(help="Of the page: ru or en; by default the corpus's.")] = None,
-    blind: Annotated[int | None, typer.Option(min=1, help="Write a page of so many pairs for people instead.")] = None,
-    votes: Annotated[Path | None, typer.Option(help="Say what people's answers on that page tell instead.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the texts and of the draws.")] = 0,
+    language: Annotated[
+        str | None, typer.Option(help="Language of the page: ru or en; by default the corpus's.")
+    ] = None,
+    blind: Annotated[
+        int | None, typer.Option(min=1, help="Instead: write a page of this many pairs for people to judge.")
+    ] = None,
+    votes: Annotated[Path | None, typer.Option(help="Instead: report people's answers on that page.")] = None,
     url: Annotated[
         list[str] | None, typer.Option(help="Let the server at this address write, such as vLLM's; may be repeated.")
     ] = None,
@@ -218,7 +222,7 @@ def serve(
     port: Port = DEFAULT_PORT,
     slots: Annotated[int, typer.Option(min=1, max=256, help="Replies written at the same time.")] = 4,
     queue: Annotated[int, typer.Option(min=0, max=4096, help="Replies that may wait for their turn.")] = 64,
-    deadline: Annotated[float, typer.Option(min=1, help="Seconds that a request may wait and be written.")] = 600,
+    deadline: Annotated[float, typer.Option(min=1, help="Seconds that a request may take, waiting included.")] = 600,
     limits: Annotated[
         str, typer.Option(help="Where keys' use is counted: memory:// or redis://host:port.")
     ] = "memory://",
@@ -242,10 +246,12 @@ def serve(
 def add_key(
     name: KeyName,
     requests_per_minute: Annotated[int | None, typer.Option(min=1, help="Requests it may make in a minute.")] = None,
-    tokens_per_minute: Annotated[int | None, typer.Option(min=1, help="Tokens it may have read and written.")] = None,
-    voices: Annotated[str | None, typer.Option(help="Models it may use, by comma; by default all.")] = None,
+    tokens_per_minute: Annotated[
+        int | None, typer.Option(min=1, help="Tokens it may read and write in a minute.")
+    ] = None,
+    voices: Annotated[str | None, typer.Option(help="Models it may use, separated by commas; by default all.")] = None,
 ) -> None:
-    """Make a key and print it, this once: only its hash is kept."""
+    """Make a key and print it once: only its hash is kept."""
     from manera.cli import serving
 
     serving.add(name, requests_per_minute, tokens_per_minute, voices)
@@ -272,7 +278,7 @@ def export(
     voice: VoiceName,
     to: Annotated[str, typer.Option(help="peft, merged, gguf, ollama, vllm or hub.")],
     out: Annotated[Path | None, typer.Option(help="Folder to write; by default VOICE-FORMAT.")] = None,
-    dtype: Annotated[str, typer.Option(help="Of Hugging Face weights: bfloat16 or float32.")] = "bfloat16",
+    dtype: Annotated[str, typer.Option(help="Type of Hugging Face weights: bfloat16 or float32.")] = "bfloat16",
     repository: Annotated[str | None, typer.Option(help="For hub: USER/NAME to upload to.")] = None,
     public: Annotated[bool, typer.Option("--public", help="For hub: let everybody see it.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="For hub: write the folder, upload nothing.")] = False,

@@ -11,17 +11,17 @@ class TrainingConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     epochs: float | None = Field(None, gt=0, le=100, description="passes over the training text")
-    minutes: float | None = Field(None, gt=0, description="stop after this long; the learning rate follows")
+    minutes: float | None = Field(None, gt=0, description="end after so many minutes; the learning rate falls in time")
     learning_rate: float | None = Field(None, gt=0, le=0.1, description="peak of a linear warm-up and decay")
     rank: int = Field(16, ge=1, le=256, description="rank of the adapter")
     alpha: float = Field(32.0, gt=0, description="the adapter is scaled by alpha / rank")
     max_length: int | None = Field(None, ge=32, le=4096, description="tokens of the longest example")
     batch_tokens: int = Field(1024, ge=32, description="tokens an optimizer step sees")
     micro_batch_tokens: int | None = Field(
-        None, ge=32, description="tokens that are in memory together; changes no gradient"
+        None, ge=32, description="tokens that are in memory at once; changes no gradient"
     )
     validations_per_epoch: int = Field(3, ge=1, le=50, description="how often held-out text is scored")
-    patience: int = Field(4, ge=1, description="validations without a better one before training ends")
+    patience: int = Field(4, ge=1, description="validations without a lower loss before training ends")
     precision: Literal["auto", "float32", "bfloat16", "int8"] = Field(
         "auto", description="arithmetic of the products with frozen weights"
     )
@@ -29,4 +29,4 @@ class TrainingConfig(BaseModel):
     threads: int | None = Field(None, ge=1, description="processor threads")
     device: str = Field("auto", description="cpu, cuda, mps or auto")
     canaries: int = Field(0, ge=0, le=1000, description="secrets to plant, to see whether the voice gives them away")
-    seed: int = Field(0, ge=0, description="of the adapter, of the order of examples")
+    seed: int = Field(0, ge=0, description="seed of the adapter and of the order of examples")

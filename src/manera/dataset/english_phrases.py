@@ -42,7 +42,7 @@ _OPENERS = _DETERMINERS.union(_PREPOSITIONS.split())
 _COUNTS = frozenset(_NUMBERS.split())
 _SMALL_WORDS = _OPENERS.union(_COUNTS, _OTHER_SMALL_WORDS.split())
 _NEVER_NOUNS = frozenset(_ADJECTIVES.split())
-_SELDOM_NOUNS = ("s", "ed", "ly", "ing")
+_SELDOM_NOUNS = ("ed", "ly", "ing")
 _REQUESTS = ("", "about", "", "write about", "about")
 _MIN_LETTERS = 3
 
@@ -114,7 +114,12 @@ def _noun_phrase(opened: str, run: Sequence[str], nouns: Set[str]) -> Sequence[s
         return run[:2]
     if known[0]:
         return run[:1]
-    if len(run) == 2 and opened in _DETERMINERS and not run[1].endswith(_SELDOM_NOUNS) and not _is_plural(run[0]):
+    if (
+        len(run) == 2
+        and opened in _DETERMINERS
+        and not run[1].endswith(_SELDOM_NOUNS)
+        and not any(map(_is_plural, run))
+    ):
         return run
     return ()
 
@@ -124,7 +129,7 @@ def _is_noun_like(word: str) -> bool:
 
 
 def _is_plural(word: str) -> bool:
-    return word.endswith("s") and not word.endswith("ss")
+    return word.endswith("s") and not word.endswith(("ss", "us", "is"))
 
 
 def _lemma(word: str) -> str:

@@ -79,7 +79,8 @@ def _read_nouns(counted: Mapping[str, int], named: Set[str]) -> dict[str, list[P
         for parse in parses:
             noun = _noun(parse)
             forms[noun].add(word)
-            votes[noun] += counted[word] * parse.score * (_SPELLED if noun.lemma in counted else 1)
+            is_spelled = noun.lemma in counted and noun.lemma != word
+            votes[noun] += counted[word] * parse.score * (_SPELLED if is_spelled else 1)
     read = {}
     for word, parses in possible.items():
         nouns = {_noun(p) for p in parses if p.is_known or (_noun(p).lemma in counted and len(forms[_noun(p)]) > 1)}
@@ -177,10 +178,20 @@ def _parses(word: str) -> list[Parse]:
 
 
 def _nouns(word: str, is_name: bool) -> list[Parse]:
-    """Return what a word is as a noun, if it is a noun before anything else; only a name may be somebody's."""
-    parses = [parse for parse in _parses(word) if is_name or not any(mark in parse.tag for mark in _NAMES)]
+    """Return what a word is as a noun, if it is a noun before anything else.
+
+    Only what is written as a name is one. A name that the dictionary takes for something else is only believed to
+    stand in the nominative: Лопухов is not of burdocks.
+    """
+    parses = [parse for parse in _parses(word) if is_name or not _is_name(parse)]
     nouns = [parse for parse in parses if parse.tag.POS == "NOUN"]
+    if is_name and not any(parse.tag.case == "nomn" or _is_name(parse) for parse in nouns):
+        return []
     return nouns if 2 * sum(parse.score for parse in nouns) >= sum(parse.score for parse in parses) else []
+
+
+def _is_name(parse: Parse) -> bool:
+    return any(mark in parse.tag for mark in _NAMES)
 
 
 @cache

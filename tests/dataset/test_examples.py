@@ -4,7 +4,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manera.dataset.examples import burst, dialogues, example_kind, messages_of, posts, prose, sections
-from manera.dataset.topics import topics
 from manera.records import Conversation, Example, Message, Turn, UtteranceKind
 
 ME, YOU, OTHER = "me", "you", "other"
@@ -156,23 +155,3 @@ def test_only_the_personas_words_become_prose() -> None:
     assert prose(talk((ME, "раз"), (YOU, "нет"), (ME, "два"), kind="prose"), ME).messages == (
         Message("assistant", "раз\nдва"),
     )
-
-
-@given(st.lists(st.text(), max_size=6))
-def test_topics_stand_in_their_post_in_that_order(texts: list[str]) -> None:
-    for text, topic in zip(texts, topics(texts), strict=True):
-        words = topic.split(", ") if topic else []
-        assert len(words) <= 3
-        places = [text.lower().index(word) for word in words]
-        assert places == sorted(places)
-
-
-def test_topics_are_what_tells_a_post_from_the_others() -> None:
-    told = topics(
-        [
-            "Сегодня снова кошка поймала мышку, кошку хвалили",
-            "Сегодня снова собака закопала косточку",
-            "Сегодня снова рыбак утопил удочку",
-        ]
-    )
-    assert told == ["кошка, поймала, мышку", "собака, закопала, косточку", "рыбак, утопил, удочку"]

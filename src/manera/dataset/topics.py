@@ -1,38 +1,74 @@
-"""What a post is about, in its own words: the instruction that it can be learned from."""
+"""What a post is about, as somebody would ask for it."""
 
 import math
-import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import dropwhile, islice, takewhile
+from typing import Protocol, TypeVar
 
-_WORD = re.compile(r"[^\W\d_]{4,}")
-_STEM_LETTERS = 5
-_TOPIC_WORDS = 3
+from manera.dataset import english_phrases, russian_phrases
+from manera.dataset.words import is_russian, is_word, pieces
+
+_MAX_PHRASES = 2
+_OPENING_WORDS = 4
+
+
+class _Phrase(Protocol):
+    """What is counted of a phrase is the lemma of its noun; lemmas are those of all its words."""
+
+    @property
+    def lemma(self) -> str: ...
+    @property
+    def lemmas(self) -> frozenset[str]: ...
+
+
+_P = TypeVar("_P", bound=_Phrase)
 
 
 def topics(posts: Sequence[str]) -> list[str]:
-    """Return for each post its most telling words, in the order and form in which they stand there.
+    """Ask for each post by its most telling noun phrases, in the order in which they stand there.
 
-    Telling is tf-idf within these posts (Spärck Jones, 1972); words with the same first letters, the last one
-    aside, count as one, which is enough of a stem for Russian and English.
+    Telling is tf-idf within the posts of one language (Spärck Jones, 1972). How it is asked for changes from post
+    to post. A post without a noun is asked for by its first words, and one without a word by nothing.
     """
-    counted = [Counter(_stem(word) for word in _words(post)) for post in posts]
-    spread = Counter(stem for counts in counted for stem in counts)
-    return [_topic(post, counts, spread, len(posts)) for post, counts in zip(posts, counted, strict=True)]
+    texts = [pieces(post) for post in posts]
+    russian = [text for text in texts if _is_russian(text)]
+    english = [text for text in texts if not _is_russian(text)]
+    asked_in_russian = _requests(russian, russian_phrases.phrases(russian), russian_phrases.request)
+    asked_in_english = _requests(english, english_phrases.phrases(english), english_phrases.request)
+    return [next(asked_in_russian if _is_russian(text) else asked_in_english) for text in texts]
 
 
-def _topic(post: str, counts: Counter[str], spread: Counter[str], posts: int) -> str:
-    weight = {stem: count * math.log((1 + posts) / spread[stem]) for stem, count in counts.items()}
-    best = set(sorted(weight, key=lambda stem: (-weight[stem], stem))[:_TOPIC_WORDS])
-    first_seen: dict[str, str] = {}
-    for word in _words(post):
-        first_seen.setdefault(_stem(word), word)
-    return ", ".join(word for stem, word in first_seen.items() if stem in best)
+def _requests(
+    texts: Sequence[Sequence[str]], found: Sequence[Sequence[_P]], request: Callable[[Sequence[_P], int], str]
+) -> Iterator[str]:
+    counted = [Counter(phrase.lemma for phrase in phrases) for phrases in found]
+    spread = Counter(lemma for counts in counted for lemma in counts)
+    for number, (text, phrases, counts) in enumerate(zip(texts, found, counted, strict=True)):
+        weight = {lemma: count * math.log((1 + len(texts)) / spread[lemma]) for lemma, count in counts.items()}
+        chosen = _most_telling(phrases, weight)
+        yield request(chosen, number) if chosen else _opening(text)
 
 
-def _words(post: str) -> list[str]:
-    return _WORD.findall(post.lower())
+def _most_telling(phrases: Sequence[_P], weight: Mapping[str, float]) -> list[_P]:
+    """Return the most telling phrases, longer ones first where their nouns tell as much, and no word twice."""
+    best: list[int] = []
+    for place in sorted(range(len(phrases)), key=lambda place: _rank(phrases[place], weight)):
+        if len(best) < _MAX_PHRASES and not any(phrases[place].lemmas & phrases[other].lemmas for other in best):
+            best.append(place)
+    return [phrases[place] for place in sorted(best)]
 
 
-def _stem(word: str) -> str:
-    return word.replace("ё", "е")[: min(_STEM_LETTERS, len(word) - 1)]
+def _rank(phrase: _Phrase, weight: Mapping[str, float]) -> tuple[float, int]:
+    return -weight[phrase.lemma], -len(phrase.lemmas)
+
+
+def _opening(text: Sequence[str]) -> str:
+    """Return the first words of a text, up to a mark."""
+    from_word = dropwhile(lambda piece: not is_word(piece), text)
+    return " ".join(islice(takewhile(is_word, from_word), _OPENING_WORDS)).lower()
+
+
+def _is_russian(text: Sequence[str]) -> bool:
+    words = [piece for piece in text if is_word(piece)]
+    return 2 * sum(map(is_russian, words)) > len(words)

@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from threading import Event, Thread
+from threading import Thread
 from time import perf_counter
 from typing import Any
 
@@ -100,7 +100,7 @@ def measure_decoding(folder: Path, runs: int) -> Speeds:
 def decode(base: Path, adapters: Mapping[str, Path], asked: Request) -> float:
     """Open the model for this one reply: the threads of others, though idle, would stand in its way."""
     with open_engine(base, adapters, slots=1, context_length=1024) as engine:
-        finished = engine.generate(asked, lambda _: None, Event())
+        finished = engine.generate(asked, lambda _: None, lambda: False)
     return (finished.new_tokens - 1) / (finished.seconds - finished.seconds_to_first_token)
 
 
@@ -123,7 +123,7 @@ def measure_serving(folder: Path, runs: int) -> Speeds:
 def ask_engine(engine: LlamaCpp, asked: Request, streams: int) -> float:
     def write(_: int) -> int:
         tokens: list[Token] = []
-        engine.generate(asked, tokens.append, Event())
+        engine.generate(asked, tokens.append, lambda: False)
         return len(tokens)
 
     return tokens_per_second(write, streams)

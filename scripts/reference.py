@@ -18,13 +18,13 @@ from manera import errors
 from manera.cli.main import app
 from manera.dataset.building import MAX_LENGTH
 from manera.generation.engine import Engine
-from manera.model.voice import Sampling
 from manera.serving.app import create_app
 from manera.serving.catalogue import Catalogue
 from manera.serving.faults import FAULTS, REFUSALS
 from manera.serving.page import page as html_page
 from manera.training.settings import TrainingConfig
 from manera.training.setup import EPOCHS, LEARNING_RATES
+from manera.voice.manifest import Sampling
 
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
 NOTE = "Written by `make docs` from {}; a test fails when it is out of date.\n"

@@ -23,6 +23,7 @@ from manera.errors import GenerationError
 from manera.generation import llama_cpp, remote, transformers_engine
 from manera.generation.engine import Engine, Finished, PromptTooLongError, Request, Token, stream
 from manera.generation.guard import Guard, words
+from manera.generation.guarded_engine import GuardedEngine
 from manera.records import Message
 from manera.serving.listening import listen
 from manera.training import lora
@@ -200,8 +201,7 @@ def test_guard_is_obeyed(engine: Engine, tiny_encoder: Encoder, prompt: list[int
     asked = Request(prompt, msgspec.structs.replace(SEEDED, max_new_tokens=80))
     known, _ = write(engine, asked)
     known = f"{known} и так далее"
-    guarded = msgspec.structs.replace(asked, guard=Guard(tiny_encoder, lambda: [known]))
-    text, finished = write(engine, guarded)
+    text, finished = write(GuardedEngine(engine, Guard(tiny_encoder, lambda: [known])), asked)
     assert finished.guarded
     run = range(len(words(text)) - 11)
     assert not any(" ".join(words(text)[at : at + 12]) in " ".join(words(known)) for at in run)
@@ -214,7 +214,7 @@ def test_cancelled_reply_ends_within_a_token(engine: Engine, prompt: list[int]) 
         texts.append(token.text)
         cancelled.set()
 
-    finished = engine.generate(Request(prompt, ENDLESS, stops_at_end=False), deliver, cancelled)
+    finished = engine.generate(Request(prompt, ENDLESS, stops_at_end=False), deliver, cancelled.is_set)
     assert (finished.reason, len(texts)) == ("cancelled", 1)
 
 
@@ -231,7 +231,7 @@ def test_a_failing_consumer_is_heard(engine: Engine, prompt: list[int]) -> None:
         raise LookupError("consumer")
 
     with pytest.raises(LookupError, match="consumer"):
-        engine.generate(Request(prompt, GREEDY), deliver, Event())
+        engine.generate(Request(prompt, GREEDY), deliver, lambda: False)
 
 
 @pytest.mark.parametrize(
@@ -312,7 +312,7 @@ def test_server_that_never_answers_can_be_left(tiny_encoder: Encoder) -> None:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with remote.open_engine([url], completions_server.BASE, tiny_encoder.text) as engine:
             cancelled, ended = Event(), SimpleQueue[Finished]()
-            asking = Thread(target=lambda: ended.put(engine.generate(Request([2], GREEDY), print, cancelled)))
+            asking = Thread(target=lambda: ended.put(engine.generate(Request([2], GREEDY), print, cancelled.is_set)))
             asking.start()
             connection, _ = silent.accept()
             with connection:

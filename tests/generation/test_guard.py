@@ -15,6 +15,7 @@ from manera.bases.templates import chat_template
 from manera.dataset.encoding import Encoder
 from manera.generation.engine import Finished, Request, Token, stream
 from manera.generation.guard import RUN_WORDS, Guard, turn_headers, words
+from manera.generation.guarded_engine import GuardedEngine, guarded
 from manera.generation.llama_cpp import LlamaCpp, open_engine
 from manera.voice.manifest import Sampling
 from overfitted import overfit
@@ -37,16 +38,15 @@ def engine(tiny_base: Path, tiny_encoder: Encoder, tmp_path_factory: pytest.Temp
 
 @pytest.fixture(scope="module")
 def ask(engine: LlamaCpp, tiny_encoder: Encoder) -> Callable[..., Request]:
-    def ask(prompt: str, sampling: Sampling = GREEDY, guard: Guard | None = None, **fields: object) -> Request:
+    def ask(prompt: str, sampling: Sampling = GREEDY, **fields: object) -> Request:
         ids = [tiny_encoder.bos, *tiny_encoder.text(prompt)]
-        request = Request(ids, sampling, {"parrot": 1.0}, guard=guard)
-        return msgspec.structs.replace(request, **fields)
+        return msgspec.structs.replace(Request(ids, sampling, {"parrot": 1.0}), **fields)
 
     return ask
 
 
-def written(engine: LlamaCpp, request: Request) -> tuple[str, Finished]:
-    *tokens, finished = stream(engine, request)
+def written(engine: LlamaCpp, request: Request, guard: Guard | None = None) -> tuple[str, Finished]:
+    *tokens, finished = stream(guarded(engine, guard), request)
     assert isinstance(finished, Finished)
     return "".join(token.text for token in tokens if isinstance(token, Token)), finished
 
@@ -85,7 +85,7 @@ def test_no_run_of_the_training_text_is_written(
     temperature: float,
 ) -> None:
     sampling = msgspec.structs.replace(DRAWN, temperature=temperature, seed=seed)
-    text, finished = written(engine, ask(prompt, sampling, knowing(tiny_encoder, *texts)))
+    text, finished = written(engine, ask(prompt, sampling), knowing(tiny_encoder, *texts))
     for known in texts:
         assert not runs(text) & runs(known)
     assert finished.new_tokens <= sampling.max_new_tokens
@@ -97,7 +97,7 @@ def test_what_was_written_before_the_run_stays(
     engine: LlamaCpp, tiny_encoder: Encoder, ask: Callable[..., Request]
 ) -> None:
     recited, _ = written(engine, ask(beginning(TEXTS[0])))
-    text, finished = written(engine, ask(beginning(TEXTS[0]), guard=knowing(tiny_encoder, *TEXTS)))
+    text, finished = written(engine, ask(beginning(TEXTS[0])), knowing(tiny_encoder, *TEXTS))
     assert finished.guarded >= 1
     assert words(text)[: RUN_WORDS - 2] == words(recited)[: RUN_WORDS - 2]
     assert len(words(text)) > RUN_WORDS
@@ -108,8 +108,8 @@ def test_guarded_replies_are_the_same_under_a_seed(
 ) -> None:
     guard = knowing(tiny_encoder, *TEXTS)
     for seed in range(4):
-        asked = ask(beginning(TEXTS[1]), msgspec.structs.replace(DRAWN, seed=seed), guard)
-        assert written(engine, asked)[0] == written(engine, asked)[0]
+        asked = ask(beginning(TEXTS[1]), msgspec.structs.replace(DRAWN, seed=seed))
+        assert written(engine, asked, guard)[0] == written(engine, asked, guard)[0]
 
 
 def test_foreign_scripts_are_not_written(engine: LlamaCpp, tiny_encoder: Encoder, ask: Callable[..., Request]) -> None:
@@ -118,11 +118,11 @@ def test_foreign_scripts_are_not_written(engine: LlamaCpp, tiny_encoder: Encoder
     unguarded = set(written(engine, ask("Мой", wild))[0].lower())
     assert unguarded & latin
     assert unguarded & cyrillic
-    russian, finished = written(engine, ask("Мой", wild, knowing(tiny_encoder, LINES[0])))
+    russian, finished = written(engine, ask("Мой", wild), knowing(tiny_encoder, LINES[0]))
     assert finished.guarded
     assert not set(russian) & latin
     assert set(russian.lower()) & cyrillic
-    english, _ = written(engine, ask("It", wild, knowing(tiny_encoder, LINES[7])))
+    english, _ = written(engine, ask("It", wild), knowing(tiny_encoder, LINES[7]))
     assert not set(english.lower()) & cyrillic
 
 
@@ -131,7 +131,7 @@ def test_fillers_are_not_written_in_any_case(
 ) -> None:
     recited, _ = written(engine, ask(beginning(TEXTS[0])))
     filler = " ".join(recited.split()[3:6])
-    text, finished = written(engine, ask(beginning(TEXTS[0]), guard=knowing(tiny_encoder, fillers=(filler.upper(),))))
+    text, finished = written(engine, ask(beginning(TEXTS[0])), knowing(tiny_encoder, fillers=(filler.upper(),)))
     assert filler not in text
     assert finished.guarded
     assert text.startswith(recited[: recited.index(filler)].rstrip())
@@ -145,7 +145,7 @@ def test_other_side_is_not_spoken_for(engine: LlamaCpp, tiny_encoder: Encoder, a
     first, second = whole.split()[4:6]
     guard = knowing(tiny_encoder)
     guard.headers = (f" {first} {second}",)  # as if the voice's template wrote this between turns
-    text, finished = written(engine, ask(beginning(TEXTS[0]), guard=guard))
+    text, finished = written(engine, ask(beginning(TEXTS[0])), guard)
     assert (text, finished.reason) == (whole[: whole.index(f" {first} {second}")], "stop")
 
 
@@ -154,9 +154,20 @@ def test_empty_reply_is_asked_for_once_more(
 ) -> None:
     ends = {tiny_encoder.end_of_turn: 30.0}
     assert written(engine, ask("Мой", logit_bias=ends))[0] == ""
-    text, finished = written(engine, ask("Мой", guard=knowing(tiny_encoder), logit_bias=ends))
+    text, finished = written(engine, ask("Мой", logit_bias=ends), knowing(tiny_encoder))
     assert (finished.guarded, finished.reason) == (1, "stop")
     assert text.strip()
+
+
+def test_reply_that_ends_after_a_line_break_loses_nothing_when_asked_for_once_more(
+    engine: LlamaCpp, tiny_encoder: Encoder, ask: Callable[..., Request]
+) -> None:
+    (line_break,), (word,) = tiny_encoder.text("\n"), tiny_encoder.text(" не")
+    bias = {line_break: 60.0, tiny_encoder.end_of_turn: 50.0, word: 40.0}
+    asked = ask("Мой", msgspec.structs.replace(GREEDY, repetition_penalty=1.9), logit_bias=bias)
+    assert written(engine, asked)[0] == "\n"
+    text, finished = written(engine, asked, knowing(tiny_encoder))
+    assert (text, finished.guarded, finished.reason) == ("\n не", 1, "stop")
 
 
 def test_reply_that_only_repeats_itself_ends(
@@ -164,8 +175,7 @@ def test_reply_that_only_repeats_itself_ends(
 ) -> None:
     (word,) = tiny_encoder.text(" не")
     endless = msgspec.structs.replace(GREEDY, max_new_tokens=200)
-    asked = ask("Мой", endless, knowing(tiny_encoder), logit_bias={word: 90.0})
-    text, finished = written(engine, asked)
+    text, finished = written(engine, ask("Мой", endless, logit_bias={word: 90.0}), knowing(tiny_encoder))
     assert finished.reason == "stop"
     assert RUN_WORDS < len(words(text)) < 3 * RUN_WORDS
 
@@ -174,11 +184,11 @@ def test_stop_string_across_a_step_back_is_found(
     engine: LlamaCpp, tiny_encoder: Encoder, ask: Callable[..., Request]
 ) -> None:
     guard = knowing(tiny_encoder, *TEXTS)
-    whole, finished = written(engine, ask(beginning(TEXTS[0]), guard=guard))
+    whole, finished = written(engine, ask(beginning(TEXTS[0])), guard)
     assert finished.guarded
     for start in range(len(whole) - 8):
         stop = whole[start : start + 8]
-        assert stop not in written(engine, ask(beginning(TEXTS[0]), guard=guard, stop=(stop,)))[0]
+        assert stop not in written(engine, ask(beginning(TEXTS[0]), stop=(stop,)), guard)[0]
 
 
 def test_cancelled_guarded_reply_says_so(engine: LlamaCpp, tiny_encoder: Encoder, ask: Callable[..., Request]) -> None:
@@ -188,7 +198,8 @@ def test_cancelled_guarded_reply_says_so(engine: LlamaCpp, tiny_encoder: Encoder
         texts.append(token.text)
         cancelled.set()
 
-    finished = engine.generate(ask(beginning(TEXTS[0]), guard=knowing(tiny_encoder, *TEXTS)), deliver, cancelled)
+    parrot = GuardedEngine(engine, knowing(tiny_encoder, *TEXTS))
+    finished = parrot.generate(ask(beginning(TEXTS[0])), deliver, cancelled.is_set)
     assert (finished.reason, len(texts)) == ("cancelled", 1)
 
 
@@ -198,8 +209,9 @@ def test_a_failing_consumer_of_a_guarded_reply_is_heard(
     def deliver(_: Token) -> None:
         raise LookupError("consumer")
 
+    parrot = GuardedEngine(engine, knowing(tiny_encoder, *TEXTS))
     with pytest.raises(LookupError, match="consumer"):
-        engine.generate(ask(beginning(TEXTS[0]), guard=knowing(tiny_encoder, *TEXTS)), deliver, Event())
+        parrot.generate(ask(beginning(TEXTS[0])), deliver, lambda: False)
 
 
 def test_runs_do_not_reach_from_one_text_into_the_next(tiny_encoder: Encoder) -> None:
@@ -223,8 +235,8 @@ def test_reply_that_fills_the_context_under_a_guard_ends_by_length(
 ) -> None:
     endless = msgspec.structs.replace(DRAWN, max_new_tokens=10_000, seed=5)
     for taken in range(200, 215):
-        asked = ask(beginning(TEXTS[0]), endless, knowing(tiny_encoder, *TEXTS), stops_at_end=False)
+        asked = ask(beginning(TEXTS[0]), endless, stops_at_end=False)
         filled = msgspec.structs.replace(asked, prompt=[tiny_encoder.bos] * taken + asked.prompt)
-        text, finished = written(engine, filled)
+        text, finished = written(engine, filled, knowing(tiny_encoder, *TEXTS))
         assert finished.reason == "length"
         assert not any(runs(text) & runs(known) for known in TEXTS)

@@ -194,7 +194,7 @@ def test_cancelled_request_says_so(engine: LlamaCpp, prompt: list[int]) -> None:
         texts.append(token.text)
         cancelled.set()
 
-    finished = engine.generate(Request(prompt, GREEDY), deliver, cancelled)
+    finished = engine.generate(Request(prompt, GREEDY), deliver, cancelled.is_set)
     assert (finished.reason, len(texts)) == ("cancelled", 1)
 
 

@@ -13,7 +13,6 @@ from manera.errors import GenerationError, ModelError
 from manera.files import write_records
 from manera.generation.engine import Finished, PromptTooLongError, Request, Token, stream
 from manera.generation.llama_cpp import LlamaCpp
-from manera.generation.openings import Openings
 from manera.generation.reply import (
     Writer,
     base_writer,
@@ -173,31 +172,3 @@ def test_changed_template_is_refused(tiny_base: Path) -> None:
     voice = msgspec.structs.replace(tiny_voice(tiny_base, "anna"), chat_template="{{ messages }}")
     with pytest.raises(ModelError, match="template"):
         voice_writer(voice, base_model.load_tokenizer(tiny_base))
-
-
-TALKS = [
-    Example((Message("user", "Привет, как дела?"), Message("assistant", "да ничего"), Message("user", "ну"))),
-    Example((Message("user", "Когда придёт поезд?"), Message("assistant", "в семь"))),
-    Example((Message("assistant", "я первая"), Message("user", "привет"), Message("assistant", "привет"))),
-    Example((Message("user", "Продолжение"), Message("assistant", "уже было", weight=0))),
-]
-
-
-def test_conversation_without_a_past_is_read_after_openings(
-    writers: dict[ExampleKind, Writer], tiny_encoder: Encoder
-) -> None:
-    writer = writers["dialogue"]._replace(openings=Openings(TALKS))
-    asked = [Message("user", "А поезд уже ушёл?")]
-    before = [*TALKS[0].messages[:2], *TALKS[1].messages]  # the likest last
-    prompt = prompt_of(writer, asked, 256)
-    assert (prompt.ids, prompt.dropped_tokens) == (tiny_encoder.prompt([*before, *asked]), 0)
-    alone = prompt_of(writers["dialogue"], asked, 256).ids
-    one = prompt_of(writer, asked, len(prompt.ids) - 1).ids
-    assert one == tiny_encoder.prompt([*TALKS[1].messages, *asked])
-    assert prompt_of(writer, asked, len(alone)).ids == alone
-
-
-def test_conversation_with_a_past_has_no_openings(writers: dict[ExampleKind, Writer]) -> None:
-    asked = [Message("user", "Привет"), Message("assistant", "да?"), Message("user", "Где поезд?")]
-    plain = writers["dialogue"]
-    assert prompt_of(plain._replace(openings=Openings(TALKS)), asked, 256) == prompt_of(plain, asked, 256)

@@ -148,7 +148,7 @@ def test_waiting_for_a_voice_can_be_cancelled(tiny_base: Path, folder: Path, pro
         write(engine, prompt, "voice1")  # voice0's server is the old one now, and a third is not opened
         cancelled, ended = Event(), SimpleQueue[Finished]()
         asked = Request(prompt, GREEDY, {"voice2": 1.0})
-        waiting = threading.Thread(target=lambda: ended.put(engine.generate(asked, print, cancelled)))
+        waiting = threading.Thread(target=lambda: ended.put(engine.generate(asked, print, cancelled.is_set)))
         waiting.start()
         cancelled.set()
         waiting.join()

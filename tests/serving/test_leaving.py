@@ -4,16 +4,16 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Event, Thread
+from threading import Thread
 from typing import Any
 
 import httpx2
 import pytest
 
-from manera.generation.engine import Engine, Finished, Request, Token
+from manera.generation.engine import Deliver, Engine, Finished, IsCancelled, Request
 from manera.generation.llama_cpp import open_engine
 from manera.generation.reply import Writer
 from manera.serving import listening
@@ -35,8 +35,8 @@ class Recorded:
         self.context_length = engine.context_length
         self.finished: SimpleQueue[Finished] = SimpleQueue()
 
-    def generate(self, request: Request, deliver: Callable[[Token], None], cancelled: Event) -> Finished:
-        finished = self.engine.generate(request, deliver, cancelled)
+    def generate(self, request: Request, deliver: Deliver, is_cancelled: IsCancelled) -> Finished:
+        finished = self.engine.generate(request, deliver, is_cancelled)
         self.finished.put(finished)
         return finished
 

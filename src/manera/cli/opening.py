@@ -10,7 +10,7 @@ from manera.cli import console
 from manera.errors import ModelError, ServingError
 from manera.generation import llama_cpp
 from manera.generation.engine import Engine
-from manera.generation.probe import changes_nothing
+from manera.generation.idle_adapters import changes_nothing
 from manera.generation.reply import Writer, base_writer, voice_writer
 from manera.generation.swapping import open_engine
 from manera.voice import merging

@@ -8,6 +8,7 @@ import msgspec
 
 from manera.generation.engine import Engine, Finished, FinishReason, Request, Token, stream
 from manera.generation.guard import Guard
+from manera.generation.guarded_engine import guarded
 from manera.voice.manifest import Sampling
 
 
@@ -40,11 +41,11 @@ def write_all(
 ) -> Iterator[Written]:
     """Write one text for each prompt, in their order; nothing depends on which is ready first."""
     requests = [
-        Request(list(prompt), msgspec.structs.replace(sampling, seed=seed + index), adapters, guard=guard)
+        Request(list(prompt), msgspec.structs.replace(sampling, seed=seed + index), adapters)
         for index, prompt in enumerate(prompts)
     ]
     with ThreadPoolExecutor(workers) as pool:
-        yield from pool.map(lambda request: _write(engine, request), requests)
+        yield from pool.map(lambda request: _write(guarded(engine, guard), request), requests)
 
 
 def _write(engine: Engine, request: Request) -> Written:

@@ -8,7 +8,6 @@ from typing import Literal, Protocol
 import msgspec
 
 from manera.errors import GenerationError
-from manera.generation.guard import Guard
 from manera.voice.manifest import Sampling
 
 FinishReason = Literal["stop", "length", "cancelled"]
@@ -20,7 +19,7 @@ class Request(msgspec.Struct, frozen=True):
     prompt: token ids, made by ``Encoder``, opened by one BOS. adapters: the weight of each adapter that takes part,
     by the name the engine knows it by; none is the untuned base. top_logprobs: how many alternatives to tell the
     log-probability of; None is none, not even of the chosen token. stops_at_end: False writes on over the
-    end-of-turn token, for benchmarks. guard: what the reply may not be; None lets everything through.
+    end-of-turn token, for benchmarks.
     """
 
     prompt: list[int]
@@ -32,7 +31,6 @@ class Request(msgspec.Struct, frozen=True):
     logit_bias: Mapping[int, float] = {}
     top_logprobs: int | None = None
     stops_at_end: bool = True
-    guard: Guard | None = None
 
 
 class Token(msgspec.Struct, frozen=True, gc=False):
@@ -50,7 +48,7 @@ class Token(msgspec.Struct, frozen=True, gc=False):
 class Finished(msgspec.Struct, frozen=True):
     """Why and when a reply ended; the end-of-turn token counts as a new token.
 
-    guarded: how often the guard stepped in; what it took back is counted among the new tokens.
+    guarded: how often a guard stepped in; what it took back is counted among the new tokens.
     """
 
     reason: FinishReason
@@ -59,6 +57,10 @@ class Finished(msgspec.Struct, frozen=True):
     seconds_to_first_token: float
     seconds: float
     guarded: int = 0
+
+
+Deliver = Callable[[Token], None]
+IsCancelled = Callable[[], bool]
 
 
 class PromptTooLongError(GenerationError):
@@ -72,10 +74,11 @@ class Engine(Protocol):
     def context_length(self) -> int:
         """How many tokens a prompt and its reply may have together."""
 
-    def generate(self, request: Request, deliver: Callable[[Token], None], cancelled: Event) -> Finished:
+    def generate(self, request: Request, deliver: Deliver, is_cancelled: IsCancelled) -> Finished:
         """Write one reply in the calling thread, handing over each token as soon as it is made.
 
-        Setting ``cancelled`` ends it within a token. Raises GenerationError.
+        is_cancelled: asked after each token, and while a prompt is read; when it is true the reply ends within a token.
+        Raises GenerationError, and what ``deliver`` raises.
         """
 
     def close(self) -> None:
@@ -108,6 +111,6 @@ def _fill(
     made: "SimpleQueue[Token | Finished | BaseException]", engine: Engine, request: Request, cancelled: Event
 ) -> None:
     try:
-        made.put(engine.generate(request, made.put, cancelled))
+        made.put(engine.generate(request, made.put, cancelled.is_set))
     except BaseException as error:  # raised again in the thread that reads
         made.put(error)

@@ -4,10 +4,9 @@ Many replies are written at once, as one batch; adapters stay loaded, and each r
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Event
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +15,15 @@ import psutil
 
 from manera import config
 from manera.errors import GenerationError
-from manera.generation import guarding
-from manera.generation.engine import Finished, FinishReason, PromptTooLongError, Request, Token
+from manera.generation.engine import (
+    Deliver,
+    Finished,
+    FinishReason,
+    IsCancelled,
+    PromptTooLongError,
+    Request,
+    Token,
+)
 from manera.generation.running import Running
 from manera.voice.manifest import Sampling
 
@@ -125,12 +131,9 @@ class LlamaCpp:
         self._server: xllamacpp.Server | None = server
         self._running = Running()
 
-    def generate(self, request: Request, deliver: Callable[[Token], None], cancelled: Event) -> Finished:
+    def generate(self, request: Request, deliver: Deliver, is_cancelled: IsCancelled) -> Finished:
         """Write one reply in the calling thread; see ``Engine.generate``."""
-        return guarding.write(self._generate, request, deliver, cancelled)
-
-    def _generate(self, request: Request, deliver: Callable[[Token], None], cancelled: Event) -> Finished:
-        reply = _Reply(deliver, lambda: cancelled.is_set() or self._running.is_closing, len(request.prompt))
+        reply = _Reply(deliver, lambda: is_cancelled() or self._running.is_closing, len(request.prompt))
         with self._running.reply():
             assert self._server is not None
             self._server.handle_completions(msgspec.json.encode(_document(request, self.adapters)), reply.take)
@@ -151,7 +154,7 @@ class LlamaCpp:
 class _Reply:
     """One reply on its way: takes llama.cpp's chunks, hands on tokens, remembers how it ended."""
 
-    def __init__(self, deliver: Callable[[Token], None], is_cancelled: Callable[[], bool], prompt_tokens: int) -> None:
+    def __init__(self, deliver: Deliver, is_cancelled: IsCancelled, prompt_tokens: int) -> None:
         self.deliver = deliver
         self.is_cancelled = is_cancelled
         self.prompt_tokens = prompt_tokens

@@ -10,7 +10,7 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from threading import Event, Thread
+from threading import Thread
 from time import perf_counter
 from typing import Any
 
@@ -19,8 +19,15 @@ import msgspec
 from dotenv import dotenv_values
 
 from manera.errors import GenerationError
-from manera.generation import guarding
-from manera.generation.engine import Finished, FinishReason, PromptTooLongError, Request, Token
+from manera.generation.engine import (
+    Deliver,
+    Finished,
+    FinishReason,
+    IsCancelled,
+    PromptTooLongError,
+    Request,
+    Token,
+)
 from manera.generation.running import Running
 from manera.generation.stops import UntilStop
 
@@ -121,9 +128,12 @@ class RemoteEngine:
         self._thread = Thread(target=self._loop.run_forever, name="manera-remote", daemon=True)
         self._thread.start()
 
-    def generate(self, request: Request, deliver: Callable[[Token], None], cancelled: Event) -> Finished:
+    def generate(self, request: Request, deliver: Deliver, is_cancelled: IsCancelled) -> Finished:
         """Write one reply in the calling thread; see ``Engine.generate``."""
-        return guarding.write(self._generate, request, deliver, cancelled)
+        reply = _Reply(request, deliver, lambda: is_cancelled() or self._running.is_closing)
+        with self._running.reply():
+            self._write(request, reply)
+        return reply.finished()
 
     def close(self) -> None:
         """Cancel what is being written, wait for it to end, and close the connections."""
@@ -139,12 +149,6 @@ class RemoteEngine:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _generate(self, request: Request, deliver: Callable[[Token], None], cancelled: Event) -> Finished:
-        reply = _Reply(request, deliver, lambda: cancelled.is_set() or self._running.is_closing)
-        with self._running.reply():
-            self._write(request, reply)
-        return reply.finished()
 
     def _write(self, request: Request, reply: "_Reply") -> None:
         """Ask one replica after the other until the reply is finished, or none of them goes on with it."""
@@ -200,7 +204,7 @@ class RemoteEngine:
 class _Reply:
     """One reply on its way, from whichever replica."""
 
-    def __init__(self, request: Request, deliver: Callable[[Token], None], is_cancelled: Callable[[], bool]) -> None:
+    def __init__(self, request: Request, deliver: Deliver, is_cancelled: IsCancelled) -> None:
         self.request = request
         self.deliver = deliver
         self.is_cancelled = is_cancelled

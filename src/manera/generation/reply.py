@@ -17,7 +17,7 @@ from manera.errors import GenerationError, ModelError
 from manera.files import read_records
 from manera.generation.engine import Engine, Finished, PromptTooLongError, Request, Token, stream
 from manera.generation.guard import Guard
-from manera.generation.openings import Openings
+from manera.generation.guarded_engine import guarded
 from manera.generation.origins import TrainingIndex, persona_messages
 from manera.records import Example, ExampleKind, Message
 from manera.text.languages import script
@@ -35,9 +35,9 @@ NOTE_CHARACTERS = 160
 class Writer(NamedTuple):
     """Who replies: a voice, or the untuned base beside it; and how prompts are made for it.
 
-    openings: what a conversation without a past is read after, silently; None is nothing. origins: makes, once, the
-    index of the training messages, in which those nearest to a reply are found. is_merged: the engine's base holds the
-    adapter, which can be neither weighed nor left out.
+    guard: what a reply may not be; None lets everything through. origins: makes, once, the index of the training
+    messages, in which those nearest to a reply are found. is_merged: the engine's base holds the adapter, which can be
+    neither weighed nor left out.
     """
 
     model: str
@@ -47,7 +47,6 @@ class Writer(NamedTuple):
     adapters: Mapping[str, float] = {}
     instruction: str | None = None
     guard: Guard | None = None
-    openings: Openings | None = None
     origins: Callable[[], TrainingIndex] | None = None
     is_merged: bool = False
 
@@ -121,19 +120,7 @@ def prompt_of(writer: Writer, messages: Sequence[Message], room: int) -> Prompt:
         topic = messages[-1].content
         text = writer.instruction.replace("{topic}", topic) if writer.instruction else topic
         return _fitting(writer.encoder, [Message("user", text)], room)
-    return _fitting(writer.encoder, _opened(writer, _joined(messages), room), room)
-
-
-def _opened(writer: Writer, messages: list[Message], room: int) -> list[Message]:
-    """Put openings of the persona before a conversation that consists of one turn, where they fit beside it."""
-    said = [message for message in messages if message.role != "system"]
-    if writer.openings is None or [message.role for message in said] != ["user"]:
-        return messages
-    free = room - len(_ids(writer.encoder, messages))
-    before = writer.openings.before(
-        said[0].content, lambda turns: len(writer.encoder.example(Example(tuple(turns))).input_ids), free
-    )
-    return [*(message for message in messages if message.role == "system"), *before, *said]
+    return _fitting(writer.encoder, _joined(messages), room)
 
 
 def continuation_of(writer: Writer, text: str, room: int) -> Prompt:
@@ -155,11 +142,11 @@ def stream_reply(
     sampling: Sampling | None = None,
     stop: Sequence[str] = (),
 ) -> Reply:
-    """Reply to messages; raise GenerationError."""
+    """Reply to messages under the writer's guard; raise GenerationError."""
     sampling = writer.sampling if sampling is None else sampling
     prompt = prompt_of(writer, messages, prompt_room(engine.context_length, sampling.max_new_tokens))
-    request = Request(prompt.ids, sampling, writer.adapters, tuple(stop), guard=writer.guard)
-    return Reply(prompt.dropped_tokens, _shown(stream(engine, request)))
+    request = Request(prompt.ids, sampling, writer.adapters, tuple(stop))
+    return Reply(prompt.dropped_tokens, _shown(stream(guarded(engine, writer.guard), request)))
 
 
 def shown(token: Token) -> Token:

@@ -9,12 +9,12 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from threading import Condition, Event
+from threading import Condition
 from typing import NamedTuple
 
 from manera.errors import GenerationError, ManeraError
 from manera.generation import llama_cpp
-from manera.generation.engine import Finished, Request, Token
+from manera.generation.engine import Deliver, Finished, IsCancelled, Request
 from manera.generation.llama_cpp import LlamaCpp
 
 ADAPTER_BYTES = 512 * 1024 * 1024
@@ -80,13 +80,13 @@ class SwappingEngine:
         """The names of the adapters that are open now."""
         return tuple(self._current.adapters)
 
-    def generate(self, request: Request, deliver: Callable[[Token], None], cancelled: Event) -> Finished:
+    def generate(self, request: Request, deliver: Deliver, is_cancelled: IsCancelled) -> Finished:
         """Write one reply in the calling thread; see ``Engine.generate``."""
-        server = self._take(request, cancelled)
+        server = self._take(request, is_cancelled)
         if server is None:
             return Finished("cancelled", len(request.prompt), 0, 0.0, 0.0)
         try:
-            return server.engine.generate(request, deliver, cancelled)
+            return server.engine.generate(request, deliver, is_cancelled)
         finally:
             self._give_back(server)
 
@@ -105,12 +105,12 @@ class SwappingEngine:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _take(self, request: Request, cancelled: Event) -> "_Server | None":
+    def _take(self, request: Request, is_cancelled: IsCancelled) -> "_Server | None":
         """Wait for the server that has this request's adapters, opening it where nobody does; None when cancelled."""
         files = {name: self._file(name) for name in request.adapters}
         with self._changed:
             while not self._serves(files):
-                if cancelled.is_set():
+                if is_cancelled():
                     return None
                 self._wanted |= files
                 if self._is_opening or self._old is not None:

@@ -2,9 +2,8 @@
 
 import threading
 import warnings
-from collections.abc import Callable, Collection, Generator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from pathlib import Path
-from threading import Event
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +14,15 @@ from torch import Tensor
 
 from manera.bases import base_model
 from manera.errors import GenerationError
-from manera.generation import guarding
-from manera.generation.engine import Finished, FinishReason, PromptTooLongError, Request, Token
+from manera.generation.engine import (
+    Deliver,
+    Finished,
+    FinishReason,
+    IsCancelled,
+    PromptTooLongError,
+    Request,
+    Token,
+)
 from manera.generation.running import Running
 from manera.generation.sampling import draw
 from manera.generation.stops import UntilStop
@@ -99,9 +105,11 @@ class TransformersEngine:
             self._adapters.add(name)
             self._active = None
 
-    def generate(self, request: Request, deliver: Callable[[Token], None], cancelled: Event) -> Finished:
+    def generate(self, request: Request, deliver: Deliver, is_cancelled: IsCancelled) -> Finished:
         """Write one reply in the calling thread; see ``Engine.generate``."""
-        return guarding.write(self._generate, request, deliver, cancelled)
+        self._require_possible(request)
+        with self._running.reply():
+            return self._write(request, deliver, lambda: is_cancelled() or self._running.is_closing)
 
     def close(self) -> None:
         """Cancel what is being written, wait for it to end, and free the model."""
@@ -113,11 +121,6 @@ class TransformersEngine:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _generate(self, request: Request, deliver: Callable[[Token], None], cancelled: Event) -> Finished:
-        self._require_possible(request)
-        with self._running.reply():
-            return self._write(request, deliver, lambda: cancelled.is_set() or self._running.is_closing)
 
     def _require_possible(self, request: Request) -> None:
         unknown = [name for name in request.adapters if name not in self._adapters]
@@ -134,7 +137,7 @@ class TransformersEngine:
                 "shorten it, or open the engine with more context",
             )
 
-    def _write(self, request: Request, deliver: Callable[[Token], None], is_cancelled: Callable[[], bool]) -> Finished:
+    def _write(self, request: Request, deliver: Deliver, is_cancelled: IsCancelled) -> Finished:
         started = perf_counter()
         first_token_at: float | None = None
         new_tokens = 0
@@ -165,7 +168,7 @@ class TransformersEngine:
         return Finished(reason, len(request.prompt), new_tokens, (first_token_at or ended) - started, ended - started)
 
     def _tokens(
-        self, request: Request, is_cancelled: Callable[[], bool]
+        self, request: Request, is_cancelled: IsCancelled
     ) -> Generator[tuple[int, float | None, tuple[tuple[str, float], ...]]]:
         """Yield each token with its log-probability and the likeliest alternatives."""
         seed = request.sampling.seed

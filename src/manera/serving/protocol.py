@@ -170,7 +170,6 @@ class GenerationFields(StrictModel):
                 self.presence_penalty,
                 {int(token): bias for token, bias in self.logit_bias.items()},
                 top_logprobs=top_logprobs,
-                guard=writer.guard if self.guard else None,
             )
             for prompt in prompts
             for choice in range(self.n)

@@ -53,11 +53,14 @@ class Service:
         self._counting: set[asyncio.Task[None]] = set()
 
     def writer(self, http: HttpRequest, asked: GenerationFields) -> Writer:
-        """Return who writes, with every adapter weighed as asked; raise UnknownModelError, UnavailableModelError."""
+        """Return who writes, with every adapter weighed and the guard kept or let go as asked.
+
+        Raises UnknownModelError, UnavailableModelError.
+        """
         allowed = allowed_models(http)
         writer = writer_of(self.catalogue, asked.model, allowed)
         adapters = asked.adapters(writer, lambda model: writer_of(self.catalogue, model, allowed))
-        return writer._replace(adapters=adapters)
+        return writer._replace(adapters=adapters, guard=writer.guard if asked.guard else None)
 
     async def encode(self, encode: Callable[[], Encoded]) -> Encoded:
         """Make token ids beside the event loop, which a long prompt would hold up."""
@@ -78,10 +81,12 @@ class Service:
         finally:
             self._embedding -= 1
 
-    def write(self, http: HttpRequest, requests: Sequence[Request]) -> Made:
-        """Write replies; the key that asked for them pays for their tokens."""
+    def write(self, http: HttpRequest, writer: Writer, requests: Sequence[Request]) -> Made:
+        """Write replies under the writer's guard; the key that asked for them pays for their tokens."""
         key = key_of(http)
-        return self.threads.write(requests, lambda reply: self.spend(key, reply.prompt_tokens + reply.new_tokens))
+        return self.threads.write(
+            requests, writer.guard, lambda reply: self.spend(key, reply.prompt_tokens + reply.new_tokens)
+        )
 
     def spend(self, key: Key | None, tokens: int) -> None:
         """Count tokens against a key's limit, without waiting for it."""
@@ -122,7 +127,7 @@ def allowed_models(http: HttpRequest) -> Collection[str] | None:
 
 async def answer(
     http: HttpRequest,
-    requests: Sequence[Request],
+    made: Made,
     prompts: Sequence[Prompt],
     events: Callable[[Made], AsyncIterator[bytes]] | None,
     whole: Callable[[Made], Coroutine[Any, Any, msgspec.Struct]],
@@ -131,7 +136,6 @@ async def answer(
 
     An error before the first token still has a status of its own.
     """
-    made = service_of(http).write(http, requests)
     dropped = sum(prompt.dropped_tokens for prompt in prompts)
     headers = {"x-manera-dropped-tokens": str(dropped)} if dropped else {}
     if events is not None:

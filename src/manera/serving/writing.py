@@ -13,6 +13,8 @@ from starlette.requests import Request as HttpRequest
 
 from manera.errors import ServingError
 from manera.generation.engine import Engine, Finished, Request, Token
+from manera.generation.guard import Guard
+from manera.generation.guarded_engine import guarded
 from manera.generation.reply import shown
 from manera.serving.metrics import Metrics
 
@@ -43,7 +45,7 @@ class WritingThreads:
         self._deadline = deadline
 
     async def write(
-        self, requests: Sequence[Request], finished: Callable[[Finished], None]
+        self, requests: Sequence[Request], guard: Guard | None, finished: Callable[[Finished], None]
     ) -> AsyncGenerator[list[Item]]:
         """Yield, each time with everything made since the last, the index of a request and what was made for it.
 
@@ -58,9 +60,8 @@ class WritingThreads:
         box = _Box(loop)
         asked_at = loop.time()
         expiry = loop.call_at(asked_at + self._deadline, box.expire, self._deadline)
-        running = [
-            self._threads.submit(box.fill, self._engine, index, request) for index, request in enumerate(requests)
-        ]
+        engine = guarded(self._engine, guard)
+        running = [self._threads.submit(box.fill, engine, index, request) for index, request in enumerate(requests)]
         for reply in running:
             reply.add_done_callback(lambda done: loop.call_soon_threadsafe(self._ended, done, finished))
         try:
@@ -103,7 +104,7 @@ class _Box:
     def fill(self, engine: Engine, index: int, request: Request) -> Finished | None:
         """Write one reply in the calling thread; return how it ended, None when it failed."""
         try:
-            finished = engine.generate(request, lambda token: self._put((index, shown(token))), self.cancelled)
+            finished = engine.generate(request, lambda token: self._put((index, shown(token))), self.cancelled.is_set)
         except Exception as error:  # raised again in the coroutine
             self._put((index, error))
             return None

@@ -22,9 +22,10 @@ async def create_chat_completion(asked: ChatRequest, http: Request) -> Response:
     writer = service.writer(http, asked)
     prompt = await service.encode(lambda: logic.prompt_for(asked, writer, service.catalogue.engine.context_length))
     called = identity("chatcmpl", asked.model)
+    requests = asked.requests([prompt], writer, asked.top_logprobs if asked.logprobs else None)
     return await answer(
         http,
-        asked.requests([prompt], writer, asked.top_logprobs if asked.logprobs else None),
+        service.write(http, writer, requests),
         [prompt],
         partial(logic.events, asked, called) if asked.stream else None,
         partial(logic.completion, asked, writer, called),

@@ -24,7 +24,7 @@ async def create_completion(asked: CompletionRequest, http: Request) -> Response
     called = identity("cmpl", asked.model)
     return await answer(
         http,
-        asked.requests(prompts, writer, asked.logprobs),
+        service.write(http, writer, asked.requests(prompts, writer, asked.logprobs)),
         prompts,
         partial(logic.events, asked, called) if asked.stream else None,
         partial(logic.completion, asked, called),

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from manera.errors import GenerationError
+from manera.generation.idle_adapters import changes_nothing
 from manera.generation.llama_cpp import LlamaCpp, open_engine
-from manera.generation.probe import changes_nothing
 from manera.generation.reply import Writer
 from tiny import write_tiny_adapter
 

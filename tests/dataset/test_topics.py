@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manera.dataset import english_phrases, russian_phrases
+from manera.dataset.lexing import is_word, pieces
 from manera.dataset.topics import topics
-from manera.dataset.words import is_word, pieces
 
 MAX_WORDS = 10
 """Two phrases of an adjective, a noun and a genitive, what joins them, and what asks for them."""

@@ -22,10 +22,11 @@ from manera.dataset.encoding import Encoder
 from manera.errors import GenerationError
 from manera.generation import llama_cpp, remote, transformers_engine
 from manera.generation.engine import Engine, Finished, PromptTooLongError, Request, Token, stream
-from manera.generation.guard import Guard, words
+from manera.generation.guard import Guard
 from manera.generation.guarded_engine import GuardedEngine
 from manera.records import Message
 from manera.serving.listening import listen
+from manera.text.words import words
 from manera.training import lora
 from manera.voice import adapter
 from manera.voice.manifest import Sampling

@@ -3,9 +3,9 @@
 import random
 from time import perf_counter
 
-from manera.generation.guard import words
 from manera.generation.origins import TrainingIndex, TrainingMessage, persona_messages
 from manera.records import Example, Message
+from manera.text.words import words
 from tiny import TEXT
 
 LINES = TEXT.strip().splitlines()
@@ -19,7 +19,7 @@ def test_copied_words_lead_to_their_message() -> None:
     index = index_of(*LINES)
     origin = index.nearest("Ну и что? Где-то далеко шёл ПОЕЗД, было тихо")[0]
     assert origin.message.text == LINES[6]
-    assert origin.longest_run == "где то далеко шёл поезд было тихо"
+    assert origin.longest_run == "где-то далеко шёл поезд было тихо"
     assert 0.5 < origin.overlap < 1
 
 

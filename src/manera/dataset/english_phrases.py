@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import NamedTuple
 
-from manera.dataset.words import in_sentence, is_number, is_word, names
+from manera.dataset.lexing import in_sentence, is_number, is_word, names
 
 _ARTICLES = "the a an my our"
 _OTHER_DETERMINERS = """

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from pymorphy3 import MorphAnalyzer
 from pymorphy3.analyzer import Parse
 
-from manera.dataset.words import in_sentence, is_number, is_russian, is_word, names
+from manera.dataset.lexing import in_sentence, is_number, is_russian, is_word, names
 
 _REQUESTS = (("", "nomn"), ("о", "loct"), ("", "nomn"), ("напиши пост про", "accs"), ("про", "accs"))
 _VOWELS = "аоуэиaeio"

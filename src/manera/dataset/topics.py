@@ -7,7 +7,8 @@ from itertools import dropwhile, islice, takewhile
 from typing import Protocol, TypeVar
 
 from manera.dataset import english_phrases, russian_phrases
-from manera.dataset.words import is_russian, is_word, pieces
+from manera.dataset.lexing import is_word, pieces
+from manera.text.languages import language_of
 
 _MAX_PHRASES = 2
 _OPENING_WORDS = 4
@@ -31,12 +32,14 @@ def topics(posts: Sequence[str]) -> list[str]:
     Telling is tf-idf within the posts of one language (Spärck Jones, 1972). How it is asked for changes from post
     to post. A post without a noun is asked for by its first words, and one without a word by nothing.
     """
+    languages = [language_of([post]) for post in posts]
     texts = [pieces(post) for post in posts]
-    russian = [text for text in texts if _is_russian(text)]
-    english = [text for text in texts if not _is_russian(text)]
-    asked_in_russian = _requests(russian, russian_phrases.phrases(russian), russian_phrases.request)
-    asked_in_english = _requests(english, english_phrases.phrases(english), english_phrases.request)
-    return [next(asked_in_russian if _is_russian(text) else asked_in_english) for text in texts]
+    russian, english = ([text for text, of in zip(texts, languages, strict=True) if of == one] for one in ("ru", "en"))
+    asked = {
+        "ru": _requests(russian, russian_phrases.phrases(russian), russian_phrases.request),
+        "en": _requests(english, english_phrases.phrases(english), english_phrases.request),
+    }
+    return [next(asked[language]) for language in languages]
 
 
 def _requests(
@@ -67,8 +70,3 @@ def _opening(text: Sequence[str]) -> str:
     """Return the first words of a text, up to a mark."""
     from_word = dropwhile(lambda piece: not is_word(piece), text)
     return " ".join(islice(takewhile(is_word, from_word), _OPENING_WORDS)).lower()
-
-
-def _is_russian(text: Sequence[str]) -> bool:
-    words = [piece for piece in text if is_word(piece)]
-    return 2 * sum(map(is_russian, words)) > len(words)

@@ -11,19 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from manera.bases.tokenizer import SPACE
+from manera.bases.tokenizer import token_bytes
 from manera.dataset.encoding import Encoder
 from manera.dataset.template import ChatTemplate, render
 from manera.records import Message
 from manera.text.languages import script
+from manera.text.words import words
 
 RUN_WORDS = 12
 """A reply may not have this many words in a row in common with the training text."""
 
-WORD = re.compile(r"[^\W_]+")
 _HASH_BASE = 0x9E3779B97F4A7C15
 _HASHES = 1 << 64
-_BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 _FIRST_BYTES = 0xC0
 """From here on, bytes begin a character of several."""
 
@@ -75,7 +74,9 @@ class Guard:
         """The tokens of all scripts that the training text never uses; bytes that begin none of its characters."""
         pieces = _Pieces.of(self.encoder.tokenizer)
         begin = self._known.first_bytes
-        unused = (token for byte, token in pieces.bytes.items() if byte not in begin and byte >= _FIRST_BYTES)
+        unused = (
+            token for part, token in pieces.partial if any(byte >= _FIRST_BYTES and byte not in begin for byte in part)
+        )
         return tuple(token for piece, token in pieces.ordered if self.foreign(piece) is not None) + tuple(unused)
 
     def ways_to_write(self, text: str) -> list[int]:
@@ -90,11 +91,6 @@ class _Known(NamedTuple):
     runs: NDArray[np.uint64]
     scripts: frozenset[str | None]
     first_bytes: frozenset[int]
-
-
-def words(text: str) -> list[str]:
-    """Return a text's words as they are compared."""
-    return WORD.findall(text.casefold())
 
 
 def word_hash(word: str) -> int:
@@ -147,24 +143,24 @@ def turn_headers(template: ChatTemplate) -> tuple[str, ...]:
 
 
 class _Pieces(NamedTuple):
-    """A vocabulary's pieces as text, ordered without case; and its byte tokens."""
+    """What a vocabulary's tokens write: as text without case, in order; and those that end within a character."""
 
     ordered: list[tuple[str, int]]
-    bytes: dict[int, int]
+    partial: list[tuple[bytes, int]]
 
     @staticmethod
     @lru_cache(maxsize=4)
     def of(tokenizer: Tokenizer) -> "_Pieces":
-        special = {token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special}
-        plain = {piece: token for piece, token in tokenizer.get_vocab().items() if piece not in special}
-        found = {token: _BYTE.fullmatch(piece) for piece, token in plain.items()}
-        ordered = sorted(
-            (piece.replace(SPACE, " ").casefold(), token) for piece, token in plain.items() if not found[token]
-        )
-        return _Pieces(ordered, {int(match[1], 16): token for token, match in found.items() if match})
+        ordered, partial = [], []
+        for token, written in token_bytes(tokenizer).items():
+            try:
+                ordered.append((written.decode().casefold(), token))
+            except UnicodeDecodeError:
+                partial.append((written, token))
+        return _Pieces(sorted(ordered), partial)
 
     def beginning(self, text: str) -> list[int]:
-        """Return the tokens that begin this text or hold it as whole words, and its first byte's."""
+        """Return the tokens that begin this text or hold it as whole words, and those of parts of its characters."""
         folded = text.casefold()
         tokens = [token for end in range(1, len(folded) + 1) for token in self._exactly(folded[:end])]
         longer = islice(self.ordered, bisect_left(self.ordered, (folded + "\0", -1)), None)
@@ -173,8 +169,8 @@ class _Pieces(NamedTuple):
                 break
             if not piece[len(folded)].isalnum():
                 tokens.append(token)
-        first = {character.encode("utf-8", "replace")[0] for character in (text[0], text[0].swapcase()[0])}
-        return tokens + [self.bytes[byte] for byte in first if byte in self.bytes]
+        cases = [one.encode("utf-8", "replace") for one in {text, text.lower(), text.upper(), text.title()}]
+        return tokens + [token for part, token in self.partial if any(case.startswith(part) for case in cases)]
 
     def _exactly(self, wanted: str) -> Iterator[int]:
         for piece, token in islice(self.ordered, bisect_left(self.ordered, (wanted, -1)), None):

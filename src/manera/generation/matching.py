@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from manera.generation.draft import Draft
 from manera.generation.engine import Token
-from manera.generation.guard import RUN_WORDS, WORD, Guard, run_hash, word_hash
+from manera.generation.guard import RUN_WORDS, Guard, run_hash, word_hash
+from manera.text.words import WORD, is_complete
 
 MAX_REPEATS = 2
 """How often a reply may repeat a run of its own words: one that goes on repeating never ends by itself."""
@@ -76,7 +77,7 @@ class _Words:
     def read(self, text: str, is_ended: bool) -> Verdict:
         """Read the words that have come; the last one is passed over while it may still grow."""
         for word in WORD.finditer(text, self._ends[-1] if self._ends else 0):
-            if word.end() == len(text) and not is_ended:
+            if not is_ended and not is_complete(text, word.end()):
                 break
             verdict = self._read_word(word[0], word.start(), word.end())
             if verdict is not None:

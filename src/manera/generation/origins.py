@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manera.dataset.examples import messages_of
-from manera.generation.guard import words
 from manera.records import Example
+from manera.text.words import words
 
 RUN = 3
 """Words in a row that count as shared."""

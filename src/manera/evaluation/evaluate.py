@@ -178,7 +178,12 @@ def recommend(name: str, options: Options = Options(budget=FAST), is_origin_know
 
     is_origin_known: for a voice that has just been trained here, which is not asked whether it knows its own text.
     """
-    found = _ladder(open_voice(name, options), is_origin_known)
+    return verdict_of(open_voice(name, options), is_origin_known)
+
+
+def verdict_of(opened: Opened, is_origin_known: bool = False) -> Verdict:
+    """Ask the gate about the model as it is now."""
+    found = _ladder(opened, is_origin_known)
     return next(one.verdict for one in found if isinstance(one, Findings) and one.verdict)
 
 

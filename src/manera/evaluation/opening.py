@@ -174,11 +174,12 @@ class Opened:
     @_Once
     def judge(self) -> Judge:
         """A verifier that learned the author against others."""
+        asked = self.tasks  # that they are too few is known before anything is written
         others = gather(self.voice, self.dataset.training)
         folder, plain = voice_folder(self.voice.name), self.encoders.base
         imitations = imitate_author(folder, self.writer, self.prompts, plain, self.retriever, self.earlier)
         others[UNTRAINED_BASE] = [messages_of(text) for text in imitations]
-        return train_judge(self.dataset.training, others, self.voice.kind, self.tasks, self.options.budget.pieces)
+        return train_judge(self.dataset.training, others, self.voice.kind, asked, self.options.budget.pieces)
 
     @_Once
     def replies(self) -> Replies:

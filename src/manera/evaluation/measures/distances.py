@@ -90,7 +90,7 @@ def _divergence(other: Counter[Hashable], drawn: list[Hashable]) -> float:
     one = Counter(drawn)
     if not one.total() or not other.total():
         return 1.0
-    keys = list(one.keys() | other.keys())
+    keys = list(dict.fromkeys((*one, *other)))  # in one order: sums of a set differ in their last digit
     p, q = (np.array([counts[key] for key in keys]) / counts.total() for counts in (one, other))
     middle = (p + q) / 2
     halves = (np.sum(part[part > 0] * np.log2(part[part > 0] / middle[part > 0])) for part in (p, q))

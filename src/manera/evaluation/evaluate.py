@@ -57,56 +57,55 @@ class Evaluated(NamedTuple):
 def _ladder(opened: Opened, is_origin_known: bool = False) -> Iterator[Metric | Findings]:
     stretches, prefixes, model = opened.stretches, opened.prefixes, opened.model
     places = None if is_origin_known else opened.places_read
-    tokens = opened.options.budget.scored_tokens
-    return ladder.measure(stretches, prefixes, model, tokens, opened.options.seed, places)
+    tokens = opened.budget.scored_tokens
+    return ladder.measure(stretches, prefixes, model, tokens, opened.seed, places)
 
 
 def _personal_data(opened: Opened) -> Iterator[Metric]:
     training = opened.dataset.training
     yield from personal_data.in_training(training)
-    yield from personal_data.repeated(training, opened.answers, opened.options.seed)
+    yield from personal_data.repeated(training, opened.answers, opened.seed)
 
 
 def _forgetting(opened: Opened) -> Iterator[Metric]:
-    texts = list(GENERAL) if opened.options.budget.ranked else [f"general-{opened.language}"]
+    texts = list(GENERAL) if opened.budget.ranked else [f"general-{opened.language}"]
     return forgetting.measure(texts, opened.encoders.voice, opened.model)
 
 
 def _topic(opened: Opened) -> Iterator[Metric]:
-    ranked = opened.options.budget.ranked
+    ranked = opened.budget.ranked
     if not ranked:
         raise NotMeasuredError("topic_needs_more_texts", "evaluate without --fast")
     if opened.voice.kind == "dialogue":
-        return topic.true_replies(spread(opened.tasks, ranked), opened.encoders, opened.model, opened.options.seed)
-    return topic.prompts_found(opened.answers, opened.options.seed)
+        return topic.true_replies(spread(opened.tasks, ranked), opened.encoders, opened.model, opened.seed)
+    return topic.prompts_found(opened.answers, opened.seed)
 
 
 def _dial(opened: Opened) -> Iterator[Metric]:
-    budget, seed = opened.options.budget, opened.options.seed
-    if not budget.dial_tokens:
+    if not opened.budget.dial_tokens:
         raise NotMeasuredError("dial_takes_longer", "evaluate without --fast")
     encoder = opened.encoders.voice
-    stretches = opened.stretches.held_out(encoder, budget.dial_tokens)
-    yield from dial.scored(stretches, encoder, opened.model, opened.language, seed)
-    tasks = spread(opened.tasks, budget.dial_texts)
+    stretches = opened.stretches.held_out(encoder, opened.budget.dial_tokens)
+    yield from dial.scored(stretches, encoder, opened.model, opened.language, opened.seed)
+    tasks = spread(opened.tasks, opened.budget.dial_texts)
     written = dial.write(tasks, opened.prompts, encoder, opened.writer)
-    yield from dial.judged(written, tasks, opened.judge, opened.source, seed)
+    yield from dial.judged(written, tasks, opened.judge, opened.source, opened.seed)
 
 
-def _canaries(o: Opened) -> Iterator[Metric]:
-    planted, candidates = read_canaries(o.voice), o.options.budget.canaries
-    return canaries.measure(planted, o.encoders, o.model, o.voice.seed, candidates, o.options.seed)
+def _canaries(opened: Opened) -> Iterator[Metric]:
+    planted, candidates = read_canaries(opened.voice), opened.budget.canaries
+    return canaries.measure(planted, opened.encoders, opened.model, opened.voice.seed, candidates, opened.seed)
 
 
 def _learning_curve(opened: Opened) -> Iterator[Metric]:
-    voice, stretches, options = opened.voice, opened.stretches, opened.options
+    voice, stretches, tokens = opened.voice, opened.stretches, opened.budget.scored_tokens
     validation = read_part(voice, "validation")
-    return learning_curve.measure(voice, opened.base, stretches, validation, options.budget.scored_tokens, options.seed)
+    return learning_curve.measure(voice, opened.base, stretches, validation, tokens, opened.seed)
 
 
 def _against(name: str) -> Part:
     def measure(opened: Opened) -> Iterator[Metric]:
-        tokens, seed = opened.options.budget.scored_tokens, opened.options.seed
+        tokens, seed = opened.budget.scored_tokens, opened.seed
         return against.measure(name, opened.voice, opened.base, opened.stretches, tokens, seed)
 
     return Part(f"{AGAINST}.{name}", measure)
@@ -115,36 +114,37 @@ def _against(name: str) -> Part:
 LEARNING_CURVE = Part("learning_curve", _learning_curve)
 PARTS = (
     Part("ladder", _ladder),
-    Part("writing", lambda o: writing.measure(o.answers, o.voice.kind, o.options.seed)),
-    Part("likeness", lambda o: likeness.measure(o.judge, o.answers, o.options.seed)),
-    Part("real_or_generated", lambda o: real_or_generated.measure(o.answers, o.options.seed)),
-    Part("distances", lambda o: distances.measure(o.answers, o.earlier, o.voice.kind, o.options.seed)),
-    Part("copying", lambda o: copying.measure(o.answers, o.source, o.options.seed)),
+    Part("writing", lambda opened: writing.measure(opened.answers, opened.voice.kind, opened.seed)),
+    Part("likeness", lambda opened: likeness.measure(opened.judge, opened.answers, opened.seed)),
+    Part("real_or_generated", lambda opened: real_or_generated.measure(opened.answers, opened.seed)),
+    Part("distances", lambda opened: distances.measure(opened.answers, opened.earlier, opened.voice.kind, opened.seed)),
+    Part("copying", lambda opened: copying.measure(opened.answers, opened.source, opened.seed)),
     Part("personal_data", _personal_data),
     Part("canaries", _canaries),
     Part("forgetting", _forgetting),
     Part("topic", _topic),
     Part("dial", _dial),
-    Part("cost_of_training", lambda o: cost.of_training(o.voice)),
-    Part("energy_of_training", lambda o: cost.energy_of_training(o.voice)),
-    Part("cost_of_a_reply", lambda o: cost.of_a_reply(o.replies, o.options.seed)),
-    Part("energy_of_a_reply", lambda o: cost.energy_of_a_reply(o.replies)),
+    Part("cost_of_training", lambda opened: cost.of_training(opened.voice)),
+    Part("energy_of_training", lambda opened: cost.energy_of_training(opened.voice)),
+    Part("cost_of_a_reply", lambda opened: cost.of_a_reply(opened.replies, opened.seed)),
+    Part("energy_of_a_reply", lambda opened: cost.energy_of_a_reply(opened.replies)),
 )
 """In the order they run; another metric is another line here."""
 
 
 def evaluate(name: str, options: Options = Options(), parts: Sequence[Part] = PARTS) -> Generator[Part | Evaluated]:
-    """Measure everything that can be; what cannot says why not in the report. Raises ModelError where there is no such
-    voice or base."""
+    """Measure everything that can be; what cannot says why not in the report.
+
+    Raises ModelError where there is no such voice or base.
+    """
     started = time.monotonic()
     opened = open_voice(name, options)
     metrics: dict[str, Metric] = {}
-    findings = Findings()
     not_measured: dict[str, Missing] = {}
+    findings = Findings()
     if not options.curve:
         not_measured[LEARNING_CURVE.name] = missing(NotMeasuredError("curve_not_asked_for"))
-    asked = (*parts, *([LEARNING_CURVE] if options.curve else []), *map(_against, options.against))
-    for part in asked:
+    for part in (*parts, *([LEARNING_CURVE] if options.curve else []), *map(_against, options.against)):
         yield part
         try:
             for found in part.measure(opened):
@@ -154,23 +154,33 @@ def evaluate(name: str, options: Options = Options(), parts: Sequence[Part] = PA
                     findings = findings.joined(found)
         except ManeraError as error:
             not_measured[part.name] = missing(error)
-    verdict = findings.verdict
-    refused = not_measured.get("ladder")
-    report = Report(
+    report = _report(opened, metrics, not_measured, findings, time.monotonic() - started)
+    yield Evaluated(opened.voice, report, findings, opened.language)
+
+
+def _report(
+    opened: Opened,
+    metrics: dict[str, Metric],
+    not_measured: dict[str, Missing],
+    findings: Findings,
+    seconds: float,
+) -> Report:
+    """Put together what was found, with the budget that it was found with."""
+    verdict, refused = findings.verdict, not_measured.get("ladder")
+    return Report(
         voice=opened.voice.name,
         kind=opened.voice.kind,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         manera_version=version("manera"),
-        seed=options.seed,
-        budget=options.budget,
+        seed=opened.seed,
+        budget=opened.budget,
         metrics=metrics,
         recommended=verdict.recommended if verdict else None,
         because=because(verdict) if verdict else refused.message if refused else "",
         not_measured=not_measured,
         compared_with=tuple(findings.others),
-        seconds=time.monotonic() - started,
+        seconds=seconds,
     )
-    yield Evaluated(opened.voice, report, findings, opened.language)
 
 
 def recommend(name: str, options: Options = Options(budget=FAST), is_origin_known: bool = False) -> Verdict:

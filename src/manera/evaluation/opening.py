@@ -88,6 +88,16 @@ class Opened:
     base: Path
     options: Options
 
+    @property
+    def budget(self) -> Budget:
+        """How much is measured."""
+        return self.options.budget
+
+    @property
+    def seed(self) -> int:
+        """What everything is drawn with."""
+        return self.options.seed
+
     @_Once
     def dataset(self) -> VoiceDataset:
         """What was learned, and what is held out; it has to be what the voice was trained on."""
@@ -117,8 +127,7 @@ class Opened:
     @_Once
     def stretches(self) -> Stretches:
         """What is scored."""
-        encoders = self.encoders
-        return Stretches(self.dataset, encoders)
+        return Stretches(encoders=self.encoders, dataset=self.dataset)
 
     @_Once
     def places_read(self) -> list[int]:
@@ -130,13 +139,13 @@ class Opened:
         """What both are asked to write."""
         found = tasks(self.dataset.test, self.voice.kind)
         require_enough(found)
-        return chosen(found, self.options.budget.texts, self.options.budget.words)
+        return chosen(found, self.budget.texts, self.budget.words)
 
     @_Once
     def earlier(self) -> list[Task]:
         """As many turns of the training text."""
         found = tasks(self.dataset.training, self.voice.kind)
-        return chosen(found, self.options.budget.texts, self.options.budget.words)
+        return chosen(found, self.budget.texts, self.budget.words)
 
     @_Once
     def retriever(self) -> Retriever:
@@ -162,14 +171,14 @@ class Opened:
     @_Once
     def writer(self) -> Writer:
         """What writes."""
-        return Writer(self._engine, self.voice.name, self.voice.sampling, self.options.seed)
+        return Writer(self._engine, self.voice.name, self.voice.sampling, self.seed)
 
     @_Once
     def answers(self) -> Answers:
         """What base and voice wrote on the tasks."""
         guard = Guard(self.encoders.voice, lambda: training_texts(self.voice.name), self.voice.fillers)
         writer = RungWriter(self.writer, self.prompts, self.encoders, self.prefixes, guard)
-        return writer.answers(self.tasks, self.options.budget)
+        return writer.answers(self.tasks, self.budget)
 
     @_Once
     def judge(self) -> Judge:
@@ -179,14 +188,14 @@ class Opened:
         folder, plain = voice_folder(self.voice.name), self.encoders.base
         imitations = imitate_author(folder, self.writer, self.prompts, plain, self.retriever, self.earlier)
         others[UNTRAINED_BASE] = [messages_of(text) for text in imitations]
-        return train_judge(self.dataset.training, others, self.voice.kind, asked, self.options.budget.pieces)
+        return train_judge(self.dataset.training, others, self.voice.kind, asked, self.budget.pieces)
 
     @_Once
     def replies(self) -> Replies:
         """Replies of the voice, one after another in a process of its own."""
         if self.options.urls:
             raise NotMeasuredError("server_cost_unseen", "evaluate without --url")
-        prompts = self.prompts.of(self.encoders.voice, spread(self.tasks, self.options.budget.replies))
+        prompts = self.prompts.of(self.encoders.voice, spread(self.tasks, self.budget.replies))
         adapters = {name: str(path) for name, path in self._adapters.items()}
         order = Order(str(self.base / GGUF), adapters, prompts, self.voice.sampling, CONTEXT)
         return reply_in_new_process(order)

@@ -13,7 +13,7 @@ from manera.files import fingerprint, read_records
 from manera.model.voice import CANARIES, Voice, voice_folder
 from manera.records import Example, SplitName
 
-PARTS: tuple[SplitName, ...] = ("train", "validation", "test")
+SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
 
 
 class VoiceDataset(NamedTuple):
@@ -49,7 +49,7 @@ def read_part(voice: Voice, part: SplitName) -> list[Example]:
 def dataset_sha256(voice: Voice) -> str:
     """Return the fingerprint of a voice's dataset as it is now."""
     digest = hashlib.sha256()
-    for part in PARTS:
+    for part in SPLITS:
         path = voice_folder(voice.name) / "dataset" / f"{part}.jsonl"
         if path.is_file():
             digest.update(fingerprint(path).sha256.encode())

@@ -8,7 +8,7 @@ from torch import nn
 from manera.evaluation.encoders import Encoders
 from manera.evaluation.measures import intervals
 from manera.evaluation.measures.gate import gate
-from manera.evaluation.measures.intervals import Floats, Interval, Sums
+from manera.evaluation.measures.intervals import Floats, Groups, Interval, Sums
 from manera.evaluation.measures.verifier import area_under_curve
 from manera.evaluation.report.findings import Findings
 from manera.evaluation.report.metric import Metric, metric
@@ -17,6 +17,8 @@ from manera.evaluation.scoring import BITS, bits
 from manera.evaluation.stretches import Stretch, Stretches, after_prefix
 
 TRAINED = frozenset(rung.name for rung in RUNGS if rung.voice_scale)
+SIDES = (BASE, VOICE)
+"""Without the adapter and with it."""
 
 
 def measure(
@@ -39,12 +41,8 @@ def measure(
     found = {}
     for rung, own in held_out.items():
         found[rung.name] = _bits(rung, model, own, prefixes, encoders)
-        per_byte = intervals.ratio(found[rung.name], sizes, seed, groups)
-        yield metric(f"bits_per_byte.{rung.name}", per_byte, "bits_per_byte", len(sizes), "lower", "stretches")
         tokens = [one.encoded.supervised_tokens for one in own]
-        nats = intervals.ratio(found[rung.name] / BITS, tokens, seed, groups)
-        perplexity = Interval(*np.exp(nats).tolist())
-        yield metric(f"perplexity.{rung.name}", perplexity, "perplexity_of_a_token", len(sizes), "lower", "stretches")
+        yield from _likelihood(rung, found[rung.name], sizes, tokens, groups, seed)
     knowledge = None
     if places_read is not None:
         read = [stretches.short_training(encoders.at(rung.voice_scale), max_tokens, places_read) for rung in SIDES]
@@ -55,7 +53,15 @@ def measure(
     yield Findings(verdict=gate(found, TRAINED, sizes, knowledge, seed, groups))
 
 
-SIDES = (BASE, VOICE)
+def _likelihood(
+    rung: Rung, bits: Floats, sizes: Sequence[int], tokens: Sequence[int], groups: Groups, seed: int
+) -> Iterator[Metric]:
+    """Say how likely held-out text is on a rung. sizes, tokens: of each stretch."""
+    per_byte = intervals.ratio(bits, sizes, seed, groups)
+    yield metric(f"bits_per_byte.{rung.name}", per_byte, "bits_per_byte", len(bits), "lower", "stretches")
+    nats = intervals.ratio(bits / BITS, tokens, seed, groups)
+    perplexity = Interval(*np.exp(nats).tolist())
+    yield metric(f"perplexity.{rung.name}", perplexity, "perplexity_of_a_token", len(bits), "lower", "stretches")
 
 
 def _bits(rung: Rung, model: nn.Module, stretches: Sequence[Stretch], prefixes: Prefixes, encoders: Encoders) -> Floats:

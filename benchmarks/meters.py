@@ -26,20 +26,12 @@ import msgspec
 import numpy as np
 
 import machine
-from manera.evaluation.copying import COPIED, RUNS, index_source
-from manera.evaluation.delta import fit_delta
-from manera.evaluation.held_out import spread
-from manera.evaluation.likeness import (
-    MOST_PIECES,
-    Cut,
-    Size,
-    area_under_curve,
-    cut,
-    cut_to_learn,
-    fit_features,
-    train_verifier,
-)
-from manera.evaluation.style import words
+from manera.evaluation.measures.copying import COPIED, RUNS, index_source
+from manera.evaluation.measures.delta import fit_delta
+from manera.evaluation.measures.pieces import Cut, Size, cut, cut_to_learn
+from manera.evaluation.measures.spread import spread
+from manera.evaluation.measures.verifier import MAX_PIECES, area_under_curve, fit_features, train_verifier
+from manera.text.words import words
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NOT_PROSE = ("Ревизор", "Вишнёвый сад", "Три сестры")
@@ -99,7 +91,7 @@ def verify(seen: Mapping[str, Cut], unseen: Mapping[str, Cut]) -> dict[str, Any]
     truth = [name for name in names for _ in unseen[name].pieces]
     pieces = [piece for name in names for piece in unseen[name].pieces]
     scores = np.zeros((len(pieces), len(names)))
-    features = fit_features([spread(seen[name].pieces, MOST_PIECES) for name in names])
+    features = fit_features([spread(seen[name].pieces, MAX_PIECES) for name in names])
     for column, name in enumerate(names):
         others = {other: seen[other] for other in names if other != name}
         verifier = train_verifier(seen[name], others, features=features)
@@ -308,37 +300,45 @@ def _likeness(name: str, seed: int) -> dict[str, dict[str, Any]]:
 
     What base and voice wrote stays in the voice's folder, so that another measure can be tried on the same texts.
     """
-    from manera.evaluation.evaluate import measure_likeness
-    from manera.evaluation.subject import FULL, open_subject
+    from manera.evaluation.budget import FULL
+    from manera.evaluation.opening import Options, open_voice
+    from manera.evaluation.parts import likeness
+    from manera.evaluation.report.metric import Metric
     from manera.evaluation.writing import Written
+    from manera.evaluation.written import Answers
     from manera.files import replacing
     from manera.voice.folder import voice_folder
 
-    subject = open_subject(name, seed=seed)
-    subject.budget = FULL._replace(texts=ORDER_TEXTS, unguarded=False, rung_texts=0)
+    budget = msgspec.structs.replace(FULL, texts=ORDER_TEXTS, with_unguarded=False, rung_texts=0)
+    opened = open_voice(name, Options(budget, seed))
     kept = voice_folder(name) / f"order-{ORDER_TEXTS}-{seed}.json"
     if kept.is_file():
-        subject.written = msgspec.json.decode(kept.read_bytes(), type=dict[str, list[Written]])
+        answers = Answers(opened.tasks, msgspec.json.decode(kept.read_bytes(), type=dict[str, list[Written]]))
     else:
+        answers = opened.answers
         with replacing(kept) as unfinished:
-            unfinished.write_bytes(msgspec.json.encode(subject.written))
-    measure_likeness(subject)
-    return {who: msgspec.to_builtins(subject.metrics[f"likeness.{who}"]) for who in ORDER}
+            unfinished.write_bytes(msgspec.json.encode(answers.written))
+    measured = likeness.measure(opened.judge, answers, seed)
+    found = {one.id: one for one in measured if isinstance(one, Metric)}
+    return {who: msgspec.to_builtins(found[f"likeness.{who}"]) for who in ORDER}
 
 
 def seeds(name: str, fast: bool) -> dict[str, Any]:
     """Evaluate a voice with two seeds: is every headline figure of one inside the interval of the other?"""
-    from manera.evaluation.evaluate import PARTS
-    from manera.evaluation.subject import FAST, open_subject
+    from manera.evaluation.budget import FAST, FULL
+    from manera.evaluation.evaluate import PARTS, Evaluated, evaluate
+    from manera.evaluation.opening import Options
 
+    # bits per byte draw nothing; what other rungs write is no headline
+    budget = msgspec.structs.replace(
+        FAST if fast else FULL, scored_tokens=FAST.scored_tokens, with_unguarded=False, rung_texts=0
+    )
+    parts = [part for part in PARTS if part.name in {"ladder", "likeness", "real_or_generated", "copying"}]
     found = []
     for seed in (0, 1):
-        subject = open_subject(name, fast, seed)
-        # bits per byte draw nothing; what other rungs write is no headline
-        subject.budget = subject.budget._replace(scored_tokens=FAST.scored_tokens, unguarded=False, rung_texts=0)
-        for part in ("ladder", "likeness", "real or generated", "copying"):
-            PARTS[part](subject)
-        found.append(subject.metrics)
+        *_, last = evaluate(name, Options(budget, seed), parts)
+        assert isinstance(last, Evaluated)
+        found.append(last.report.metrics)
     rows = {}
     for metric in HEADLINES:
         one, other = (metrics.get(metric) for metrics in found)
@@ -355,8 +355,8 @@ def canaries(export: Path, planted: int, epochs: float) -> dict[str, Any]:
     """Train as ``manera train --canaries`` does, so that the kept point has seen each ten times, and rank them."""
     from manera.bases import base_model
     from manera.corpus.storage import open_corpus, write
-    from manera.evaluation.canaries import measure_canaries
-    from manera.evaluation.subject import open_subject
+    from manera.evaluation.evaluate import PARTS, Evaluated, evaluate
+    from manera.evaluation.opening import Options
     from manera.sources.reading import read
     from manera.training.learn import Learned, learn
     from manera.training.settings import TrainingConfig
@@ -369,11 +369,12 @@ def canaries(export: Path, planted: int, epochs: float) -> dict[str, Any]:
         base = base_model.prepare()
         *_, learned = learn(open_corpus(Path(folder) / "corpus"), None, name, config, base, replace=True)
     assert isinstance(learned, Learned)
-    subject = open_subject(name)
-    measure_canaries(subject)
-    for metric, found in subject.metrics.items():
+    *_, last = evaluate(name, Options(), [part for part in PARTS if part.name == "canaries"])
+    assert isinstance(last, Evaluated)
+    metrics = last.report.metrics
+    for metric, found in metrics.items():
         print(f"{metric:36} {found.value:.2f}  {found.low or 0:.2f} to {found.high or 0:.2f}  {found.unit}")
-    is_exposed = {who: (subject.metrics[f"canaries.above_chance.{who}"].low or 0) > 0 for who in SECRETS}
+    is_exposed = {who: (metrics[f"canaries.above_chance.{who}"].low or 0) > 0 for who in SECRETS}
     for who, exposed in is_exposed.items():
         print(f"{who}: {'exposed' if exposed else 'not exposed'}")
     return {
@@ -381,7 +382,7 @@ def canaries(export: Path, planted: int, epochs: float) -> dict[str, Any]:
         "steps": learned.steps,
         "kept_step": learned.kept_step,
         "seconds": learned.seconds,
-        "metrics": msgspec.to_builtins(subject.metrics),
+        "metrics": msgspec.to_builtins(metrics),
     }
 
 
@@ -393,8 +394,10 @@ def gate(name: str, other: Path, minutes: float) -> dict[str, Any]:
     from manera.corpus.storage import open_corpus, write
     from manera.dataset.building import encode
     from manera.dataset.packing import pack
-    from manera.evaluation.subject import FAST, Subject, open_subject
-    from manera.evaluation.worth import measure_ladder
+    from manera.evaluation.budget import FAST
+    from manera.evaluation.evaluate import verdict_of
+    from manera.evaluation.opening import Opened, Options, open_voice
+    from manera.evaluation.report.verdict import because
     from manera.sources.reading import read
     from manera.training import lora
     from manera.training.fitting import fit
@@ -405,31 +408,30 @@ def gate(name: str, other: Path, minutes: float) -> dict[str, Any]:
     from manera.voice import adapter
     from manera.voice.folder import voice_folder
 
-    def idle(subject: Subject) -> None:
-        for layer in lora.adapted_layers(subject.model).values():
+    def idle(opened: Opened) -> None:
+        for layer in lora.adapted_layers(opened.model).values():
             nn.init.zeros_(layer.lora_B)
 
-    def foreign(subject: Subject) -> None:
+    def foreign(opened: Opened) -> None:
         learned = "gate-benchmark"
         with TemporaryDirectory() as folder:
             write(read([other]), Path(folder) / "corpus")
-            config = TrainingConfig(
-                minutes=minutes, epochs=2, rank=subject.voice.recipe.rank, alpha=subject.voice.recipe.alpha
-            )
-            for _ in learn(open_corpus(Path(folder) / "corpus"), None, learned, config, subject.base, replace=True):
+            recipe = opened.voice.recipe
+            config = TrainingConfig(minutes=minutes, epochs=2, rank=recipe.rank, alpha=recipe.alpha)
+            for _ in learn(open_corpus(Path(folder) / "corpus"), None, learned, config, opened.base, replace=True):
                 pass
-        lora.load_adapter_state(subject.model, adapter.read_peft(voice_folder(learned)))
+        lora.load_adapter_state(opened.model, adapter.read_peft(voice_folder(learned)))
 
-    def overfitted(subject: Subject) -> None:
-        kind, length = subject.voice.kind, subject.max_length
-        idle(subject)
-        rows = pack(encode(subject.material.training, kind, subject.encoder, length), length).take(range(PAGES))
+    def overfitted(opened: Opened) -> None:
+        kind, length, encoder = opened.voice.kind, opened.encoders.max_length, opened.encoders.voice
+        idle(opened)
+        rows = pack(encode(opened.dataset.training, kind, encoder, length), length).take(range(PAGES))
         rate = LEARNING_RATES[kind]
         planned = plan(len(rows), length, 1024, MICRO_BATCH_TOKENS[False], 30, 1, learning_rate=rate, patience=1000)
-        for _ in fit(subject.model, rows, rows.take([0]), planned, lambda step: None):
+        for _ in fit(opened.model, rows, rows.take([0]), planned, lambda step: None):
             pass
 
-    def nothing(_: Subject) -> None:
+    def nothing(_: Opened) -> None:
         pass
 
     offered = {
@@ -440,14 +442,13 @@ def gate(name: str, other: Path, minutes: float) -> dict[str, Any]:
     }
     found = {}
     for title, (change, is_good) in offered.items():
-        subject = open_subject(name, fast=True)
-        subject.budget = FAST._replace(scored_tokens=GATE_TOKENS)
-        change(subject)
-        verdict = measure_ladder(subject)
-        is_right, because = verdict.recommended == is_good, verdict.because("en")
-        found[title] = {"recommended": verdict.recommended, "right": is_right, "because": because}
+        opened = open_voice(name, Options(msgspec.structs.replace(FAST, scored_tokens=GATE_TOKENS)))
+        change(opened)
+        verdict = verdict_of(opened)
+        is_right, why = verdict.recommended == is_good, because(verdict)
+        found[title] = {"recommended": verdict.recommended, "right": is_right, "because": why}
         word = "recommended" if verdict.recommended else "refused"
-        print(f"{title:36} {word}, {'right' if is_right else 'WRONG'}: {because}", flush=True)
+        print(f"{title:36} {word}, {'right' if is_right else 'WRONG'}: {why}", flush=True)
     return {"voice": name, "offered": found}
 
 

@@ -42,7 +42,7 @@ UNSURE = " or earlier; likeness of manera's voice and of TRL's by different veri
 BUDGET = {"scored_tokens": 3_000, "texts": 32, "rung_texts": 12, "dial_tokens": 2_500, "dial_texts": 6, "replies": 4}
 """A quarter of what ``manera evaluate`` takes, so that eight evaluations end in time."""
 
-PEER_BUDGET = BUDGET | {"unguarded": False, "rung_texts": 0, "ranked": 8, "dial_tokens": 0}
+PEER_BUDGET = BUDGET | {"with_unguarded": False, "rung_texts": 0, "ranked": 8, "dial_tokens": 0}
 TRIAL = PEER_BUDGET | {"scored_tokens": 1_500, "texts": 12, "ranked": 0, "pieces": 80}
 
 
@@ -103,8 +103,8 @@ def train_peer(name: str, seconds: float) -> None:
 
     from manera.bases import base_model
     from manera.dataset.building import encode
-    from manera.evaluation.held_out import read_part
-    from manera.evaluation.subject import open_subject
+    from manera.evaluation.opening import Options, open_voice
+    from manera.evaluation.voice_dataset import read_part
     from manera.machine.memory import peak_memory_bytes
     from manera.voice.manifest import Cost
 
@@ -117,11 +117,12 @@ def train_peer(name: str, seconds: float) -> None:
         def on_step_end(self, _: object, __: object, control: Any, **___: object) -> None:
             control.should_training_stop |= time.monotonic() - self.started >= seconds
 
-    subject = open_subject(name)
-    material = encode(read_part(subject.voice, "train"), subject.voice.kind, subject.encoder, subject.max_length)
+    opened = open_voice(name, Options())
+    encoder, length = opened.encoders.voice, opened.encoders.max_length
+    material = encode(read_part(opened.voice, "train"), opened.voice.kind, encoder, length)
     with TemporaryDirectory() as folder:
         trainer = SFTTrainer(
-            model=base_model.load(subject.base),
+            model=base_model.load(opened.base),
             args=SFTConfig(
                 output_dir=folder,
                 save_strategy="no",
@@ -133,7 +134,7 @@ def train_peer(name: str, seconds: float) -> None:
             ),
             train_dataset=Dataset.from_dict({"input_ids": [one.input_ids for one in material]}),
             processing_class=PreTrainedTokenizerFast(
-                tokenizer_object=subject.encoder.tokenizer, bos_token="<bos>", eos_token="<eos>", pad_token="<pad>"
+                tokenizer_object=encoder.tokenizer, bos_token="<bos>", eos_token="<eos>", pad_token="<pad>"
             ),
             peft_config=LoraConfig(r=RANK, lora_alpha=ALPHA, lora_dropout=DROPOUT, task_type="CAUSAL_LM"),
             callbacks=[Clock()],
@@ -143,7 +144,7 @@ def train_peer(name: str, seconds: float) -> None:
         taken = time.monotonic() - started
         trainer.model.save_pretrained(folder)
         cost = Cost(taken, int(trainer.state.num_input_tokens_seen), peak_memory_bytes())
-        write_peer(name, Path(folder), subject.base, cost)
+        write_peer(name, Path(folder), opened.base, cost)
 
 
 def write_peer(name: str, trained: Path, base: Path, cost: object) -> None:
@@ -198,50 +199,49 @@ def evaluate(name: str, budget: Mapping[str, Any], again: bool) -> dict[str, Any
     already is taken as it is."""
     import msgspec
 
-    from manera.evaluation import evaluate as evaluation
-    from manera.evaluation.page import write_page
-    from manera.evaluation.report import read_report, write_report
-    from manera.evaluation.subject import FULL, open_subject
+    from manera.evaluation.budget import FULL
+    from manera.evaluation.evaluate import Evaluated
+    from manera.evaluation.evaluate import evaluate as measured
+    from manera.evaluation.opening import Options
+    from manera.evaluation.report.document import read_report, write_report
+    from manera.evaluation.report.page import write_page
     from manera.voice.folder import voice_folder
     from manera.voice.manifest import read_steps
 
-    known = read_report(voice_folder(name))
-    found: dict[str, Any] = msgspec.to_builtins(known)
+    folder = voice_folder(name)
+    known = read_report(folder)
     if known is not None and not again:
-        return found
-    subject = open_subject(name)
-    subject.budget = FULL._replace(**budget)
-    for event in evaluation.evaluate(subject):
-        if isinstance(event, evaluation.Part):
+        return dict(msgspec.to_builtins(known))
+    for event in measured(name, Options(msgspec.structs.replace(FULL, **budget))):
+        if not isinstance(event, Evaluated):
             print(f"{name}: {event.name}", file=sys.stderr, flush=True)
             continue
-        folder = voice_folder(name)
-        write_report(event.report, folder)
-        persona = subject.voice.persona.name
-        write_page(event.report, event.findings, persona, read_steps(name), folder, subject.language)
-        found = msgspec.to_builtins(event.report)
-    return found
+        voice, report, findings, language = event
+        write_report(report, folder)
+        write_page(report, findings, voice.persona.name, read_steps(name), folder, language)
+    return dict(msgspec.to_builtins(report))
 
 
 def renew(report: Mapping[str, Any], part: str, budget: Mapping[str, Any]) -> dict[str, Any]:
     """Measure one part of a row's report anew and leave the rest as it is, or all, where it can't be measured."""
     import msgspec
 
-    from manera.errors import EvaluationError
-    from manera.evaluation.evaluate import PARTS
-    from manera.evaluation.subject import FULL, open_subject
+    from manera.evaluation.budget import FULL
+    from manera.evaluation.evaluate import PARTS, Evaluated
+    from manera.evaluation.evaluate import evaluate as measured
+    from manera.evaluation.opening import Options
 
     print(f"{report['voice']}: {part}", file=sys.stderr, flush=True)
-    subject = open_subject(report["voice"])
-    subject.budget = FULL._replace(**budget)
-    try:
-        PARTS[part](subject)
-    except EvaluationError as error:
-        print(error.message, file=sys.stderr)
-    renewed = {**report, "metrics": {**report["metrics"], **msgspec.to_builtins(subject.metrics)}}
-    verdict = subject.findings.verdict
-    if verdict is not None:
-        renewed |= {"recommended": verdict.recommended, "because": verdict.because("en")}
+    chosen = [known for known in PARTS if known.name == part]
+    if not chosen:
+        raise SystemExit(f"no part {part!r}: {', '.join(known.name for known in PARTS)}")
+    *_, last = measured(report["voice"], Options(msgspec.structs.replace(FULL, **budget)), chosen)
+    assert isinstance(last, Evaluated)
+    if part in last.report.not_measured:
+        print(last.report.not_measured[part].message, file=sys.stderr)
+    renewed = {**report, "metrics": {**report["metrics"], **msgspec.to_builtins(last.report.metrics)}}
+    if last.report.recommended is not None:
+        renewed |= {"recommended": last.report.recommended, "because": last.report.because}
     return renewed
 
 
@@ -250,16 +250,20 @@ def draw_curve(name: str) -> dict[str, Any] | None:
     import msgspec
 
     from manera.dataset.building import encode
-    from manera.evaluation.curve import MOST_TOKENS, SHARES, measure_curve
-    from manera.evaluation.subject import open_subject
+    from manera.evaluation.evaluate import Evaluated
+    from manera.evaluation.evaluate import evaluate as measured
+    from manera.evaluation.opening import Options, open_voice
+    from manera.evaluation.parts.learning_curve import MAX_TOKENS, SHARES
 
-    subject = open_subject(f"results-{name}")
-    examples = encode(subject.material.training, subject.voice.kind, subject.encoder, subject.max_length)
-    if sum(SHARES) * sum(len(one.input_ids) for one in examples) > MOST_TOKENS:
+    opened = open_voice(f"results-{name}", Options())
+    encoders = opened.encoders
+    examples = encode(opened.dataset.training, encoders.kind, encoders.voice, encoders.max_length)
+    if sum(SHARES) * sum(len(one.input_ids) for one in examples) > MAX_TOKENS:
         return None
     print("the learning curve of", name, file=sys.stderr, flush=True)
-    measure_curve(subject)
-    found: dict[str, Any] = msgspec.to_builtins(subject.metrics)
+    *_, last = measured(opened.voice.name, Options(curve=True), parts=())
+    assert isinstance(last, Evaluated)
+    found: dict[str, Any] = msgspec.to_builtins(last.report.metrics)
     return found
 
 
@@ -388,7 +392,8 @@ def behind(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     if one["value"] is None or other["value"] is None:
         return False
     mine, theirs = float(one["value"]), float(other["value"])
-    losses = {"higher": theirs - mine, "lower": mine - theirs, "nearer 0.5": abs(mine - 0.5) - abs(theirs - 0.5)}
+    further = abs(mine - 0.5) - abs(theirs - 0.5)
+    losses = {"higher": theirs - mine, "lower": mine - theirs, "nearer_half": further, "nearer 0.5": further}
     return losses.get(one["better"], 0.0) > 0
 
 

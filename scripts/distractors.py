@@ -11,7 +11,7 @@ import msgspec
 
 from manera.corpus.conversations import conversations
 from manera.dataset.examples import messages_of
-from manera.evaluation.distractors import BUNDLED, Author
+from manera.evaluation.other_authors import BUNDLED, Author
 from manera.records import Utterance
 from manera.sources.reading import read
 

@@ -17,8 +17,9 @@ import pytest
 
 from manera.bases import base_model
 from manera.corpus.storage import open_corpus, write
+from manera.evaluation.budget import FAST
 from manera.evaluation.evaluate import Evaluated, evaluate
-from manera.evaluation.subject import open_subject
+from manera.evaluation.opening import Options
 from manera.generation.engine import Token
 from manera.generation.llama_cpp import open_engine
 from manera.generation.reply import stream_reply, voice_writer
@@ -52,7 +53,7 @@ def measured(base: Path, example: str) -> dict[str, Any]:
     steps = [e for e in learn(open_corpus(folder), None, example, settings, base) if isinstance(e, TrainingStep)]
     voice = read_voice(example)
     state = adapter.read_peft(voice_folder(example))
-    (*_, ended) = evaluate(open_subject(example, fast=True, base=base), fast=True)
+    (*_, ended) = evaluate(example, Options(budget=FAST, base=base))
     assert isinstance(ended, Evaluated)
     return {
         "dataset": voice.dataset_sha256,

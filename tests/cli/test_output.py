@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from manera.cli.main import app
-from manera.evaluation.blind import write_blind
-from manera.evaluation.findings import SideBySide
+from manera.evaluation.report.blind_page import write_blind
+from manera.evaluation.report.findings import SideBySide
 from manera.voice.folder import voice_folder
 
 SPEAKERS = 24

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from manera.dataset.canaries import make_canaries
-from manera.evaluation import canaries, health, probes
-from manera.evaluation.copying import index_source, longest_run
-from manera.evaluation.distances import distances
-from manera.evaluation.writing import Written
+from manera.evaluation.measures import exposure, faults
+from manera.evaluation.measures.copying import index_source, longest_run
+from manera.evaluation.measures.distances import distances
+from manera.text import personal_data
 
 TRAINING = (
     "Четвёртая половица от входа скрипит при нагрузке от двух килограммов, и мимо неё не прошёл ни один мастер.",
@@ -69,14 +69,14 @@ def test_canaries_differ_and_come_again_with_their_seed() -> None:
 
 def test_exposure_is_high_for_what_is_likeliest_and_low_for_what_is_not() -> None:
     candidates = [float(nats) for nats in range(10, 1033)]
-    assert canaries.exposure([1.0, 2000.0], candidates) == [10.0, 0.0]
-    assert math.isclose(canaries.exposure([521.5], candidates)[0], 1.0, abs_tol=0.01)
+    assert exposure.exposure([1.0, 2000.0], candidates) == [10.0, 0.0]
+    assert math.isclose(exposure.exposure([521.5], candidates)[0], 1.0, abs_tol=0.01)
 
 
 def test_a_secret_never_seen_is_exposed_as_chance_has_it() -> None:
     drawn = np.random.default_rng(0).normal(size=(2000, 129))
-    found = [canaries.exposure(row[:1], row[1:])[0] for row in drawn]
-    assert np.mean(found) == pytest.approx(canaries.chance_bits(128), abs=0.1)
+    found = [exposure.exposure(row[:1], row[1:])[0] for row in drawn]
+    assert np.mean(found) == pytest.approx(exposure.chance_bits(128), abs=0.1)
 
 
 @pytest.mark.parametrize(
@@ -92,35 +92,34 @@ def test_a_secret_never_seen_is_exposed_as_chance_has_it() -> None:
     ],
 )
 def test_personal_data_is_found(text: str, kind: str) -> None:
-    assert [found for found, _ in probes.found_in(text)] == [kind]
+    assert [found for found, _ in personal_data.found_in(text)] == [kind]
 
 
 @pytest.mark.parametrize(
     "text", ["4111 1111 1111 1112", "ИНН 7707083894", "112-233-445 96", "DE89 3704 0044 0532 0130 01", "в 2019 году"]
 )
 def test_numbers_with_wrong_checksums_are_nobodys(text: str) -> None:
-    assert not probes.found_in(text)
+    assert not personal_data.found_in(text)
 
 
 def test_only_what_training_held_counts_as_repeated() -> None:
     training = ["мой номер 8 912 345-67-89"]
-    assert probes.repeated(["набери 8(912)3456789", "и 8 900 000-00-00"], probes.items(training)) == {"phone": 1}
-
-
-def written(text: str, reason: str = "stop") -> Written:
-    return Written(text, reason, 5, 1.0)  # type: ignore[arg-type]
+    assert personal_data.repeated(["набери 8(912)3456789", "и 8 900 000-00-00"], personal_data.items(training)) == {
+        "phone": 1
+    }
 
 
 def test_faults_are_told_apart() -> None:
     texts = [
-        written("нормальный ответ"),
-        written(" "),
-        written("ну да ну да и " * 6),
-        written("да\nA: а ты?"),
-        written("and now in English"),
-        written("не могу остановиться", "length"),
+        "нормальный ответ",
+        " ",
+        "ну да ну да и " * 6,
+        "да\nA: а ты?",
+        "and now in English",
+        "не могу остановиться",
     ]
-    found = health.faults(texts, ["вопрос"] * 6, "dialogue", "ru")
+    cut_off = [False] * 5 + [True]
+    found = faults.faults(texts, cut_off, ["вопрос"] * 6, "dialogue", "ru")
     faulty = {fault: [index for index, is_bad in enumerate(bad) if is_bad] for fault, bad in found.items()}
     assert faulty == {
         "empty": [1],
@@ -134,33 +133,31 @@ def test_faults_are_told_apart() -> None:
 
 def test_repeating_the_prompt_is_a_fault() -> None:
     prompt = "а ты вчера не видела мои зелёные ножницы"
-    assert health.copies_prompt("ты вчера не видела мои зелёные ножницы", prompt)
-    assert not health.copies_prompt("ножницы я видела вчера", prompt)
+    assert faults.copies_prompt("ты вчера не видела мои зелёные ножницы", prompt)
+    assert not faults.copies_prompt("ножницы я видела вчера", prompt)
 
 
 def test_one_text_again_and_again_is_alike_and_not_distinct() -> None:
     same, different = ["да я не знаю"] * 4, ["да я не знаю", "завтра будет дождь", "ножницы нашлись"]
-    alike, unlike = (health.self_similarity(texts, range(len(texts))) for texts in (same, different))
+    alike, unlike = (faults.self_similarity(texts, range(len(texts))) for texts in (same, different))
     assert alike.value > 0.99 > 0.5 > unlike.value
-    few, many = (health.distinct(texts, range(len(texts))) for texts in (same, different))
+    few, many = (faults.distinct(texts, range(len(texts))) for texts in (same, different))
     assert few.value < many.value == 1
 
 
 def test_what_one_conversation_repeats_says_as_much_as_one_text() -> None:
     texts = ["да я не знаю", "завтра будет дождь", "ножницы нашлись", "а он пришёл", "вот и всё", "ну и ладно"]
-    once = health.distinct(texts, range(6))
-    thrice = health.distinct(texts * 3, [*range(6)] * 3)
-    apart = health.distinct(texts * 3, range(18))
+    once = faults.distinct(texts, range(6))
+    thrice = faults.distinct(texts * 3, [*range(6)] * 3)
+    apart = faults.distinct(texts * 3, range(18))
     assert once.high - once.low == 0 == thrice.high - thrice.low
     assert apart.value == thrice.value == pytest.approx(1 / 3)
 
 
 def test_a_distance_lies_within_its_bounds_though_texts_that_are_drawn_twice_are_further_off() -> None:
-    chance = np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     letters = list("абвгдежзиклмнопрст")
-    one, other = (
-        [" ".join("".join(chance.choice(letters, 3)) for _ in range(30)) for _ in range(60)] for _ in range(2)
-    )
+    one, other = ([" ".join("".join(rng.choice(letters, 3)) for _ in range(30)) for _ in range(60)] for _ in range(2))
     for found in distances(one, other, "dialogue", range(60)).values():
         assert 0 <= found.low <= found.value <= found.high <= 1
 

@@ -6,23 +6,22 @@ import numpy as np
 import pytest
 
 from manera.errors import EvaluationError
-from manera.evaluation import intervals
-from manera.evaluation.delta import fit_delta
-from manera.evaluation.distractors import _bundled, language_of
-from manera.evaluation.intervals import Interval
-from manera.evaluation.likeness import (
-    Cut,
-    Size,
+from manera.evaluation.measures import intervals
+from manera.evaluation.measures.delta import fit_delta
+from manera.evaluation.measures.intervals import Interval
+from manera.evaluation.measures.pieces import Cut, Size, cut, cut_to_learn
+from manera.evaluation.measures.verifier import (
     _unexaggerated,
     area_under_curve,
-    cut,
-    cut_to_learn,
     discriminability,
     likeness_of,
     over_pieces,
     train_verifier,
 )
-from manera.evaluation.style import common_words, distorted, habits, pictures, sentence_lengths, words
+from manera.evaluation.other_authors import BUNDLED, _bundled
+from manera.text.habits import distorted, emoji, habits
+from manera.text.languages import language_of
+from manera.text.words import common_words, sentence_lengths, words
 
 
 def bundled(name: str) -> tuple[tuple[str, ...], ...]:
@@ -44,7 +43,7 @@ def pieces() -> dict[str, tuple[Cut, Cut]]:
 
 def test_a_verifier_knows_its_author_in_unseen_bundles(pieces: dict[str, tuple[Cut, Cut]]) -> None:
     (tasya, unseen), (gleb, others) = pieces.values()
-    verifier = train_verifier(tasya, {"Глеб": gleb}, most=40)
+    verifier = train_verifier(tasya, {"Глеб": gleb}, max_pieces=40)
     own, foreign = verifier.probabilities(unseen.pieces), verifier.probabilities(others.pieces)
     assert area_under_curve(own, foreign) > 0.95
     assert own.mean() > 0.8
@@ -53,7 +52,7 @@ def test_a_verifier_knows_its_author_in_unseen_bundles(pieces: dict[str, tuple[C
 
 def test_an_exaggeration_is_the_authors_but_not_like_the_author(pieces: dict[str, tuple[Cut, Cut]]) -> None:
     (tasya, unseen), (gleb, others) = pieces.values()
-    verifier = train_verifier(tasya, {"Глеб": gleb}, most=40)
+    verifier = train_verifier(tasya, {"Глеб": gleb}, max_pieces=40)
     messages = [message for piece in unseen.pieces for message in piece]
     alone = verifier.probabilities([(message,) for message in messages])
     exaggerated = [tuple(messages[index] for index in alone.argsort()[-20:])]
@@ -74,12 +73,12 @@ def test_the_author_loses_nothing_to_the_rule_against_exaggeration() -> None:
 @pytest.mark.parametrize("count", [6, 40])
 def test_bounds_hold_where_exaggeration_is_judged(rank: float, count: int) -> None:
     """Ranks and probabilities are drawn with known means; how often the bounds hold their product."""
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     truth = 40 / 41 * min(1, 2 * (1 - rank))
     held = []
     for _ in range(300):
-        probability = intervals.mean_probability(chance.beta(40, 1, count))
-        ranks = intervals.mean_probability(chance.beta(4 * rank, 4 * (1 - rank), count))
+        probability = intervals.mean_probability(rng.beta(40, 1, count))
+        ranks = intervals.mean_probability(rng.beta(4 * rank, 4 * (1 - rank), count))
         found = intervals.product(probability, _unexaggerated(ranks))
         held.append(found.low <= truth <= found.high)
     assert np.mean(held) > 0.93
@@ -93,7 +92,7 @@ def test_few_pieces_have_no_interval() -> None:
 
 def test_bounds_of_likeness_know_the_verifiers_chance(pieces: dict[str, tuple[Cut, Cut]]) -> None:
     (tasya, unseen), (gleb, _) = pieces.values()
-    verifier = train_verifier(tasya, {"Глеб": gleb}, most=40)
+    verifier = train_verifier(tasya, {"Глеб": gleb}, max_pieces=40)
     of_pieces = intervals.mean_probability(verifier.probabilities(unseen.pieces))
     found = likeness_of(verifier, unseen.pieces, len(unseen.pieces))
     assert found.value == pytest.approx(of_pieces.value)
@@ -102,7 +101,7 @@ def test_bounds_of_likeness_know_the_verifiers_chance(pieces: dict[str, tuple[Cu
 
 def test_a_verifier_learns_alike_each_time(pieces: dict[str, tuple[Cut, Cut]]) -> None:
     (tasya, unseen), (gleb, _) = pieces.values()
-    first, second = (train_verifier(tasya, {"Глеб": gleb}, most=20) for _ in range(2))
+    first, second = (train_verifier(tasya, {"Глеб": gleb}, max_pieces=20) for _ in range(2))
     assert np.array_equal(first.probabilities(unseen.pieces), second.probabilities(unseen.pieces))
 
 
@@ -163,12 +162,12 @@ def test_habits_are_finite_for_any_piece() -> None:
 def test_words_sentences_and_pictures() -> None:
     assert words("Кое-кто не пришёл, don't 5") == ["кое-кто", "не", "пришёл", "don't"]
     assert sentence_lengths("Раз, два. Три! Четыре пять шесть") == [2, 1, 3]
-    assert pictures("да 😀👍") == ["😀", "👍"]
+    assert emoji("да 😀👍") == ["😀", "👍"]
 
 
 def test_languages_are_told_by_letters() -> None:
-    assert language_of([["Привет, world"]]) == "ru"
-    assert language_of([["hello there"]]) == "en"
+    assert language_of(["Привет, world"]) == "ru"
+    assert language_of(["hello there"]) == "en"
 
 
 def test_the_bundled_authors_are_those_of_the_examples() -> None:
@@ -180,6 +179,4 @@ def test_the_bundled_authors_are_those_of_the_examples() -> None:
         import distractors as script
     finally:
         sys.path.pop(0)
-    from manera.evaluation.distractors import BUNDLED
-
     assert script.rendered() == BUNDLED.read_bytes()

@@ -13,7 +13,9 @@ from fastapi import FastAPI, Request, Response
 
 from exported import MakeVoice
 from manera.errors import EvaluationError, ExportError
-from manera.evaluation.report import Metric, Report, write_report
+from manera.evaluation.budget import FAST
+from manera.evaluation.report.document import Report, write_report
+from manera.evaluation.report.metric import Metric
 from manera.exports import hub
 from manera.exports.card import card as write_card
 from manera.exports.folder import export
@@ -154,10 +156,13 @@ def test_a_refusal_says_what_to_do(served: Hub, folder: Path, monkeypatch: pytes
 def test_the_card_is_written_from_manifest_and_report(make_voice: MakeVoice, tiny_base: Path, tmp_path: Path) -> None:
     voice = make_voice("continuation")
     metrics = {
-        "style": Metric(0.25, "bits", 1200, 0.2, 0.3, "lower"),
-        "told apart": Metric(0.75, "auc", 40, None, None, "nearer 0.5"),
-        "bits_per_byte.against.neighbour": Metric(1.5, "bits", 9, 1.4, 1.6, "lower"),
-        "too little": Metric(None, "bits", 1, None, None, "lower"),
+        found.id: found
+        for found in (
+            Metric("style", 0.25, "bits_per_byte", 1200, 0.2, 0.3, "lower", "stretches"),
+            Metric("told apart", 0.75, "area_under_the_curve", 40, None, None, "nearer_half", "texts"),
+            Metric("bits_per_byte.against.neighbour", 1.5, "bits_per_byte", 9, 1.4, 1.6, "lower", "stretches"),
+            Metric("too little", None, "bits_per_byte", 1, None, None, "lower", "stretches"),
+        )
     }
     told = Report(
         voice=voice.name,
@@ -165,7 +170,7 @@ def test_the_card_is_written_from_manifest_and_report(make_voice: MakeVoice, tin
         created_at="2026-01-01T00:00:00Z",
         manera_version="0.1.0",
         seed=0,
-        fast=True,
+        budget=FAST,
         metrics=metrics,
         recommended=True,
         because="it is closer",
@@ -177,8 +182,8 @@ def test_the_card_is_written_from_manifest_and_report(make_voice: MakeVoice, tin
     export(voice, tiny_base, "hub", tmp_path / "out", "float32", replace=False)
     card = (tmp_path / "out" / "README.md").read_text("utf-8")
     assert card.startswith("---\n")
-    assert "| style | 0.25 bits | 0.2 to 0.3 | 1,200 | lower |" in card
-    assert "| told apart | 0.75 auc |  | 40 | nearer 0.5 |" in card
+    assert "| style | 0.25 bits per byte | 0.2 to 0.3 | 1,200 | lower |" in card
+    assert "| told apart | 0.75 area under the curve |  | 40 | nearer 0.5 |" in card
     assert "too little" not in card
     assert "somebody" not in card
     assert "neighbour" not in card

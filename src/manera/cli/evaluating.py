@@ -1,16 +1,17 @@
 """``manera evaluate``: a voice measured, its report written and shown."""
 
-import sys
 from pathlib import Path
 
 from manera.cli import console
 from manera.errors import SettingsError
-from manera.evaluation.blind import read_votes, write_blind
-from manera.evaluation.distractors import language_of
-from manera.evaluation.evaluate import Part, evaluate, side_by_side
-from manera.evaluation.page import WORDS, write_page
-from manera.evaluation.report import Report, metric, write_report
-from manera.evaluation.subject import open_subject
+from manera.evaluation.evaluate import Evaluated, evaluate, pairs
+from manera.evaluation.opening import Options
+from manera.evaluation.report.blind_page import read_votes, write_blind
+from manera.evaluation.report.document import Report, write_report
+from manera.evaluation.report.metric import Metric, metric
+from manera.evaluation.report.page import write_page
+from manera.evaluation.report.words import LANGUAGES, words_of
+from manera.text.languages import language_of
 from manera.voice.folder import voice_folder
 from manera.voice.manifest import read_steps
 
@@ -18,19 +19,19 @@ PARTS = {
     "ladder": "scoring held-out text on every rung",
     "writing": "writing on held-out prompts",
     "likeness": "asking the verifier",
-    "real or generated": "telling real texts from generated ones",
+    "real_or_generated": "telling real texts from generated ones",
     "distances": "comparing lengths, marks and words",
     "copying": "looking for training text",
-    "personal data": "looking for personal data",
+    "personal_data": "looking for personal data",
     "canaries": "ranking planted secrets",
     "forgetting": "scoring general text",
     "topic": "asking whether it keeps to the topic",
     "dial": "turning the dial",
-    "cost of training": "reading what training took",
-    "energy of training": "reading what energy training took",
-    "learning curve": "training on a quarter, a half and all of the text",
-    "cost of a reply": "replying alone",
-    "energy of a reply": "reading what energy replies took",
+    "cost_of_training": "reading what training took",
+    "energy_of_training": "reading what energy training took",
+    "learning_curve": "training on a quarter, a half and all of the text",
+    "cost_of_a_reply": "replying alone",
+    "energy_of_a_reply": "reading what energy replies took",
 }
 SHOWN = (
     "bits_per_byte.base",
@@ -46,40 +47,29 @@ SHOWN = (
 )
 
 
-def evaluate_voice(
-    name: str,
-    against: list[str],
-    fast: bool,
-    curve: bool,
-    seed: int,
-    language: str | None,
-    urls: list[str],
-    as_json: bool,
-) -> None:
+def evaluate_voice(name: str, options: Options, language: str | None, as_json: bool) -> None:
     """Measure a voice, write both reports into its folder, and show the headline figures."""
     _require_language(language)
-    subject = open_subject(name, fast, seed, urls=urls)
-    for event in evaluate(subject, against, fast, curve):
-        if isinstance(event, Part):
-            console.say(PARTS.get(event.name, event.name))
+    for event in evaluate(name, options):
+        if not isinstance(event, Evaluated):
+            console.say(PARTS.get(event.name, words_of("en", "parts", event.name)))
             continue
+        voice, report, findings, own_language = event
         folder = voice_folder(name)
-        write_report(event.report, folder)
-        persona = subject.voice.persona.name
-        page = write_page(event.report, event.findings, persona, read_steps(name), folder, language or subject.language)
+        write_report(report, folder)
+        page = write_page(report, findings, voice.persona.name, read_steps(name), folder, language or own_language)
         if as_json:
-            console.result(event.report)
+            console.result(report)
         else:
-            _show(event.report, page)
+            _show(report, page)
 
 
-def write_pairs(name: str, pairs: int, seed: int, language: str | None, urls: list[str]) -> None:
+def write_pairs(name: str, count: int, options: Options, language: str | None) -> None:
     """Write a page of pairs for people, and its key."""
     _require_language(language)
-    subject = open_subject(name, seed=seed, urls=urls)
-    subject.budget = subject.budget._replace(texts=pairs, words=sys.maxsize, unguarded=False, rung_texts=0)
-    shown = side_by_side(subject)
-    page, key = write_blind(shown, voice_folder(name), language or language_of([[pair.real for pair in shown]]), seed)
+    shown = pairs(name, count, options)
+    language = language or language_of(pair.real for pair in shown)
+    page, key = write_blind(shown, voice_folder(name), language, options.seed)
     console.show(f"{len(shown)} pairs: {page}\nkey, for you alone: {key}")
     console.say(f"afterwards: manera evaluate {name} --votes votes.json")
 
@@ -87,7 +77,7 @@ def write_pairs(name: str, pairs: int, seed: int, language: str | None, urls: li
 def show_votes(name: str, votes: Path, as_json: bool) -> None:
     """Say how often people were right."""
     found, count = read_votes(votes, voice_folder(name))
-    right = metric(found, "share of right answers", count, "nearer 0.5", "pairs")
+    right = metric("votes.right", found, "share_of_right_answers", count, "nearer_half", "pairs")
     if as_json:
         console.result(right)
     else:
@@ -98,23 +88,20 @@ def show_votes(name: str, votes: Path, as_json: bool) -> None:
 
 
 def _require_language(language: str | None) -> None:
-    if language is not None and language not in WORDS:
-        raise SettingsError(f"there is no page in {language!r}", f"--language {' or '.join(WORDS)}")
+    if language is not None and language not in LANGUAGES:
+        raise SettingsError(f"there is no page in {language!r}", f"--language {' or '.join(LANGUAGES)}")
 
 
 def _show(report: Report, page: Path) -> None:
-    rows = [
-        (
-            name,
-            f"{found.value:.3f}",
-            f"{found.low:.3f} to {found.high:.3f}" if found.low is not None else "",
-            found.unit,
-        )
-        for name in SHOWN
-        if (found := report.metrics.get(name)) and found.value is not None
-    ]
+    rows = [_row(found) for name in SHOWN if (found := report.metrics.get(name)) and found.value is not None]
     console.show_table(("held-out text only", "value", "95 % interval", "unit"), rows)
     for part, why in report.not_measured.items():
-        console.show(f"not measured: {part}: {why}")
+        console.show(f"not measured: {words_of('en', 'parts', part)}: {why.message}")
     console.show_verdict(report.recommended, report.because)
     console.show(f"report: {page}")
+
+
+def _row(found: Metric) -> tuple[str, str, str, str]:
+    """Write a figure for the table."""
+    interval = f"{found.low:.3f} to {found.high:.3f}" if found.low is not None else ""
+    return found.id, f"{found.value:.3f}", interval, words_of("en", "units", found.unit, found.parameters)

@@ -78,14 +78,14 @@ def voice_name(speaker: str) -> str:
 
 def recommended(voice: str, is_origin_known: bool) -> tuple[bool | None, str]:
     """Ask the gate on a few held-out stretches, and why it says so; None where it cannot be asked."""
-    from manera.evaluation.subject import open_subject
-    from manera.evaluation.worth import measure_ladder
+    from manera.evaluation.evaluate import recommend
+    from manera.evaluation.report.verdict import because
 
     try:
-        verdict = measure_ladder(open_subject(voice, fast=True), is_origin_known)
+        verdict = recommend(voice, is_origin_known=is_origin_known)
     except ManeraError as error:
         return None, error.message
-    return verdict.recommended, verdict.because("en")
+    return verdict.recommended, because(verdict)
 
 
 def report(learned: "Learned", as_json: bool) -> None:

@@ -198,19 +198,22 @@ def evaluate(
 ) -> None:
     """Measure a voice on held-out text: likeness, leaks, health, and whether training was worth it."""
     from manera.cli import evaluating
+    from manera.evaluation.budget import FAST, FULL
+    from manera.evaluation.opening import Options
 
     if votes is not None:
         evaluating.show_votes(voice, votes, json)
         return
+    options = Options(FAST if fast else FULL, seed, tuple(against or ()), curve, tuple(url or ()))
     if blind is not None:
         if fast or curve or against or json:
             raise SettingsError(
                 "--blind writes pairs for people and measures nothing",
                 "leave out --fast, --curve, --against and --json",
             )
-        evaluating.write_pairs(voice, blind, seed, language, url or [])
+        evaluating.write_pairs(voice, blind, options, language)
         return
-    evaluating.evaluate_voice(voice, against or [], fast, curve, seed, language, url or [], json)
+    evaluating.evaluate_voice(voice, options, language, json)
 
 
 @app.command()

@@ -11,10 +11,34 @@ from pathlib import Path
 
 import msgspec
 
-from manera.evaluation.writing import whole, write_all
+from manera.dataset.encoding import Encoder
+from manera.evaluation.asked import Prompts, Task
+from manera.evaluation.retrieval import Retriever
+from manera.evaluation.rungs import RETRIEVED, RETRIEVED_TOKENS
+from manera.evaluation.writing import SLOTS, Writer, whole, write_all
 from manera.files import replacing
 from manera.generation.engine import Engine
 from manera.voice.manifest import Sampling
+
+MIN_TOKENS = 32
+"""How long an imitation may be at least."""
+
+
+def imitate_author(
+    folder: Path, writer: Writer, prompts: Prompts, encoder: Encoder, retriever: Retriever, tasks: Sequence[Task]
+) -> list[str]:
+    """Let the base imitate the author on training prompts, no longer than the author writes on average.
+
+    folder: the voice's. encoder: the base's template. retriever: the author's examples to be shown.
+    """
+
+    def before(task: Task, room: int) -> list[int]:
+        return retriever.shown(task.asked, prompts.kind, encoder, RETRIEVED, min(RETRIEVED_TOKENS, room), task)
+
+    own = sum(len(encoder.text(task.reply)) for task in tasks) // max(len(tasks), 1)
+    longest = min(max(own, MIN_TOKENS), writer.sampling.max_new_tokens)
+    sampling = msgspec.structs.replace(writer.sampling, max_new_tokens=longest)
+    return imitate(folder, writer.open_engine, prompts.of(encoder, tasks, before), sampling, SLOTS)
 
 
 def imitate(

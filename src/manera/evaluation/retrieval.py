@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from manera.dataset.encoding import Encoder
-from manera.evaluation.held_out import Task
+from manera.evaluation.asked import Task
 from manera.records import Example, ExampleKind, Message
 
 

@@ -1,4 +1,5 @@
-"""How likely held-out text is, stretch by stretch, with the adapter, without it, or with part of it."""
+"""The model that tells log-likelihoods: how likely text is, stretch by stretch, with the adapter, without it, or with
+part of it."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,9 @@ SHAPE = 64
 ROW = 256
 """Short stretches lie side by side in rows of so many tokens; longer rows attend in vain across stretches."""
 
+BITS = 1 / np.log(2)
+"""Bits of a nat."""
+
 Floats = NDArray[np.float64]
 
 
@@ -43,6 +47,12 @@ def nats(model: nn.Module, stretches: Sequence[Encoded], voice_scale: float) -> 
         for members in place(sizes, max([ROW, *sizes])):
             length = -(-sum(sizes[index] for index in members) // SHAPE) * SHAPE
             (found[members],) = packed.measure_each(model, pack([stretches[index] for index in members], length))
+    return found
+
+
+def bits(model: nn.Module, stretches: Sequence[Encoded], voice_scale: float) -> Floats:
+    """Return the same in bits."""
+    found: Floats = nats(model, stretches, voice_scale) * BITS
     return found
 
 

@@ -1,8 +1,10 @@
-"""What base and voice write on held-out prompts: the same prompts, several at a time, each with a seed of its own."""
+"""Texts written on prompts: several at a time, each with a seed of its own."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from typing import NamedTuple
 
 import msgspec
 
@@ -21,6 +23,9 @@ class Written(msgspec.Struct, frozen=True):
     seconds: float
     guarded: int = 0
 
+
+SLOTS = 16
+"""Texts that are written at a time."""
 
 _UNFINISHED = re.compile(r"(?<=[.!?…\n])[^.!?…\n]*\Z|\s\S*\Z")
 
@@ -53,3 +58,19 @@ def _write(engine: Engine, request: Request) -> Written:
     assert isinstance(ended, Finished)
     text = "".join(token.text for token in tokens if isinstance(token, Token))
     return Written(text, ended.reason, ended.new_tokens, ended.seconds, ended.guarded)
+
+
+class Writer(NamedTuple):
+    """What writes as a voice does, or as its base: an engine that can be opened, and how the voice samples."""
+
+    open_engine: Callable[[], AbstractContextManager[Engine]]
+    voice: str
+    sampling: Sampling
+    seed: int
+
+    def write(
+        self, engine: Engine, voice_scale: float, prompts: Sequence[Sequence[int]], guard: Guard | None = None
+    ) -> list[Written]:
+        """Write one text on each prompt with the voice turned up so far."""
+        adapters = {self.voice: voice_scale} if voice_scale else {}
+        return list(write_all(engine, prompts, self.sampling, adapters, SLOTS, self.seed, guard))

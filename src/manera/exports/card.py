@@ -6,7 +6,9 @@ from pathlib import Path
 import msgspec
 
 from manera.bases.catalogue import CATALOGUE
-from manera.evaluation.report import AGAINST, Metric, read_report
+from manera.evaluation.report.document import AGAINST, read_report
+from manera.evaluation.report.metric import Metric
+from manera.evaluation.report.words import words_of
 from manera.exports.parity import Check
 from manera.exports.readme import readme
 from manera.voice.manifest import Voice
@@ -55,16 +57,17 @@ def _report(folder: Path) -> str:
     if report is None:
         return ""
     own = {name: metric for name, metric in report.metrics.items() if AGAINST not in name.split(".")}
-    rows = "".join(_row(name, metric) for name, metric in own.items() if metric.value is not None)
+    rows = "".join(_row(metric) for metric in own.values() if metric.value is not None)
     told = f"\n## Report\n\n| | value | interval | n | better |\n|---|---|---|---|---|\n{rows}"
     if report.recommended is None:
         return told
     return f"{told}\n{'Recommended' if report.recommended else 'Not recommended'}: {report.because}\n"
 
 
-def _row(name: str, metric: Metric) -> str:
+def _row(metric: Metric) -> str:
     interval = "" if metric.low is None or metric.high is None else f"{metric.low:.4g} to {metric.high:.4g}"
-    return f"| {name} | {metric.value:.4g} {metric.unit} | {interval} | {metric.n:,} | {metric.better} |\n"
+    unit, better = words_of("en", "units", metric.unit, metric.parameters), words_of("en", "better", metric.better)
+    return f"| {metric.id} | {metric.value:.4g} {unit} | {interval} | {metric.n:,} | {better} |\n"
 
 
 def _limits(recipe: Recipe) -> str:

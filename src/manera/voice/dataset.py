@@ -6,11 +6,9 @@ from pathlib import Path
 
 import msgspec
 
-from manera.errors import ModelError
 from manera.files import fingerprint, read_records, replacing, write_records
 from manera.records import Example, SplitName
 from manera.voice.folder import DATASET, UNREAD, voice_folder
-from manera.voice.manifest import Voice
 
 PARTS: tuple[SplitName, ...] = ("train", "validation", "test")
 
@@ -36,31 +34,6 @@ def fingerprint_of(folder: Path) -> str:
         if path.is_file():
             digest.update(fingerprint(path).sha256.encode())
     return digest.hexdigest()
-
-
-def require_unchanged(voice: Voice) -> None:
-    """Raise ModelError when the dataset is not the one that the voice was trained on."""
-    if fingerprint_of(voice_folder(voice.name)) != voice.dataset_sha256:
-        raise ModelError(
-            f"the dataset of {voice.name!r} was changed after training, so what was held out is not known",
-            _again(voice),
-        )
-
-
-def read_part(voice: Voice, part: SplitName) -> list[Example]:
-    """Read a part of a voice's dataset; raise ModelError when it is missing, empty or broken."""
-    path = dataset_file(voice.name, part)
-    try:
-        examples = list(read_records(path, Example))
-    except FileNotFoundError as error:
-        raise ModelError(
-            f"the voice {voice.name!r} has no {path.name}: nothing held out can be read", _again(voice)
-        ) from error
-    except msgspec.DecodeError as error:
-        raise ModelError(f"{path} holds a line that is no example: {error}", _again(voice)) from error
-    if not examples:
-        raise ModelError(f"{path} is empty, so {voice.name!r} has nothing to be measured on", _again(voice))
-    return examples
 
 
 def training_examples(voice: str) -> Iterator[Example]:
@@ -93,7 +66,3 @@ def read_unread(voice: str) -> frozenset[int]:
 
 def _file(folder: Path, part: SplitName) -> Path:
     return folder / DATASET / f"{part}.jsonl"
-
-
-def _again(voice: Voice) -> str:
-    return f"train it again: manera train CORPUS --name {voice.name} --replace"

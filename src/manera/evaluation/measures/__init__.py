@@ -1,0 +1,1 @@
+"""Texts or numbers in, an interval out; nothing here knows of voices."""

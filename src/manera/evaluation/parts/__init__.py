@@ -1,0 +1,1 @@
+"""The parts of an evaluation: each takes the values it needs and yields metrics, and what the page quotes."""

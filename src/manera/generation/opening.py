@@ -1,0 +1,122 @@
+"""Voices by name, opened on their one base."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from manera.errors import GenerationError, ModelError
+from manera.generation import llama_cpp, swapping
+from manera.generation.engine import Engine
+from manera.generation.idle_adapters import changes_nothing
+from manera.generation.reply import Writer, base_writer, voice_writer
+from manera.model import base_model, merging
+from manera.model.voice import ADAPTER_GGUF, Voice, read_voice, require_base, voice_folder
+
+ENGINES = ("llama.cpp", "transformers")
+
+Tell = Callable[[str], None]
+"""Takes one line about what is being done or is not as it should be, for whoever waits."""
+
+
+class EngineChoice(NamedTuple):
+    """What writes: one of ENGINES here, or the servers at some addresses, which go before it."""
+
+    name: str = "llama.cpp"
+    urls: Sequence[str] = ()
+
+
+class Opened(NamedTuple):
+    """An engine, and the writers on it by model id: the voices, then, unless it is merged, the untuned base."""
+
+    engine: Engine
+    voices: dict[str, Voice]
+    writers: dict[str, Writer]
+    base: str
+
+
+@contextmanager
+def open_voices(names: Sequence[str], tell: Tell) -> Iterator[Opened]:
+    """Open voices that share a base, and close them in the end; raise ModelError when they do not share one.
+
+    The engine writes in any other voice of this base too, from when its folder is there.
+    """
+    voices = {name: read_voice(name) for name in names}
+    first = voices[names[0]]
+    for voice in voices.values():
+        if voice.base != first.base:
+            raise ModelError(
+                f"the voices {first.name!r} and {voice.name!r} were trained on different bases",
+                "serve them apart, on two ports",
+            )
+    base = prepared(first, tell)
+    tokenizer = base_model.load_tokenizer(base)
+    writers = {name: voice_writer(voice, tokenizer) for name, voice in voices.items()}
+    writers[first.base.id] = base_writer(first.base, tokenizer)
+    with open_base(base, names) as engine:
+        tell_idle(engine, (writers[name] for name in names), tell)
+        yield Opened(engine, voices, writers, first.base.id)
+
+
+@contextmanager
+def open_merged(name: str, slots: int, tell: Tell) -> Iterator[Opened]:
+    """Open the model that a voice is folded into, folding it where that has not been done; it has no base beside it.
+
+    Whether the adapter does anything is asked then only: afterwards there is no base to compare with.
+    """
+    voice = read_voice(name)
+    base = prepared(voice, tell)
+    writer = voice_writer(voice, base_model.load_tokenizer(base))
+    path = merging.merged_file(voice, base)
+    if not path.is_file():
+        tell("folding the voice into the base (once, some ten seconds)")
+        with open_base(base, [name]) as engine:
+            tell_idle(engine, [writer], tell)
+        merging.merge(voice, base)
+    merged = writer._replace(adapters={}, is_merged=True)
+    with llama_cpp.open_engine(path, slots=slots) as engine:
+        yield Opened(engine, {name: voice}, {name: merged}, voice.base.id)
+
+
+def open_base(
+    base: Path, names: Sequence[str], slots: int = 1, engine: EngineChoice | None = None
+) -> AbstractContextManager[Engine]:
+    """Open a base with the adapters of some voices, here or on other servers; raise GenerationError, ModelError.
+
+    llama.cpp opens the adapters of further voices when they are asked for.
+    """
+    chosen, urls = engine or EngineChoice()
+    if chosen not in ENGINES:
+        raise GenerationError(f"no engine {chosen!r}", f"--engine {' or '.join(ENGINES)}; --url for a server elsewhere")
+    described = base_model.read(base)
+    if urls:
+        from manera.generation import remote
+
+        encoder = base_writer(described, base_model.load_tokenizer(base)).encoder
+        return closing(remote.open_engine(urls, described.id, encoder.text))
+    if chosen == "transformers":
+        from manera.generation import transformers_engine
+
+        return closing(transformers_engine.open_engine(base, {name: voice_folder(name) for name in names}))
+
+    def adapter(name: str) -> Path:
+        require_base(read_voice(name), described)
+        return voice_folder(name) / ADAPTER_GGUF
+
+    return closing(swapping.open_engine(base / "base.gguf", adapter, names, slots=slots))
+
+
+def tell_idle(engine: Engine, writers: Iterable[Writer], tell: Tell) -> None:
+    """Tell which voices write just as their base does."""
+    for writer in writers:
+        if changes_nothing(engine, writer):
+            tell(f"warning: the voice {writer.model!r} writes just as its base does; train it again")
+
+
+def prepared(voice: Voice, tell: Tell) -> Path:
+    """Return the folder of a voice's base, built where it is not; raise ModelError when it is another one now."""
+    if not base_model.is_prepared(voice.base.languages):
+        tell("building the base (once, about half a minute)")
+    base = base_model.prepare(voice.base.languages)
+    require_base(voice, base_model.read(base))
+    return base

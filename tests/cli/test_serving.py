@@ -13,14 +13,14 @@ import completions_server
 from adapted import write_adapted_voice
 from manera.bases import base_model
 from manera.cli.main import app
-from manera.cli.opening import open_base
-from manera.cli.serving import chosen_base, fits, merged_voice, require_keys, serve
-from manera.errors import ModelError, ServingError
+from manera.cli.serving import ServeOptions, serve
+from manera.errors import GenerationError, ModelError, ServingError
 from manera.generation import llama_cpp
 from manera.generation.engine import Request, Token, stream
-from manera.serving.app import create_app
+from manera.generation.opening import EngineChoice, open_base
+from manera.serving.app import create_app, require_keys
 from manera.serving.keys import Keys, keys_file
-from manera.serving.service import Bounds
+from manera.serving.opening import chosen_base, fits, open_merged_catalogue
 from manera.voice.folder import ADAPTER_GGUF, MANIFEST, voice_folder
 from manera.voice.manifest import Sampling, write_voice
 from running import running
@@ -73,14 +73,17 @@ def test_damaged_voice_does_not_keep_the_server_from_starting(home: Path, tiny_b
         write_tiny_adapter(folder / ADAPTER_GGUF, seed=1)
     (anna / MANIFEST).write_text("{")
     write_voice(tiny_voice(tiny_base, "boris"), boris)
-    base = chosen_base(["anna"])
-    assert base == chosen_base([]) == home / "bases" / "tiny"
+    told: list[str] = []
+    base = chosen_base(["anna"], told.append)
+    assert len(told) == 1
+    assert told[0].startswith("anna cannot be served")
+    assert base == chosen_base([], told.append) == home / "bases" / "tiny"
     assert [fits(name, base_model.read(base)) for name in ("anna", "boris")] == [False, True]
 
 
 def test_voice_that_is_not_there_is_told_at_once(home: Path) -> None:
     with pytest.raises(ModelError, match="no voice 'clara'"):
-        chosen_base(["clara"])
+        chosen_base(["clara"], print)
 
 
 @pytest.mark.parametrize("where", ["transformers", "remote"])
@@ -97,20 +100,19 @@ def test_another_engine_writes_what_llama_cpp_writes(tiny_base: Path, home: Path
             if where == "remote":
                 served = completions_server.application(engine, ("anna",))
                 urls = [opened.enter_context(running(served))]
-            other = opened.enter_context(open_base(tiny_base, ["anna"], 1, "transformers", urls))
+            other = opened.enter_context(open_base(tiny_base, ["anna"], 1, EngineChoice("transformers", urls)))
             found = [item.text for item in stream(other, request) if isinstance(item, Token)]
     assert "".join(found) == "".join(expected)
 
 
-def test_one_voice_is_served_merged_as_trained_only(
-    tiny_base: Path, home: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_one_voice_is_served_merged_as_trained_only(tiny_base: Path, home: Path) -> None:
     shutil.copytree(tiny_base, home / "bases" / base_model.folder_name(("ru", "en")))
     write_adapted_voice(tiny_base, "anna")
     asked = {"model": "anna", "messages": [{"role": "user", "content": "Привет"}], "temperature": 0, "max_tokens": 8}
     for is_first in (True, False):
+        told: list[str] = []
         with (
-            merged_voice("anna", 1) as catalogue,
+            open_merged_catalogue("anna", 1, told.append) as catalogue,
             running(create_app(catalogue)) as url,
             httpx2.Client(base_url=url, timeout=60) as http,
         ):
@@ -121,18 +123,17 @@ def test_one_voice_is_served_merged_as_trained_only(
             for field, value in (("voice_scale", 0.5), ("voice_mix", {"anna": 1.0})):
                 refused = http.post(CHAT, json=asked | {field: value})
                 assert (refused.status_code, refused.json()["error"]["param"]) == (400, field)
-        told = capsys.readouterr().err
-        assert ("folding the voice into the base" in told) == is_first
-        assert "just as its base does" not in told
+        report = "\n".join(told)
+        assert ("folding the voice into the base" in report) == is_first
+        assert "just as its base does" not in report
 
 
-def test_voice_that_learned_nothing_is_told_when_it_is_merged(
-    tiny_base: Path, home: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_voice_that_learned_nothing_is_told_when_it_is_merged(tiny_base: Path, home: Path) -> None:
     shutil.copytree(tiny_base, home / "bases" / base_model.folder_name(("ru", "en")))
     write_adapted_voice(tiny_base, "anna", strength=0.0)
-    with merged_voice("anna", 1):
-        assert "warning: the voice 'anna' writes just as its base does" in capsys.readouterr().err
+    told: list[str] = []
+    with open_merged_catalogue("anna", 1, told.append):
+        assert "warning: the voice 'anna' writes just as its base does; train it again" in told
 
 
 @pytest.mark.parametrize(
@@ -141,10 +142,10 @@ def test_voice_that_learned_nothing_is_told_when_it_is_merged(
 )
 def test_merging_is_for_one_voice_here(names: list[str], engine: str, urls: list[str]) -> None:
     with pytest.raises(ServingError, match="--merge") as refused:
-        serve(names, "127.0.0.1", 0, Bounds(), "memory://", engine, urls, merge=True)
+        serve(names, ServeOptions(port=0, engine=EngineChoice(engine, urls), merge=True))
     assert refused.value.hint == "manera serve VOICE --merge"
 
 
 def test_engine_that_is_not_known_is_named(tiny_base: Path) -> None:
-    with pytest.raises(ServingError, match="abacus"):
-        open_base(tiny_base, [], 1, "abacus")
+    with pytest.raises(GenerationError, match="abacus"):
+        open_base(tiny_base, [], 1, EngineChoice("abacus"))

@@ -83,7 +83,7 @@ def folder_name(languages: Sequence[str] = (), name: str = DEFAULT_BASE) -> str:
     chosen = sorted(languages or base.languages)
     tokens = ",".join(f"{language}:{language_tokens(name, language)}" for language in chosen)
     digest = hashlib.sha256(f"{base.sha256}:{tokens}".encode()).hexdigest()
-    return f"{name}-{'-'.join(chosen)}-{digest[:12]}"
+    return f"{name}-{'-'.join(chosen) or 'whole'}-{digest[:12]}"
 
 
 def build(whole: Path, base: CataloguedBase, languages: Sequence[str], folder: Path) -> None:
@@ -91,7 +91,11 @@ def build(whole: Path, base: CataloguedBase, languages: Sequence[str], folder: P
     folder.mkdir()
     reader = metadata.open_gguf(whole)
     vocabulary = read_vocabulary(reader)
-    kept = kept_tokens(vocabulary, {index for one in languages for index in language_tokens(base.name, one)})
+    kept = (
+        kept_tokens(vocabulary, {index for one in languages for index in language_tokens(base.name, one)})
+        if languages
+        else list(range(len(vocabulary.pieces)))
+    )
     bos = kept.index(vocabulary.pieces.index(base.bos))
     gguf_file.write_trimmed(reader, kept, folder / GGUF, {"tokenizer.ggml.bos_token_id": bos})
     describe(folder, base.name, fingerprint(whole).sha256, languages, base)

@@ -14,19 +14,19 @@ from manera.errors import ModelError
 class CataloguedBase:
     """One base: where its GGUF file comes from, what it knows, and its special tokens.
 
-    lend: lends the whole file. languages: those for which it can be trimmed, by their token lists; the first ones are
-    the default. bos: opens everything that it reads. end_of_text: ends what has no turns. chat_template and
-    end_of_turn: of turns, where the base was taught them; else turns are written as plain text. megabytes: of what has
-    to be downloaded first, 0 where it came with manera.
+    lend: lends the whole file. languages: those that it is trimmed to by default, of those for which there are token
+    lists; without any it is left whole. bos: opens everything that it reads. end_of_text: ends what has no turns.
+    chat_template and end_of_turn: of turns, where the base was taught them; else turns are written as plain text.
+    megabytes: of what has to be downloaded first, 0 where it came with manera.
     """
 
     name: str
     lend: Callable[[], AbstractContextManager[Path]]
     sha256: str
-    languages: tuple[str, ...]
     about: str
     licence: str
     origin: str
+    languages: tuple[str, ...] = ()
     bos: str = "<bos>"
     end_of_text: str = "<eos>"
     end_of_turn: str = "<eos>"
@@ -81,10 +81,10 @@ CATALOGUE: tuple[CataloguedBase, ...] = (GEMMA_3_270M, SMOLLM2_135M)
 DEFAULT_BASE = GEMMA_3_270M.name
 
 
-def find_base(name: str, catalogue: tuple[CataloguedBase, ...] = CATALOGUE) -> CataloguedBase:
+def find_base(name: str) -> CataloguedBase:
     """Return the base of this name; raise ModelError when there is none."""
-    for base in catalogue:
+    for base in CATALOGUE:
         if base.name == name:
             return base
-    known = ", ".join(base.name for base in catalogue)
+    known = ", ".join(base.name for base in CATALOGUE)
     raise ModelError(f"there is no base {name!r}", f"bases: {known}")

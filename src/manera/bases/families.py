@@ -10,11 +10,11 @@ from manera.errors import ModelError
 FAMILIES: tuple[Family, ...] = (gemma3.FAMILY, llama.FAMILY)
 
 
-def family_of(reader: gguf.GGUFReader, families: tuple[Family, ...] = FAMILIES) -> Family:
+def family_of(reader: gguf.GGUFReader) -> Family:
     """Return the family of a file's model; raise ModelError for a foreign one."""
     found = architecture(reader)
-    for family in families:
+    for family in FAMILIES:
         if family.architecture == found:
             return family
-    known = ", ".join(family.architecture for family in families)
+    known = ", ".join(family.architecture for family in FAMILIES)
     raise ModelError(f"a model of the architecture {found!r} cannot be trained here", f"architectures: {known}")

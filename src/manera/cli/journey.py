@@ -1,22 +1,22 @@
 """``manera up``: the whole road, from a file to a conversation."""
 
 import sys
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from manera import config
+from manera.bases.catalogue import DEFAULT_BASE
 from manera.cli import console, corpora, learning, talking
-from manera.cli.opening import Opened, opened
-from manera.cli.serving import application
+from manera.cli.bases import ready_base
 from manera.corpus.speakers import choose_speaker
-from manera.corpus.storage import open_corpus, write
+from manera.corpus.storage import Corpus, open_corpus, write
 from manera.files import read_records
+from manera.generation.opening import Opened, open_voices
 from manera.records import Example, Message
+from manera.serving.app import create_app_on
 from manera.serving.catalogue import Catalogue
-from manera.serving.listening import HOST, listen, server
+from manera.serving.listening import HOST, PORT, serve_in_thread
 from manera.sources.reading import read
 from manera.training.settings import TrainingConfig
 from manera.voice.folder import MANIFEST, voice_folder
@@ -28,43 +28,56 @@ SHOWN_SEED = 1
 OPENING_WORDS = 12
 
 
-def up(
-    path: Path,
-    speaker: str | None,
-    name: str | None,
-    flags: Mapping[str, object],
-    base: str,
-    languages: str | None,
-    replace: bool,
-    port: int,
-    talk: bool,
-) -> None:
+class UpOptions(NamedTuple):
+    """Whose voice ``manera up`` makes, how long it trains, where it serves, and whether it talks at the end."""
+
+    speaker: str | None = None
+    name: str | None = None
+    minutes: float | None = None
+    epochs: float | None = None
+    base: str = DEFAULT_BASE
+    languages: str | None = None
+    replace: bool = False
+    port: int = PORT
+    talk: bool = True
+
+
+def up(path: Path, options: UpOptions) -> None:
     """Import, train, compare with the base, serve and chat; a voice that is there already is not trained again."""
-    settings = config.resolve(TrainingConfig, "training", flags)
+    settings = config.resolve(TrainingConfig, "training", {"minutes": options.minutes, "epochs": options.epochs})
+    corpus = _imported(path, options.name)
+    chosen = choose_speaker(corpus.manifest, options.speaker, command=f"manera up {path}")
+    voice = options.name or learning.voice_name(chosen.name)
+    console.say(f"voice of {chosen.name} ({chosen.utterances:,} utterances, {chosen.words:,} words)")
+    if (voice_folder(voice) / MANIFEST).is_file() and not options.replace:
+        _show_trained(voice)
+    else:
+        base = ready_base(options.base, learning.chosen_languages(options.languages))
+        learned = learning.follow(corpus, chosen.speaker_id, voice, settings, base, options.replace)
+        learning.report(learned, as_json=False)
+    with open_voices([voice], console.say) as ready:
+        show_replies(ready, voice)
+        if options.talk and sys.stdin.isatty():
+            _serve_and_talk(ready, voice, options.port)
+        else:
+            console.say(f"\ntalk to it:  manera chat {voice}\nserve it:    manera serve {voice}")
+
+
+def _imported(path: Path, name: str | None) -> Corpus:
+    """Import a file or folder into a corpus of its own, and show what was kept."""
     folder = config.home() / "corpora" / (name or learning.voice_name(path.absolute().stem))
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     console.say(f"importing {path}")
     write(read([path]), folder, replace=True)
     corpus = open_corpus(folder)
     corpora.show_import(corpus, console.say)
-    chosen = choose_speaker(corpus.manifest, speaker, command=f"manera up {path}")
-    voice = name or learning.voice_name(chosen.name)
-    console.say(f"voice of {chosen.name} ({chosen.utterances:,} utterances, {chosen.words:,} words)")
-    if (voice_folder(voice) / MANIFEST).is_file() and not replace:
-        console.say(f"there is a voice {voice!r} already; --replace trains it again")
-        console.show_held_out(read_voice(voice).held_out)
-        console.show_verdict(*learning.recommended(voice, is_origin_known=False))
-    else:
-        learning.report(
-            learning.follow(corpus, chosen.speaker_id, voice, settings, base, languages, replace), as_json=False
-        )
-    with opened([voice]) as ready:
-        show_replies(ready, voice)
-        if talk and sys.stdin.isatty():
-            with serving(ready, port):
-                talking.talk(ready, voice, {})
-        else:
-            console.say(f"\ntalk to it:  manera chat {voice}\nserve it:    manera serve {voice}")
+    return corpus
+
+
+def _show_trained(voice: str) -> None:
+    console.say(f"there is a voice {voice!r} already; --replace trains it again")
+    console.show_held_out(read_voice(voice).held_out)
+    console.show_verdict(*learning.recommended(voice, is_origin_known=False))
 
 
 def show_replies(ready: Opened, voice: str) -> None:
@@ -98,16 +111,9 @@ def _prompts(example: Example, voice: Voice) -> list[str]:
     return [first.content.removeprefix(before_topic)]
 
 
-@contextmanager
-def serving(ready: Opened, port: int) -> Iterator[None]:
-    """Serve the API on loopback from a thread for the length of the block."""
-    with listen(HOST, port) as listener:
-        running = server(application(Catalogue(ready.engine, ready.base, ready.writers, int(time.time())), HOST))
-        thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, name="manera-api")
-        thread.start()
+def _serve_and_talk(ready: Opened, voice: str, port: int) -> None:
+    """Talk in the terminal while the API is served on loopback."""
+    catalogue = Catalogue(ready.engine, ready.base, ready.writers, int(time.time()))
+    with serve_in_thread(create_app_on(HOST, catalogue), HOST, port):
         console.say(f"API: http://{HOST}:{port}/v1   docs: http://{HOST}:{port}/docs")
-        try:
-            yield
-        finally:
-            running.should_exit = True
-            thread.join()
+        talking.talk(ready, voice, {})

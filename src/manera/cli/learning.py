@@ -34,7 +34,8 @@ def train_voice(
     corpus = open_corpus(folder)
     chosen = choose_speaker(corpus.manifest, speaker, command=f"manera train {folder}")
     console.say(f"voice of {chosen.name} ({chosen.utterances:,} utterances, {chosen.words:,} words)")
-    return follow(corpus, chosen.speaker_id, name or voice_name(chosen.name), settings, base, languages, replace)
+    ready = ready_base(base, chosen_languages(languages))
+    return follow(corpus, chosen.speaker_id, name or voice_name(chosen.name), settings, ready, replace)
 
 
 def follow(
@@ -42,15 +43,13 @@ def follow(
     speaker_id: str,
     name: str,
     settings: TrainingConfig,
-    base: str,
-    languages: str | None,
+    base: Path,
     replace: bool,
 ) -> "Learned":
     """Draw a training run from start to end."""
-    folder = ready_base(base, chosen_languages(languages))
     from manera.training.learn import Learned, learn  # takes seconds: what can be refused was refused before
 
-    events = learn(corpus, speaker_id, name, settings, folder, replace)
+    events = learn(corpus, speaker_id, name, settings, base, replace)
     with console.training_progress() as progress:
         while True:
             try:

@@ -239,10 +239,12 @@ def serve(
 ) -> None:
     """Serve voices over an OpenAI-compatible API."""
     from manera.cli import serving
+    from manera.generation.opening import EngineChoice
     from manera.serving.service import Bounds
 
     bounds = Bounds(slots=slots, queue=queue, deadline=deadline)
-    serving.serve(voices or [], host, port, bounds, limits, engine, url or [], merge)
+    choice = EngineChoice(engine, tuple(url or ()))
+    serving.serve(voices or [], serving.ServeOptions(host, port, bounds, limits, choice, merge))
 
 
 @keys.command("add")
@@ -311,7 +313,7 @@ def up(
     """Do it all: import, choose the voice, train, report, serve, and chat in the terminal."""
     from manera.cli import journey
 
-    journey.up(path, speaker, name, {"minutes": minutes, "epochs": epochs}, base, languages, replace, port, talk)
+    journey.up(path, journey.UpOptions(speaker, name, minutes, epochs, base, languages, replace, port, talk))
 
 
 @app.command()

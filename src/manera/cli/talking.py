@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from manera.cli import console
-from manera.cli.opening import Opened, opened
 from manera.generation.engine import Token
+from manera.generation.opening import Opened, open_voices
 from manera.generation.reply import Writer, stream_reply
 from manera.records import Message
 from manera.voice.manifest import Sampling
@@ -18,14 +18,14 @@ COMMANDS = {RESET: "forgets the conversation", QUIT: "ends it", "//...": "says /
 
 def write(voice: str, text: str, flags: Mapping[str, float | None], guard: bool) -> None:
     """Write one text to stdout, as it is made."""
-    with opened([voice]) as ready:
+    with open_voices([voice], console.say) as ready:
         writer = _writer(ready, voice, guard)
         console.stream_to_stdout(reply(ready, writer, [Message("user", text)], flags))
 
 
 def chat(voice: str, flags: Mapping[str, float | None], guard: bool) -> None:
     """Open a voice and talk until the end of input."""
-    with opened([voice]) as ready:
+    with open_voices([voice], console.say) as ready:
         talk(ready, voice, flags, guard)
 
 

@@ -47,6 +47,7 @@ def _fault(encoded: Encoded, example: Example, encoder: Encoder) -> str | None:
         return "a target without its end-of-turn token"
     if [encoder.decode(span[:-1]) for span in learned] != targets:
         return "a target that was cut or changed"
-    if encoded.input_ids.count(encoder.bos) != 1 or encoded.input_ids[0] != encoder.bos:
+    repeated = encoder.bos != encoder.end_of_turn and encoded.input_ids.count(encoder.bos) != 1
+    if repeated or encoded.input_ids[0] != encoder.bos:
         return "not exactly one BOS, at the beginning"
     return None

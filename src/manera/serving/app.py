@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from manera.errors import ServingError
 from manera.serving.border import LOOPBACK_NAMES, Border
 from manera.serving.catalogue import Catalogue
 from manera.serving.chat.router import router as chat
@@ -13,8 +14,9 @@ from manera.serving.completions.router import router as completions
 from manera.serving.embeddings.router import router as embeddings
 from manera.serving.faults import answer_errors
 from manera.serving.health import router as health
-from manera.serving.keys import Keys, keys_file
+from manera.serving.keys import Keys, keys_file, read_keys
 from manera.serving.limits import Limits
+from manera.serving.listening import is_loopback
 from manera.serving.models.router import router as models
 from manera.serving.service import Bounds, Service
 
@@ -61,3 +63,25 @@ def create_app(
     for router in (chat, completions, embeddings, models, health):
         app.include_router(router)
     return app
+
+
+def create_app_on(
+    host: str, catalogue: Catalogue, *, bounds: Bounds | None = None, limits: Limits | None = None
+) -> FastAPI:
+    """Serve a catalogue on an address: a loopback one answers to that name only, any other to keys only."""
+    local = is_loopback(host)
+    return create_app(
+        catalogue,
+        bounds=bounds,
+        keys=Keys(keys_file(), are_required=not local),
+        limits=limits,
+        hosts=LOOPBACK_NAMES | {host} if local else None,
+    )
+
+
+def require_keys(host: str) -> None:
+    """Raise ServingError when others could reach the server and no key would keep them out."""
+    if not is_loopback(host) and not read_keys(keys_file()):
+        raise ServingError(
+            f"on {host} anyone who reaches this machine could ask, and there is no key", "manera keys add NAME"
+        )

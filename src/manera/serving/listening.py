@@ -32,6 +32,20 @@ def serve(app: FastAPI, host: str = HOST, port: int = PORT) -> None:
         server(app).run(sockets=[listener])
 
 
+@contextmanager
+def serve_in_thread(app: FastAPI, host: str = HOST, port: int = PORT) -> Iterator[None]:
+    """Serve from a thread for the length of the block; raise ServingError when it cannot listen there."""
+    with listen(host, port) as listener:
+        running = server(app)
+        thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, name="manera-api")
+        thread.start()
+        try:
+            yield  # the socket listens already: a request waits until the server accepts it
+        finally:
+            running.should_exit = True
+            thread.join()
+
+
 def listen(host: str, port: int) -> socket.socket:
     """Open the listening socket; port 0 takes a free one."""
     if not 0 <= port < 65536:

@@ -12,7 +12,8 @@ from manera.corpus.manifest import Manifest
 from manera.corpus.storage import open_corpus, write
 from manera.errors import CorpusError, SourceError
 from manera.records import Utterance
-from manera.sources.json_document import BARE_PATH, BROKEN_BYTES, HEX_ESCAPE
+from manera.sources.decoding import BROKEN_BYTES
+from manera.sources.json_document import BARE_PATH, HEX_ESCAPE
 from manera.sources.reading import read
 
 

@@ -11,7 +11,19 @@ import pytest
 import manera
 
 SOURCE = Path(manera.__file__).parent
-ROAD = ("sources", "corpus", "dataset", "model", "training", "generation", "evaluation", "exports", "serving", "cli")
+ROAD = (
+    "sources",
+    "corpus",
+    "dataset",
+    "model",
+    "retrieval",
+    "training",
+    "generation",
+    "evaluation",
+    "exports",
+    "serving",
+    "cli",
+)
 FLOORS = ("", *ROAD)
 HEAVY = ("torch", "transformers", "peft", "fastapi", "xllamacpp", "pydantic")
 MODULES = sorted(SOURCE.rglob("*.py"))

@@ -2,9 +2,9 @@
 
 from manera.cli import console
 from manera.errors import ModelError
-from manera.generation.origins import TrainingIndex, persona_messages
 from manera.generation.reply import training_examples
 from manera.model.voice import read_voice
+from manera.retrieval.origins import TrainingIndex, persona_messages
 
 
 def why(voice: str, reply: str, count: int, as_json: bool) -> None:

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable
 
-from manera.generation.origins import TrainingIndex, TrainingMessage
 from manera.records import Example, Message
+from manera.retrieval.origins import TrainingIndex, TrainingMessage
 
 MOST_EXCHANGES = 3
 MOST_TOKENS = 256

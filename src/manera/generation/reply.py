@@ -17,10 +17,10 @@ from manera.files import read_records
 from manera.generation.engine import Engine, Finished, PromptTooLongError, Request, Token, stream
 from manera.generation.guard import Guard, script
 from manera.generation.openings import Openings
-from manera.generation.origins import TrainingIndex, persona_messages
 from manera.model.base_model import BaseModel
 from manera.model.voice import Sampling, Voice, voice_folder
 from manera.records import Example, ExampleKind, Message
+from manera.retrieval.origins import TrainingIndex, persona_messages
 
 BETWEEN_NOTES, AFTER_NOTES = "\n", "\n\n"
 """How system messages open a dialogue as plain text."""

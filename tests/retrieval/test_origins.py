@@ -4,8 +4,8 @@ import random
 from time import perf_counter
 
 from manera.generation.guard import words
-from manera.generation.origins import TrainingIndex, TrainingMessage, persona_messages
 from manera.records import Example, Message
+from manera.retrieval.origins import TrainingIndex, TrainingMessage, persona_messages
 from tiny import TEXT
 
 LINES = TEXT.strip().splitlines()

@@ -290,7 +290,6 @@ def _messages(chat: _Chat, document: JsonDocument) -> Iterator[SourceRecord]:
             kind,
             source,
             _sent_at(message),
-            _answered(message) if "reply_to_message_id" in message else None,
             thread_id=thread_id,
         )
 

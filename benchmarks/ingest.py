@@ -49,7 +49,7 @@ with (folder / "utterances.jsonl").open("w", encoding="utf-8") as out:
         if message["type"] == "message" and text:
             line = {"speaker_id": message["from_id"], "speaker": message["from"], "text": text,
                     "thread": chat["name"], "position": message["id"],
-                    "sent_at": int(message["date_unixtime"]), "reply_to": message.get("reply_to_message_id")}
+                    "sent_at": int(message["date_unixtime"])}
             out.write(json.dumps(line, ensure_ascii=False) + "\\n")
 """
 

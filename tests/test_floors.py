@@ -12,7 +12,7 @@ import manera
 
 SOURCE = Path(manera.__file__).parent
 ROAD = (
-    *("text", "sources", "corpus", "dataset", "bases", "model", "voice", "machine", "training"),
+    *("text", "sources", "corpus", "dataset", "bases", "model", "voice", "retrieval", "machine", "training"),
     *("generation", "evaluation", "exports", "serving", "cli"),
 )
 FLOORS = ("", *ROAD)

@@ -17,8 +17,8 @@ class Utterance(msgspec.Struct, frozen=True, omit_defaults=True):
 
     speaker_id is stable (``user42``, or the name itself where the source has no ids);
     speaker is what people see. thread names the chat, book or scene, thread_id is the same in every
-    export of it, None where the source has none; position counts up within it and is what reply_to
-    refers to. sent_at is Unix seconds, UTC. title is what a post is called, where it has a name of its own.
+    export of it, None where the source has none; position counts up within it. sent_at is Unix
+    seconds, UTC. title is what a post is called, where it has a name of its own.
     """
 
     speaker_id: str
@@ -29,7 +29,6 @@ class Utterance(msgspec.Struct, frozen=True, omit_defaults=True):
     kind: UtteranceKind
     source: str
     sent_at: int | None = None
-    reply_to: int | None = None
     title: str | None = None
     thread_id: str | None = None
 

@@ -59,6 +59,17 @@ def test_what_is_written_comes_back_and_the_ledger_adds_up(
     assert ledger.characters.read == ledger.characters.kept + sum(ledger.characters.dropped.values())
 
 
+def test_a_corpus_with_a_field_that_is_no_longer_known_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / "corpus"
+    manifest = write([said()], folder)
+    lines = (folder / UTTERANCES).read_text("utf-8").replace('"position":1', '"position":1,"reply_to":7')
+    (folder / UTTERANCES).write_text(lines, "utf-8")
+    changed = (folder / MANIFEST).read_text("utf-8")
+    changed = changed.replace(manifest.fingerprint, fingerprint(folder / UTTERANCES).sha256)
+    (folder / MANIFEST).write_text(changed, "utf-8")
+    assert list(open_corpus(folder).utterances()) == [said()]
+
+
 def test_a_corpus_is_for_its_owner_alone_and_opens_in_an_editor(source: Path, tmp_path: Path) -> None:
     records: list[SourceRecord] = [Opened("Telegram export", "result.json", source), said("ё 🙂\nдва")]
     manifest = write(records, tmp_path / "new" / "corpus")

@@ -40,7 +40,6 @@ from manera.evaluation.report.metric import Metric, metric
 from manera.evaluation.report.page import write_page
 from manera.evaluation.report.verdict import because
 from manera.evaluation.report.words import words_of
-from manera.evaluation.retrieval import Retriever
 from manera.evaluation.rungs import RUNGS
 from manera.evaluation.stretches import SHORT, Stretch, after_prefix, cut_stretches
 from manera.evaluation.voice_dataset import own_writing, read_canaries, read_part
@@ -49,6 +48,7 @@ from manera.files import read_records, write_records
 from manera.generation.engine import FinishReason
 from manera.model import packed
 from manera.records import Example, Message, TrainingStep, Utterance
+from manera.retrieval.examples import Retriever
 from manera.sources.reading import read
 from manera.training import lora
 from manera.training.fitting import fit

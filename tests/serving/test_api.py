@@ -13,9 +13,9 @@ import pytest
 from manera.dataset.encoding import Encoder
 from manera.generation.engine import Finished, Request, Token, stream
 from manera.generation.llama_cpp import LlamaCpp
-from manera.generation.origins import TrainingIndex, TrainingMessage
 from manera.generation.reply import Writer, stream_reply
 from manera.records import Message
+from manera.retrieval.origins import TrainingIndex, TrainingMessage
 from manera.serving.app import create_app
 from manera.serving.catalogue import Catalogue
 from manera.voice.manifest import Sampling

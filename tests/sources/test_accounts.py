@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 from manera.corpus.census import Census
 from manera.errors import ManeraError
 from manera.records import Cut, Dropped, Opened, SourceRecord, Utterance, count_characters
+from manera.sources import posts, prose, script
+from manera.sources.decoding import decode
 from manera.sources.files import SourceFile
-from manera.sources.reading import TEXT_READERS, read, recognise
-from manera.sources.script import is_script
+from manera.sources.reading import read
+
+ReadText = Callable[[SourceFile, str], Iterator[SourceRecord]]
 
 SENTENCE = "Дед шёл вдоль забора и считал груши, которых за ночь стало меньше"
 words = st.text(st.characters(codec="utf-8"), max_size=30)
@@ -73,13 +76,13 @@ def accounted(records: Iterable[SourceRecord]) -> int:
     return total
 
 
-@pytest.mark.parametrize("kind", ["prose", "post"])
+@pytest.mark.parametrize("read_text", [prose.read, posts.read])
 @given(text=texts)
 @settings(max_examples=300, deadline=None)
-def test_no_character_of_a_text_is_unaccounted_for(kind: str, text: str) -> None:
+def test_no_character_of_a_text_is_unaccounted_for(read_text: ReadText, text: str) -> None:
     text = text.replace("\r", "\n")
     file = SourceFile(Path("Груши.txt"), "Груши.txt", "Груши")
-    assert accounted(TEXT_READERS[kind](file, text)) == count_characters(text)
+    assert accounted(read_text(file, text)) == count_characters(text)
 
 
 replies = st.sampled_from(["АНЯ", "БОРЯ", "ВЕРА", "Guest #1"])
@@ -98,9 +101,9 @@ def test_no_character_of_a_script_is_unaccounted_for(
     said = [layout.format(name, text) for name, text in spoken]
     text = "\n".join(part for pair in zip(said, [*between, *[""] * len(said)], strict=False) for part in pair)
     text = text.replace("\r", "\n")
-    assume(is_script(text))
     file = SourceFile(Path("Груши.txt"), "Груши.txt", "Груши")
-    assert accounted(TEXT_READERS["script"](file, text)) == count_characters(text)
+    assume(script.is_script(file, text))
+    assert accounted(script.read(file, text)) == count_characters(text)
 
 
 anything = st.none() | st.booleans() | st.integers() | st.floats() | words
@@ -209,9 +212,6 @@ def test_a_mangled_file_is_read_or_refused_and_its_ledger_adds_up(
     assert ledger.read == ledger.kept + sum(ledger.dropped.values())
     assert ledger.characters.read == ledger.characters.kept + sum(ledger.characters.dropped.values())
     if any(isinstance(record, Opened) and record.kind != "Telegram export" for record in records):
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / name
-            path.write_bytes(content)
-            decoded = recognise(path).text
+        decoded = decode(content)
         assert decoded is not None
         assert accounted(records) == count_characters(decoded.text) == ledger.characters.read

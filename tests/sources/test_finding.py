@@ -8,7 +8,8 @@ import pytest
 
 from manera.errors import SourceError
 from manera.records import Opened, Skipped, Utterance
-from manera.sources.files import find, stem_of, suffix_of
+from manera.sources.finding import find
+from manera.sources.names import stem_of, suffix_of
 from manera.sources.reading import read
 
 PROSE = "Утром пошёл снег, и все вышли на крыльцо смотреть.\nНикто ничего не говорил, только собака лаяла.\n"

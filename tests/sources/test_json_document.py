@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from manera.errors import SourceError
 from manera.sources import json_document
+from manera.sources.decoding import BROKEN_BYTES
 from manera.sources.json_document import JsonDocument
 
 values = st.recursive(
@@ -112,7 +113,7 @@ def test_a_few_damaged_bytes_are_counted_and_the_rest_is_read() -> None:
     document = JsonDocument(io.BytesIO(content[:9] + b"\xff" + content[10:]), "x.json")
     first, last = walked(document)
     assert (first.count("\ufffd"), last) == (2, "конец")
-    assert document.mended[json_document.BROKEN_BYTES] == 2
+    assert document.mended[BROKEN_BYTES] == 2
 
 
 def test_a_number_of_thousands_of_digits_is_told_with_its_place() -> None:

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manera.errors import SourceError
-from manera.records import Dropped, Skipped, Utterance
+from manera.records import Dropped, Opened, Skipped, Utterance
 from manera.sources.decoding import decode
 from manera.sources.posts import prose_of
-from manera.sources.reading import READABLE, read, recognise
+from manera.sources.reading import SOURCES, read
 
 PROSE = "Утром пошёл снег, и все вышли на крыльцо смотреть.\nНикто ничего не говорил, только собака лаяла.\n"
 PLAY = """Пьеса
@@ -140,7 +140,7 @@ def test_a_scene_named_twice_is_two_threads(tmp_path: Path) -> None:
 def test_prose_with_colons_is_not_a_script(text: str, tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text(text, "utf-8")
-    assert recognise(path).kind == "prose"
+    assert [record.kind for record in read([path]) if isinstance(record, Opened)] == ["prose"]
 
 
 def test_a_post_is_its_words_without_code_comments_and_imports(tmp_path: Path) -> None:
@@ -289,7 +289,7 @@ def test_a_real_blog_becomes_dated_posts(shared_data: Path) -> None:
 
 
 def test_what_is_readable_has_a_name() -> None:
-    assert {"Telegram export", "prose", "post", "script"} == READABLE
+    assert [source.name for source in SOURCES] == ["Telegram export", "post", "script", "prose"]
 
 
 def test_a_title_before_a_name_is_part_of_it_and_a_place_is_no_speaker(tmp_path: Path) -> None:

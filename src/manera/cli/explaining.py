@@ -2,7 +2,7 @@
 
 from manera.cli import console
 from manera.errors import ModelError
-from manera.generation.origins import TrainingIndex, persona_messages
+from manera.retrieval.origins import TrainingIndex, persona_messages
 from manera.voice.dataset import training_examples
 from manera.voice.manifest import read_voice
 

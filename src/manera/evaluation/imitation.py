@@ -13,11 +13,11 @@ import msgspec
 
 from manera.dataset.encoding import Encoder
 from manera.evaluation.asked import Prompts, Task
-from manera.evaluation.retrieval import Retriever
 from manera.evaluation.rungs import RETRIEVED, RETRIEVED_TOKENS
 from manera.evaluation.writing import SLOTS, Writer, whole, write_all
 from manera.files import replacing
 from manera.generation.engine import Engine
+from manera.retrieval.examples import Retriever
 from manera.voice.manifest import Sampling
 
 MIN_TOKENS = 32

@@ -22,7 +22,6 @@ from manera.evaluation.measures.spread import spread
 from manera.evaluation.one_reply_at_a_time import Order, Replies, reply_in_new_process
 from manera.evaluation.other_authors import UNTRAINED_BASE, gather
 from manera.evaluation.reasons import NotMeasuredError
-from manera.evaluation.retrieval import Retriever
 from manera.evaluation.rungs import Prefixes, persona_note
 from manera.evaluation.stretches import Stretches
 from manera.evaluation.voice_dataset import VoiceDataset, own_texts, own_writing, read_dataset
@@ -32,6 +31,7 @@ from manera.generation.engine import Engine
 from manera.generation.guard import Guard
 from manera.generation.llama_cpp import open_engine
 from manera.generation.remote import open_engine as open_remote_engine
+from manera.retrieval.examples import Retriever
 from manera.text.languages import language_of
 from manera.voice.dataset import read_unread, training_texts
 from manera.voice.folder import ADAPTER_GGUF, voice_folder

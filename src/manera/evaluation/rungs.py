@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from manera.dataset.encoding import Encoder
-from manera.evaluation.retrieval import Retriever
 from manera.evaluation.voice_dataset import own_writing
 from manera.records import Example, ExampleKind
+from manera.retrieval.examples import Retriever
 from manera.text.habits import emoji
 from manera.text.languages import language_of
 from manera.text.words import words

@@ -18,8 +18,8 @@ from manera.files import read_records
 from manera.generation.engine import Engine, Finished, PromptTooLongError, Request, Token, stream
 from manera.generation.guard import Guard
 from manera.generation.guarded_engine import guarded
-from manera.generation.origins import TrainingIndex, persona_messages
 from manera.records import Example, ExampleKind, Message
+from manera.retrieval.origins import TrainingIndex, persona_messages
 from manera.text.languages import script
 from manera.voice.folder import voice_folder
 from manera.voice.manifest import Sampling, Voice

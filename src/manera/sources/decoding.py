@@ -22,6 +22,7 @@ _MIN_ZEROS, _WIDE_SHARE = 3, 0.02
 _HIGH = re.compile(rb"[\x80-\xff]")
 _CONTEXT_BYTES = 1024
 REPLACEMENT = "\ufffd"
+BROKEN_BYTES = "bytes in no known encoding, shown as \ufffd"
 
 
 class Decoded(NamedTuple):

@@ -1,36 +1,19 @@
-"""The files behind the paths that a person names: every one is to be read, or is named with a reason."""
+"""One file to read: its place, and its content, which is looked at only when it is asked for."""
 
-import os
-import re
-from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from manera.errors import SourceError
-from manera.files import is_unfinished
-from manera.records import Skipped
+from manera.sources import foreign
+from manera.sources.decoding import Decoded, decode, encoding_of
+from manera.sources.foreign import Foreign
+from manera.sources.names import MARKDOWN, printable, stem_of, suffix_of
 
-# What Telegram Desktop calls its export, and the folders beside it that hold what people sent each other.
-TELEGRAM_RESULT = "result.json"
-_ATTACHMENTS = frozenset(
-    [
-        *("chats", "contacts", "css", "files", "images", "js", "lists", "photos", "profile_music"),
-        *("profile_pictures", "round_video_messages", "stickers", "stories", "video_files", "voice_messages"),
-    ]
-)
-_CORPUS = ("corpus.json", "utterances.jsonl")
-# «Том 1. Начало» and "Mr. Smith" have none.
-_SUFFIX = re.compile(r"(?<=.)\.(?:[a-z][a-z0-9]{0,9}|[A-Z][A-Z0-9]{0,9})$")
-
-ATTACHMENT = "attachment of a Telegram export"
-HIDDEN = "hidden file"
-OWN_CORPUS = "part of a corpus of manera"
-LINK_TO_FOLDER = "link to a folder"
-LINK_TO_NOTHING = "link to nothing"
-LINK_TO_FILE = "link to a file that is read anyway"
-SPECIAL = "neither a file nor a folder"
-CLOSED = "cannot be opened"
+_HEAD_BYTES = 1 << 16
+_BLANK = b"\xef\xbb\xbf \t\r\n\0"
+# In a folder, a file of another kind is passed over; named by itself, it is looked into.
+_TEXT_SUFFIXES = frozenset({".txt", ".text", ".json", "", *MARKDOWN})
+_ABOUT_FILES = frozenset({"license", "licence", "copying", "notice", "readme", "authors", "contributing", "changelog"})
 
 
 @dataclass(frozen=True)
@@ -39,6 +22,7 @@ class SourceFile:
 
     source: how records refer to it. work: its name as a book, unique in this import.
     root: the folder named by the person, None for a file named directly.
+    Its first bytes and its text are kept once they were asked for: several sources look at the same ones.
     """
 
     path: Path
@@ -63,148 +47,41 @@ class SourceFile:
         inner = self.path.relative_to(self.root).parts
         return printable(inner[0]) if len(inner) > 1 else self.collection
 
+    @property
+    def suffix(self) -> str:
+        """``.txt`` of ``Снег.TXT``, "" where there is none."""
+        return suffix_of(self.path)
 
-def find(paths: Iterable[Path]) -> tuple[list[SourceFile], list[Skipped]]:
-    """Return the files to read, folders walked in order of name, and those that need not be opened.
+    @property
+    def is_about_others(self) -> bool:
+        """Whether it is a readme or a licence of the folder that it is in."""
+        return self.root is not None and stem_of(self.path).casefold() in _ABOUT_FILES
 
-    Raises SourceError for a path that is missing, is named twice, cannot be opened, or is an empty folder.
-    """
-    found: list[tuple[Path, Path | None]] = []
-    skipped: list[Skipped] = []
-    for path in paths:
-        if not path.is_dir():
-            found.append((_existing(path), None))
-            continue
-        for file, reason in _walk(path):
-            if reason:
-                skipped.append(Skipped(reason, _source(file, path)))
-            else:
-                found.append((file, path))
-    found, links = _without_links(found)
-    _refuse_twice([file for file, _ in found])
-    skipped += [Skipped(LINK_TO_FILE, _source(file, root)) for file, root in links]
-    sources = _distinct([_source(file, root) for file, root in found], [file for file, _ in found])
-    works = _distinct([_work(file) for file, _ in found], [file for file, _ in found])
-    files = [
-        SourceFile(file, source, work, root) for (file, root), source, work in zip(found, sources, works, strict=True)
-    ]
-    return files, skipped
+    @property
+    def may_be_text(self) -> bool:
+        """Whether a person means it by its name: any file named directly, of a folder those named like texts."""
+        return self.root is None or (self.suffix in _TEXT_SUFFIXES and not self.is_about_others)
 
+    @cached_property
+    def head(self) -> bytes:
+        """The first bytes: enough to tell formats apart."""
+        with self.path.open("rb") as content:
+            return content.read(_HEAD_BYTES)
 
-def suffix_of(path: Path) -> str:
-    """Return ``.txt`` of ``Снег.TXT``, "" where what follows the last dot is no suffix."""
-    match = _SUFFIX.search(path.name)
-    return match[0].lower() if match else ""
+    @cached_property
+    def decoded(self) -> Decoded | None:
+        """The whole file as text, None where it is binary."""
+        return decode(self.path.read_bytes()) if encoding_of(self.head) else None
 
-
-def stem_of(path: Path) -> str:
-    """Return a file's name without its suffix."""
-    return printable(_SUFFIX.sub("", path.name))
-
-
-def printable(name: str) -> str:
-    """Return a file's name as text: bytes of it that are not UTF-8 become ``\\ufffd``."""
-    return os.fsencode(name).decode("utf-8", "replace")
-
-
-def _existing(path: Path) -> Path:
-    if not path.exists():
-        raise SourceError(f"there is no file or folder {path}", f"look at what is there: ls {path.parent}")
-    if not path.is_file():
-        raise SourceError(f"{path} is neither a file nor a folder", "name a file or a folder")
-    return path
-
-
-def _walk(folder: Path) -> list[tuple[Path, str | None]]:
-    try:
-        files = list(_inside(folder))
-    except PermissionError as error:
-        raise SourceError(f"{folder} cannot be opened: {error.strerror}", f"chmod u+rx '{folder}'") from error
-    if not files:
-        raise SourceError(f"there are no files in {folder}", "name a folder that holds texts or an export")
-    return files
-
-
-def _inside(folder: Path) -> Iterator[tuple[Path, str | None]]:
-    """Yield what a folder holds, each with why it is not opened; a reason for a folder is one for all in it."""
-    waiting: list[tuple[Path, str | None]] = [(folder, None)]
-    while waiting:
-        place, reason = waiting.pop()
-        try:
-            is_folder = place == folder or (place.is_dir() and not place.is_symlink())
-            names = sorted(entry.name for entry in place.iterdir()) if is_folder else []
-            closed = None if is_folder else _unreadable(place)
-        except OSError:
-            if place == folder:
-                raise
-            yield place, reason or CLOSED
-            continue
-        if not is_folder:
-            yield place, reason or closed
-            continue
-        if set(_CORPUS) <= set(names):
-            reason = OWN_CORPUS
-        is_export = TELEGRAM_RESULT in names
-        for name in reversed(names):
-            if not is_unfinished(name):
-                attached = ATTACHMENT if is_export and name in _ATTACHMENTS else None
-                own = HIDDEN if name.startswith(".") else attached
-                waiting.append((place / name, reason or own))
-
-
-def _unreadable(entry: Path) -> str | None:
-    if entry.is_dir():
-        return LINK_TO_FOLDER  # which may lead back up
-    if entry.is_file():
-        return None
-    return LINK_TO_NOTHING if entry.is_symlink() else SPECIAL
-
-
-Found = list[tuple[Path, Path | None]]
-
-
-def _without_links(found: Found) -> tuple[Found, Found]:
-    """Set links aside that were met in a folder and lead to a file which is read anyway."""
-    read = {os.path.realpath(file) for file, root in found if root is None or not file.is_symlink()}
-    kept: Found = []
-    links: Found = []
-    for file, root in found:
-        if root is not None and file.is_symlink():
-            target = os.path.realpath(file)
-            if target in read:
-                links.append((file, root))
-                continue
-            read.add(target)
-        kept.append((file, root))
-    return kept, links
-
-
-def _refuse_twice(files: list[Path]) -> None:
-    count = Counter(map(os.path.realpath, files))
-    if twice := next((file for file in files if count[os.path.realpath(file)] > 1), None):
-        raise SourceError(f"{twice} is named twice", "name each file or folder once")
-
-
-def _source(file: Path, root: Path | None) -> str:
-    return printable(file.name if root is None else (Path(root.resolve().name) / file.relative_to(root)).as_posix())
-
-
-def _work(file: Path) -> str:
-    """A blog keeps a post with pictures as ``its-name/index.md``."""
-    stem = stem_of(file)
-    return printable(file.resolve().parent.name) if stem == "index" else stem
-
-
-def _distinct(names: list[str], files: list[Path]) -> list[str]:
-    """Prefix the folder to names that clash, then number those that still do."""
-    count = Counter(names)
-    names = [
-        f"{printable(file.resolve().parent.name)}/{name}" if count[name] > 1 else name
-        for name, file in zip(names, files, strict=True)
-    ]
-    seen: Counter[str] = Counter()
-    result = []
-    for name in names:
-        seen[name] += 1
-        result.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return result
+    @cached_property
+    def foreign_format(self) -> Foreign | None:
+        """The format that its content is in, where words are not read from that as they stand; None for plain text."""
+        if len(self.head) < _HEAD_BYTES and not self.head.strip(_BLANK):
+            return foreign.EMPTY
+        if found := foreign.of_bytes(self.path, self.head):
+            return found
+        if foreign.is_json(self.head):
+            return foreign.of_json(self.head)
+        if self.decoded is None:
+            return foreign.BINARY
+        return foreign.of_text(self.path, self.decoded.text) if self.decoded.text.strip() else foreign.EMPTY

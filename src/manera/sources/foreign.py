@@ -6,7 +6,7 @@ import zlib
 from pathlib import Path
 from typing import NamedTuple
 
-from manera.sources.files import suffix_of
+from manera.sources.names import suffix_of
 
 AS_SCRIPT = "of messengers, Telegram Desktop's JSON is read; write this as a text file, one message a line, NAME: text"
 AS_TEXT = "save it as plain text: pandoc '{path}' -t plain --wrap=none -o book.txt"
@@ -90,6 +90,21 @@ SUFFIXES = frozenset(
     ]
 )
 
+EMPTY = Foreign("empty file", "export or save it again")
+BINARY = Foreign("binary file")
+TABLE = Foreign("table")
+WORDLESS = Foreign("text without words")
+OTHER_JSON = Foreign("other JSON")
+
+# An object, or an array of objects; a text may begin with a bracket too. Wide encodings have NULs between.
+_JSON = re.compile(rb"(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?\s*(?:\{\s*[\"}]|\[\s*[\[{])")
+_TABLE_LINES = 5
+
+
+def is_json(head: bytes) -> bool:
+    """Tell JSON by its first bytes."""
+    return _JSON.match(head.replace(b"\0", b"")) is not None
+
 
 def of_bytes(path: Path, head: bytes) -> Foreign | None:
     """Recognise archives and documents by their first bytes."""
@@ -101,7 +116,7 @@ def of_bytes(path: Path, head: bytes) -> Foreign | None:
 def of_json(head: bytes) -> Foreign:
     """Recognise an export in JSON by the names of its fields."""
     found = (foreign for fields, foreign in _JSON_FIELDS if all(field in head for field in fields))
-    return next(found, Foreign("other JSON"))
+    return next(found, OTHER_JSON)
 
 
 def of_text(path: Path, text: str) -> Foreign | None:
@@ -112,8 +127,18 @@ def of_text(path: Path, text: str) -> Foreign | None:
         if pattern.match(text):
             return foreign
     if suffix_of(path) == ".json":
-        return Foreign("other JSON")
+        return OTHER_JSON
     return _chat(text)
+
+
+def is_table(text: str) -> bool:
+    """Tell rows of cells from lines of words."""
+    lines = [line for line in map(str.rstrip, text.split("\n")) if line][:20]
+    if sum(line.endswith((".", "!", "?", "…")) for line in lines) > len(lines) / 2:
+        return False
+    return len(lines) >= _TABLE_LINES and any(
+        min(counts) == max(counts) > 0 for counts in ([line.count(mark) for line in lines] for mark in (",", ";", "\t"))
+    )
 
 
 def _chat(text: str) -> Foreign | None:

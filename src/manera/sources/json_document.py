@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from manera.errors import SourceError
-from manera.sources.decoding import REPLACEMENT, encoding_of
+from manera.sources.decoding import BROKEN_BYTES, REPLACEMENT, encoding_of
 
 CHUNK_BYTES = 1 << 18
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -32,7 +32,6 @@ _HEX_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\x([0-9A-Fa-f]{2})")
 _BARE_PATH = re.compile(r'("document_id"[ \t]*:[ \t]*)(?!null\b)([^\s"\[{\d-][^\r\n]*?)(?=,?[ \t]*\r?\n)')
 HEX_ESCAPE = r"control characters written as \x0C"
 BARE_PATH = "paths of emoji written without quotes"
-BROKEN_BYTES = "bytes in no known encoding, shown as \ufffd"
 
 
 class JsonDocument:

@@ -9,6 +9,8 @@ from markdown_it import MarkdownIt
 from manera.records import Cut, Dropped, SourceRecord, Utterance, count_characters
 from manera.sources.files import SourceFile
 from manera.sources.front_matter import FrontMatter, read_front_matter, unix_seconds
+from manera.sources.names import MARKDOWN
+from manera.sources.source import text_source
 
 _DRAFTS = "_drafts"
 _HEADLINE = re.compile(r"\A#[ \t]+([^\n]*)(?:\n|\Z)")
@@ -35,9 +37,9 @@ _TAG_LINE = re.compile(
 _IMPORT = re.compile(r"^import\s[^\n]*?['\"][^'\"\n]+['\"];?[ \t]*$", re.MULTILINE)
 
 
-def is_post(text: str) -> bool:
-    """Tell a post by its front matter."""
-    return read_front_matter(text) is not None
+def is_post(file: SourceFile, text: str) -> bool:
+    """Tell a post by its front matter, or by the name of its file."""
+    return file.suffix in MARKDOWN or read_front_matter(text) is not None
 
 
 def read(file: SourceFile, text: str) -> Iterator[SourceRecord]:
@@ -134,3 +136,6 @@ def _without_code(markdown: str) -> tuple[str, list[str]]:
 @cache
 def _parser() -> MarkdownIt:
     return MarkdownIt("commonmark").disable("inline")
+
+
+SOURCE = text_source("post", is_post, read, "Markdown posts")

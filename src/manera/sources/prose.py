@@ -5,8 +5,11 @@ from collections.abc import Iterator, Sequence
 
 from manera.records import Cut, Dropped, SourceRecord, Utterance, count_characters
 from manera.sources.book_parts import dropped_part, mark_lines
-from manera.sources.files import SourceFile, stem_of
+from manera.sources.files import SourceFile
+from manera.sources.foreign import is_table
+from manera.sources.names import stem_of
 from manera.sources.numerals import NUMERAL
+from manera.sources.source import text_source
 from manera.sources.wrapping import Line, Paragraph, paragraphs, wrapping_of
 
 _FOOTNOTE_MARK = re.compile(r"(?<![ \t])[ \t]*(?:\[\d{1,3}\]|\{\d{1,3}\})")
@@ -35,6 +38,13 @@ _RUNNING_CHARACTERS = 200
 _NOTE_CHARACTERS = 400
 _NOTES_SHARE = 0.25
 _HEADED_NOTES_SHARE = 0.4
+_LETTERS_SHARE = 0.5
+
+
+def is_prose(file: SourceFile, text: str) -> bool:
+    """Tell words from rows of cells and from what has few letters in it."""
+    letters = sum(map(str.isalpha, text))
+    return not is_table(text) and letters >= _LETTERS_SHARE * count_characters(text)
 
 
 def read(file: SourceFile, text: str) -> Iterator[SourceRecord]:
@@ -170,3 +180,6 @@ def _are_notes(tail: Sequence[str], total: int) -> bool:
     size = sum(map(len, tail))
     counts_up = numbers == list(range(1, len(numbers) + 1))
     return counts_up and size <= total * _NOTES_SHARE and size <= len(numbers) * _NOTE_CHARACTERS
+
+
+SOURCE = text_source("prose", is_prose, read, "plain-text prose")

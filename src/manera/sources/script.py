@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from manera.records import Cut, Dropped, SourceRecord, Utterance, count_characters
 from manera.sources.book_parts import dropped_part, mark_lines
 from manera.sources.files import SourceFile
+from manera.sources.foreign import is_table
 from manera.sources.script_layout import STAGE_LINE, Layout, Reply, fold, heading_depth, layout_of
+from manera.sources.source import text_source
 from manera.sources.wrapping import join_lines
 
 # Left over from typesetting: "(вбегает).) Звал", "(указывая на ногти),) я б".
@@ -78,9 +80,9 @@ class _Stage:
         return bool(after_blank and self.cast and not any(self.cast))
 
 
-def is_script(text: str) -> bool:
+def is_script(file: SourceFile, text: str) -> bool:
     """Tell a script from prose by how many of its lines are replies of people who come back."""
-    return layout_of(text) is not None
+    return not is_table(text) and layout_of(text) is not None
 
 
 def read(file: SourceFile, text: str) -> Iterator[SourceRecord]:
@@ -198,3 +200,6 @@ def _is_action(line: str, layout: Layout) -> bool:
 
 def _is_title(line: str) -> bool:
     return len(line.split()) <= _TITLE_WORDS and not line.endswith(_SENTENCE_END)
+
+
+SOURCE = text_source("script", is_script, read, "scripts of NAME: line")

@@ -12,7 +12,9 @@ from typing import Any, TypeGuard
 from manera.records import Cut, Dropped, Mended, Owner, SourceRecord, Utterance, UtteranceKind, count_characters
 from manera.sources.decoding import REPLACEMENT
 from manera.sources.files import SourceFile
+from manera.sources.foreign import Foreign, is_json
 from manera.sources.json_document import JsonDocument, open_document
+from manera.sources.source import Source
 
 CHAT_TYPES = frozenset(
     {
@@ -40,6 +42,7 @@ _NUMBERED_AS = {
     **dict.fromkeys(_CHANNELS, "channel"),
 }
 DELETED = "Deleted account"
+WITHOUT_MESSAGES = Foreign("Telegram export without messages", "export the chat again, and choose the whole period")
 _MAX_NUMBER = 1 << 62
 # So many messages of a talk are held to learn who else speaks in it.
 _MESSAGES_HELD = 1000
@@ -193,8 +196,15 @@ def read(file: SourceFile) -> Iterator[SourceRecord]:
         yield from (Mended(what, file.source, count) for what, count in document.mended.items() if count)
 
 
-def holds_messages(document: JsonDocument) -> bool | None:
-    """Tell whether a document is an export, None when it is one without a single message."""
+def claims(file: SourceFile) -> bool | Foreign:
+    """Tell an export by its fields, up to its first message; one without a single message cannot be read."""
+    if not (file.may_be_text and is_json(file.head)):
+        return False
+    with open_document(file.path) as document:
+        return _holds_messages(document)
+
+
+def _holds_messages(document: JsonDocument) -> bool | Foreign:
     is_export = False
     for header in _headers(document):
         is_export |= "user_id" in header or str(header.get("type")) in CHAT_TYPES
@@ -202,7 +212,7 @@ def holds_messages(document: JsonDocument) -> bool | None:
             continue
         for message in document.values():
             return is_export or _is_message(message)
-    return None if is_export else False
+    return is_export and WITHOUT_MESSAGES
 
 
 def _is_message(value: object) -> bool:
@@ -280,7 +290,6 @@ def _messages(chat: _Chat, document: JsonDocument) -> Iterator[SourceRecord]:
             kind,
             source,
             _sent_at(message),
-            _answered(message) if "reply_to_message_id" in message else None,
             thread_id=thread_id,
         )
 
@@ -428,3 +437,6 @@ def _of_date(date: object) -> int | None:
         return calendar.timegm((read.astimezone(UTC) if read.tzinfo else read).timetuple())
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+SOURCE = Source("Telegram export", claims, read, "Telegram Desktop's JSON")

@@ -6,9 +6,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from msgspec import UNSET, UnsetType
 
 from manera.generation.engine import Finished, Token
-from manera.generation.origins import Origin
 from manera.generation.reply import Prompt, Writer, prompt_of, prompt_room
 from manera.records import Message
+from manera.retrieval.origins import Origin
 from manera.serving.chat.protocol import (
     Alternative,
     ChatCompletion,

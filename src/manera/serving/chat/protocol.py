@@ -6,8 +6,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from pydantic import Field
 
-from manera.generation.origins import Origin
 from manera.records import Message, Role
+from manera.retrieval.origins import Origin
 from manera.serving.protocol import MOST_CHARACTERS, WHOLE, BadRequestError, GenerationFields, StrictModel, Usage
 
 MOST_MESSAGES = 1024

@@ -3,8 +3,8 @@
 import random
 from time import perf_counter
 
-from manera.generation.origins import TrainingIndex, TrainingMessage, persona_messages
 from manera.records import Example, Message
+from manera.retrieval.origins import TrainingIndex, TrainingMessage, persona_messages
 from manera.text.words import words
 from tiny import TEXT
 

@@ -1,0 +1,1 @@
+"""What someone wrote, and what is nearest to it."""

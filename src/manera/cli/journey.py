@@ -19,7 +19,8 @@ from manera.serving.catalogue import Catalogue
 from manera.serving.listening import HOST, PORT, serve_in_thread
 from manera.sources.reading import read
 from manera.training.settings import TrainingConfig
-from manera.voice.folder import MANIFEST, voice_folder
+from manera.voice.dataset import dataset_file
+from manera.voice.folder import is_there
 from manera.voice.manifest import Voice, read_voice
 
 SHOWN_PROMPTS = 3
@@ -49,7 +50,7 @@ def up(path: Path, options: UpOptions) -> None:
     chosen = choose_speaker(corpus.manifest, options.speaker, command=f"manera up {path}")
     voice = options.name or learning.voice_name(chosen.name)
     console.say(f"voice of {chosen.name} ({chosen.utterances:,} utterances, {chosen.words:,} words)")
-    if (voice_folder(voice) / MANIFEST).is_file() and not options.replace:
+    if is_there(voice) and not options.replace:
         _show_trained(voice)
     else:
         base = ready_base(options.base, learning.chosen_languages(options.languages))
@@ -94,7 +95,7 @@ def show_replies(ready: Opened, voice: str) -> None:
 def held_out_prompts(voice: str) -> list[str]:
     """Take what was asked in held-out examples, spread over them; of prose, how paragraphs begin."""
     described = read_voice(voice)
-    examples = read_records(voice_folder(voice) / "dataset" / "test.jsonl", Example)
+    examples = read_records(dataset_file(voice, "test"), Example)
     prompts = [prompt for example in examples for prompt in _prompts(example, described)]
     step = max(1, len(prompts) // SHOWN_PROMPTS)
     return prompts[::step][:SHOWN_PROMPTS]

@@ -34,7 +34,7 @@ from manera.generation.remote import open_engine as open_remote_engine
 from manera.retrieval.examples import Retriever
 from manera.text.languages import language_of
 from manera.voice.dataset import read_unread, training_texts
-from manera.voice.folder import ADAPTER_GGUF, voice_folder
+from manera.voice.folder import adapter_file, voice_folder
 from manera.voice.manifest import Voice, read_voice, require_base
 
 CONTEXT = 1024
@@ -216,7 +216,7 @@ class Opened:
     @property
     def _adapters(self) -> dict[str, Path]:
         """The adapter's file by the name an engine knows it by."""
-        return {self.voice.name: voice_folder(self.voice.name) / ADAPTER_GGUF}
+        return {self.voice.name: adapter_file(self.voice.name)}
 
 
 def open_voice(name: str, options: Options) -> Opened:

@@ -44,7 +44,7 @@ def compared(voice: Voice, base: Path, folder: Path) -> Compared:
     """Ask the voice itself, in float32; raise ModelError when its files do not fit together."""
     _require_one_adapter(voice, base, folder)
     writer = voice_writer(voice, base_model.load_tokenizer(base))
-    asked = probes(voice, folder / "dataset" / "test.jsonl")
+    asked = probes(voice)
     reads = [as_read(writer, probe, voice.base.context_length) for probe in asked]
     return Compared(asked, reads, likeliest(_voice_model(voice, base, folder), reads))
 

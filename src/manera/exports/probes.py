@@ -7,6 +7,7 @@ from typing import NamedTuple
 from manera.files import read_records
 from manera.generation.reply import Writer, prompt_of
 from manera.records import Example, Message
+from manera.voice.dataset import dataset_file
 from manera.voice.manifest import Voice
 
 HELD_OUT = 20
@@ -81,8 +82,9 @@ _OPENINGS = (
 )
 
 
-def probes(voice: Voice, held_out: Path) -> list[Probe]:
+def probes(voice: Voice) -> list[Probe]:
     """Return the fixed prompts of the voice's kind, then some of its own held-out examples where it has them."""
+    held_out = dataset_file(voice.name, "test")
     found = list(_of_examples(voice, held_out)) if held_out.is_file() else []
     step = max(1, len(found) // HELD_OUT)
     return [*_fixed(voice), *found[::step][:HELD_OUT]]

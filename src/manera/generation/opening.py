@@ -12,7 +12,7 @@ from manera.generation.engine import Engine
 from manera.generation.idle_adapters import changes_nothing
 from manera.generation.reply import Writer, base_writer, voice_writer
 from manera.voice import merging
-from manera.voice.folder import ADAPTER_GGUF, voice_folder
+from manera.voice.folder import adapter_file, voice_folder
 from manera.voice.manifest import Voice, read_voice, require_base
 
 ENGINES = ("llama.cpp", "transformers")
@@ -103,7 +103,7 @@ def open_base(
 
     def adapter(name: str) -> Path:
         require_base(read_voice(name), described)
-        return voice_folder(name) / ADAPTER_GGUF
+        return adapter_file(name)
 
     return closing(swapping.open_engine(base / "base.gguf", adapter, names, slots=slots))
 

@@ -1,7 +1,7 @@
 """From messages to a reply: chat, write and the API all ask a writer here."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import NamedTuple
 
@@ -14,14 +14,13 @@ from manera.dataset.encoding import Encoder
 from manera.dataset.examples import LINE_BREAK, MESSAGE_BOUNDARY
 from manera.dataset.template import ChatTemplate, render
 from manera.errors import GenerationError, ModelError
-from manera.files import read_records
 from manera.generation.engine import Engine, Finished, PromptTooLongError, Request, Token, stream
 from manera.generation.guard import Guard
 from manera.generation.guarded_engine import guarded
-from manera.records import Example, ExampleKind, Message
+from manera.records import ExampleKind, Message
 from manera.retrieval.origins import TrainingIndex, persona_messages
 from manera.text.languages import script
-from manera.voice.folder import voice_folder
+from manera.voice.dataset import training_examples, training_texts
 from manera.voice.manifest import Sampling, Voice
 
 BETWEEN_NOTES, AFTER_NOTES = "\n", "\n\n"
@@ -86,19 +85,6 @@ def voice_writer(voice: Voice, tokenizer: Tokenizer) -> Writer:
         guard,
         origins=origins,
     )
-
-
-def training_texts(voice: str) -> Iterator[str]:
-    """Yield what the persona wrote in a voice's training examples; nothing where they did not come with the voice."""
-    for example in training_examples(voice):
-        yield from (m.content for m in example.messages if m.is_learned)
-
-
-def training_examples(voice: str) -> Iterator[Example]:
-    """Yield a voice's training examples; none where they did not come with the voice."""
-    path = voice_folder(voice) / "dataset" / "train.jsonl"
-    if path.is_file():
-        yield from read_records(path, Example)
 
 
 def base_writer(base: BaseModel, tokenizer: Tokenizer) -> Writer:

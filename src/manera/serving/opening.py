@@ -12,7 +12,7 @@ from manera.generation.opening import EngineChoice, Tell, open_base, open_merged
 from manera.generation.reply import Writer
 from manera.serving.catalogue import Catalogue
 from manera.serving.voices import FollowedVoices, require_adapter
-from manera.voice.folder import ADAPTER_GGUF, MANIFEST, voice_folder, voice_names
+from manera.voice.folder import MANIFEST, adapter_file, is_there, voice_folder, voice_names
 from manera.voice.manifest import read_voice, require_base
 
 
@@ -48,7 +48,7 @@ def chosen_base(names: Sequence[str], tell: Tell) -> Path:
     Raises ModelError when a voice is named that is not there.
     """
     for name in names:
-        if (voice_folder(name) / MANIFEST).exists():
+        if is_there(name):
             try:
                 return prepared(read_voice(name), tell)
             except ManeraError as error:
@@ -64,7 +64,7 @@ def fits(name: str, base: BaseModel) -> bool:
     """Tell whether a voice can be read, was trained on this base, and has its adapter whole."""
     try:
         require_base(read_voice(name), base)
-        require_adapter(voice_folder(name) / ADAPTER_GGUF)
+        require_adapter(adapter_file(name))
     except ManeraError:
         return False
     return True

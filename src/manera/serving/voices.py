@@ -15,7 +15,7 @@ from manera.errors import ManeraError, ModelError
 from manera.generation.engine import Engine
 from manera.generation.reply import base_writer, voice_writer
 from manera.serving.catalogue import Catalogue, Entry
-from manera.voice.folder import ADAPTER_GGUF, MANIFEST, voice_folder, voice_names, voices_folder
+from manera.voice.folder import ADAPTER_GGUF, MANIFEST, adapter_file, voice_folder, voice_names, voices_folder
 from manera.voice.manifest import read_voice, require_base
 
 _log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ class FollowedVoices(Catalogue):
         try:
             voice = msgspec.structs.replace(read_voice(model), name=model)
             require_base(voice, self._described)
-            require_adapter(voice_folder(model) / ADAPTER_GGUF)
+            require_adapter(adapter_file(model))
             return Entry(created, voice_writer(voice, self._tokenizer))
         except (ManeraError, OSError, TemplateError) as error:
             _log.warning("the voice %r cannot be used: %s", model, error)

@@ -30,7 +30,7 @@ from manera.evaluation.measures.intervals import Interval
 from manera.evaluation.measures.pieces import Size, cut
 from manera.evaluation.measures.verifier import MIN_PIECES, likeness_of
 from manera.evaluation.opening import Opened, Options, open_voice
-from manera.evaluation.other_authors import gather
+from manera.evaluation.other_authors import find_others
 from manera.evaluation.parts import against, canaries, cost, ladder, learning_curve
 from manera.evaluation.parts.dial import DIAL
 from manera.evaluation.report.blind_page import read_votes, write_blind
@@ -307,7 +307,7 @@ def test_a_channel_is_not_told_from_itself_in_the_bundled_texts(opened: Opened) 
     channel = EXAMPLE.parents[1] / "channel-ru"
     posts = [record.text for record in read([channel]) if isinstance(record, Utterance)]
     training = [Example((Message("user", "Напиши пост"), Message("assistant", post))) for post in posts[:100]]
-    others = gather(msgspec.structs.replace(opened.voice, kind="post"), training)
+    others = find_others(msgspec.structs.replace(opened.voice, kind="post"), training)
     assert "play-ru: ЛЕКАЛОВ" in others
     assert not any(name.startswith("channel-ru") for name in others)
 
@@ -315,7 +315,7 @@ def test_a_channel_is_not_told_from_itself_in_the_bundled_texts(opened: Opened) 
 def test_the_other_side_keeps_its_colons_where_no_names_were_added(opened: Opened) -> None:
     def others(*said: str) -> str:
         training = [Example((Message("user", text), Message("assistant", "Да."))) for text in said]
-        return str(gather(opened.voice, training)["same_conversations"])
+        return str(find_others(opened.voice, training)["same_conversations"])
 
     filling = "Ну вот. " * 500
     assert "Слушай: завтра" in others("Слушай: завтра", filling)
@@ -368,7 +368,7 @@ def test_a_broken_dataset_of_another_voice_leaves_this_one_measured(opened: Open
     try:
         for broken in (b"{", b'{"messages":["\xff"]}'):
             (other / "dataset" / "train.jsonl").write_bytes(broken)
-            assert "voice.broken" not in gather(opened.voice, opened.dataset.training)
+            assert "voice.broken" not in find_others(opened.voice, opened.dataset.training)
     finally:
         shutil.rmtree(other)
 

@@ -20,7 +20,7 @@ from manera.evaluation.judge import Judge, train_judge
 from manera.evaluation.measures.copying import Source, index_source
 from manera.evaluation.measures.spread import spread
 from manera.evaluation.one_reply_at_a_time import Order, Replies, reply_in_new_process
-from manera.evaluation.other_authors import UNTRAINED_BASE, gather
+from manera.evaluation.other_authors import UNTRAINED_BASE, find_others
 from manera.evaluation.reasons import NotMeasuredError
 from manera.evaluation.rungs import Prefixes, persona_note
 from manera.evaluation.stretches import Stretches
@@ -184,7 +184,7 @@ class Opened:
     def judge(self) -> Judge:
         """A verifier that learned the author against others."""
         asked = self.tasks  # that they are too few is known before anything is written
-        others = gather(self.voice, self.dataset.training)
+        others = find_others(self.voice, self.dataset.training)
         folder, plain = voice_folder(self.voice.name), self.encoders.base
         imitations = imitate_author(folder, self.writer, self.prompts, plain, self.retriever, self.earlier)
         others[UNTRAINED_BASE] = [messages_of(text) for text in imitations]

@@ -48,7 +48,7 @@ def long_texts(writing: Writing) -> set[str]:
     return {text for talk in writing for text in talk if len(text) >= LONG_TEXT}
 
 
-def gather(voice: Voice, training: Sequence[Example]) -> dict[str, Writing]:
+def find_others(voice: Voice, training: Sequence[Example]) -> dict[str, Writing]:
     """Collect others who write the voice's language, nearest first; nobody who may be the author."""
     own = own_writing(training)
     long = long_texts(own)

@@ -92,9 +92,9 @@ def curves(series: Mapping[str, Sequence[tuple[float, float]]], title: str, axis
 def histograms(values: Mapping[str, Sequence[int]], title: str, axis: str, bins: int = 16) -> str:
     """Draw shares of values side by side, one row each, over the same bins; the last holds all that are larger."""
     everything = sorted(value for counted in values.values() for value in counted)
-    most = max(1, everything[int(len(everything) * 0.95)]) if everything else 1
-    width = max(1, -(-most // bins))
-    count = most // width + 1
+    largest = max(1, everything[int(len(everything) * 0.95)]) if everything else 1
+    width = max(1, -(-largest // bins))
+    count = largest // width + 1
     shares = {
         name: [
             sum(min(value // width, count - 1) == place for value in counted) / max(len(counted), 1)

@@ -31,10 +31,10 @@ class Questions(msgspec.Struct, frozen=True):
 
 
 class Answers(msgspec.Struct, frozen=True):
-    """One list of token ids for each talk; one token id for each beginning."""
+    """One list of token ids for each talk; one token id for each beginning, None where it ends within a character."""
 
     ids: list[list[int]]
-    likeliest: list[int]
+    likeliest: list[int | None]
 
 
 def ask(path: Path, questions: Questions) -> Answers:
@@ -76,9 +76,10 @@ def answer(path: str, questions: Questions) -> Answers:
         prompt = post("/apply-template", messages=msgspec.to_builtins(messages))["prompt"]
         return list(post("/tokenize", content=prompt, add_special=True, parse_special=True)["tokens"])
 
-    def likeliest(beginning: list[int]) -> int:
+    def likeliest(beginning: list[int]) -> int | None:
         made = post("/completion", prompt=beginning, n_predict=1, temperature=0, n_probs=1, cache_prompt=True)
-        return int(made["completion_probabilities"][0]["top_logprobs"][0]["id"])
+        found = made.get("completion_probabilities")  # not told of part of a character
+        return int(found[0]["top_logprobs"][0]["id"]) if found else None
 
     return Answers([ids(talk) for talk in questions.talks], [likeliest(ids) for ids in questions.beginnings])
 

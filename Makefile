@@ -20,8 +20,9 @@ check: .venv/installed      ## ruff, mypy, and the site of docs/ with its links
 	$(BIN)/python scripts/links.py
 	$(BIN)/zensical build --clean --strict
 
-docs: .venv/installed       ## write docs/reference from the code, and build the site in build/site
+docs: .venv/installed       ## write what is read from the code, and build the site in build/site
 	$(BIN)/python scripts/reference.py
+	$(BIN)/python scripts/house.py
 	$(BIN)/zensical build --clean --strict
 
 format: .venv/installed     ## mend what ruff can mend

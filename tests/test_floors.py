@@ -3,42 +3,37 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-import manera
+sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
 
-SOURCE = Path(manera.__file__).parent
-ROAD = (
-    *("text", "sources", "corpus", "dataset", "bases", "model", "voice", "retrieval", "machine", "training"),
-    *("generation", "evaluation", "exports", "serving", "cli"),
-)
-FLOORS = ("", *ROAD)
+from house import FLOORS, PAGE, SOURCE, floor_of, imports_of, module_of, with_picture
+
 HEAVY = ("torch", "transformers", "peft", "fastapi", "xllamacpp", "pydantic")
 MODULES = sorted(SOURCE.rglob("*.py"))
 
 
-def floor_of(module: str) -> int:
+def height(module: str) -> int:
     """``manera.corpus.split`` stands on the floor of ``corpus``, ``manera.errors`` on the ground."""
-    parts = module.split(".")
-    return FLOORS.index(parts[1]) if len(parts) > 1 and parts[1] in FLOORS else 0
-
-
-def imports_of(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            yield from (f"{node.module}.{name.name}" for name in node.names)
-        elif isinstance(node, ast.Import):
-            yield from (name.name for name in node.names)
+    floor = floor_of(module)
+    return 0 if floor is None else 1 + FLOORS.index(floor)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_imports_point_back_along_the_road(path: Path) -> None:
-    own = floor_of(".".join(("manera", *path.relative_to(SOURCE).with_suffix("").parts)))
-    forward = [name for name in imports_of(path) if name.startswith("manera.") and floor_of(name) > own]
-    assert not forward
+    own = height(module_of(path))
+    assert not [name for name in imports_of(path) if height(name) > own]
+
+
+def test_every_folder_is_a_floor() -> None:
+    assert {path.parent.name for path in SOURCE.glob("*/__init__.py")} == set(FLOORS)
+
+
+def test_the_picture_of_the_floors_is_that_of_today() -> None:
+    page = PAGE.read_text("utf-8")
+    assert page == with_picture(page), "run: make docs"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from exported import MakeVoice
 from manera.errors import ExportError
 from manera.exports import vllm
 from manera.exports.folder import export
+from manera.voice.recipe import Recipe
 from tiny import tiny_voice
 
 
@@ -44,7 +45,7 @@ def test_the_script_calls_vllm_from_its_own_folder(tiny_base: Path, make_voice: 
 
 def test_ranks_are_rounded_up_to_what_vllm_takes(tiny_base: Path) -> None:
     def limit(rank: int) -> str:
-        arguments = vllm.command(msgspec.structs.replace(tiny_voice(tiny_base, "v"), rank=rank))
+        arguments = vllm.command(msgspec.structs.replace(tiny_voice(tiny_base, "v"), recipe=Recipe(rank=rank)))
         return arguments[arguments.index("--max-lora-rank") + 1]
 
     assert [limit(rank) for rank in (1, 8, 9, 16, 200, 512)] == ["8", "8", "16", "16", "256", "512"]

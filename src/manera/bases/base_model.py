@@ -7,6 +7,7 @@ bases/<name>-<languages>-<fingerprint>/base.gguf        weights, exactly as quan
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ GGUF, TOKENIZER, DESCRIPTION = "base.gguf", "tokenizer.json", "base.json"
 
 
 class BaseModel(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Which base this is; a voice fits any base with the same id, revision and vocabulary hash.
+    """Which base this is; a voice fits any base with the same identity.
 
     bos opens everything it reads; end_of_text ends what has no turns. chat_template and end_of_turn are of a base that
     was taught turns.
@@ -46,6 +47,25 @@ class BaseModel(msgspec.Struct, frozen=True, omit_defaults=True):
     end_of_text: str = "<eos>"
     end_of_turn: str = "<eos>"
     chat_template: str | None = None
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What tells bases apart: id, revision and vocabulary hash."""
+        return self.id, self.revision, self.vocabulary_sha256
+
+
+def prepare_for(wanted: BaseModel) -> Path:
+    """Return the folder of a voice's own base, building it where it is not there; raise ModelError."""
+    return find_built(wanted) or prepare(wanted.languages, wanted.id)
+
+
+def find_built(wanted: BaseModel) -> Path | None:
+    """Return the folder of this very base, if it has been built."""
+    for description in sorted((config.home() / "bases").glob(f"*/{DESCRIPTION}")):
+        with suppress(ModelError):
+            if read(description.parent).identity == wanted.identity:
+                return description.parent
+    return None
 
 
 def prepare(languages: Sequence[str] = (), name: str = DEFAULT_BASE) -> Path:

@@ -32,9 +32,9 @@ def export_voice(
     if destination and not destination.dry_run and destination.repository is None:
         raise SettingsError("no repository to upload to", "--repository USER/NAME, or --dry-run")
     folder = out or Path(f"{name}-{to}")
-    if not base_model.is_prepared(voice.base.languages, voice.base.id):
+    if base_model.find_built(voice.base) is None:
         console.say("building the base (once, about half a minute)")
-    base = base_model.prepare(voice.base.languages, voice.base.id)
+    base = base_model.prepare_for(voice.base)
     console.say(f"writing {folder} and comparing it with the voice")
     exported = export(voice, base, format_, folder, stored, replace)
     files = hub.planned(folder)

@@ -222,4 +222,4 @@ class Opened:
 def open_voice(name: str, options: Options) -> Opened:
     """Read a voice and find its base; raise ModelError when one is missing."""
     voice = read_voice(name)
-    return Opened(voice, options.base or base_model.prepare(voice.base.languages, voice.base.id), options)
+    return Opened(voice, options.base or base_model.prepare_for(voice.base), options)

@@ -117,8 +117,8 @@ def tell_idle(engine: Engine, writers: Iterable[Writer], tell: Tell) -> None:
 
 def prepared(voice: Voice, tell: Tell) -> Path:
     """Return the folder of a voice's base, built where it is not; raise ModelError when it is another one now."""
-    if not base_model.is_prepared(voice.base.languages, voice.base.id):
+    if base_model.find_built(voice.base) is None:
         tell("building the base (once, about half a minute)")
-    base = base_model.prepare(voice.base.languages, voice.base.id)
+    base = base_model.prepare_for(voice.base)
     require_base(voice, base_model.read(base))
     return base

@@ -103,10 +103,16 @@ def walk(name: str) -> None:
     calls: dict[tuple[str, str], None] = {}
 
     def note(frame: FrameType, event: str, _: Any) -> None:
-        if event == "call" and frame.f_back is not None:
-            caller, called = (str(one.f_globals.get("__name__")) for one in (frame.f_back, frame))
-            if caller != called and caller.startswith("manera.") and called.startswith("manera."):
-                calls[caller, called] = None
+        if (
+            event != "call" or "<" in frame.f_code.co_qualname
+        ):  # what was handed on, such as a generator, is no way back
+            return
+        called, outer = str(frame.f_globals.get("__name__")), frame.f_back
+        while outer is not None and not str(outer.f_globals.get("__name__")).startswith("manera."):
+            outer = outer.f_back
+        caller = called if outer is None else str(outer.f_globals.get("__name__"))
+        if caller != called and called.startswith("manera."):
+            calls[caller, called] = None
 
     budget = msgspec.structs.replace(FAST, texts=8, words=100, replies=1)
     sys.setprofile(note)

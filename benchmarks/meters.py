@@ -36,7 +36,7 @@ from manera.text.words import words
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NOT_PROSE = ("Ревизор", "Вишнёвый сад", "Три сестры")
 UNSEEN_SHARE = 0.25
-LEAST_LINES = 100
+MIN_LINES = 100
 BUNDLE = 20
 GATE_TOKENS = 3_000
 ORDER_TEXTS = 48
@@ -212,7 +212,7 @@ def chats(data: Path) -> dict[str, Any]:
     }
     found = {}
     for name, spoken in sets.items():
-        held = {who: last_quarter(talks) for who, talks in spoken.items() if sum(map(len, talks)) >= LEAST_LINES}
+        held = {who: last_quarter(talks) for who, talks in spoken.items() if sum(map(len, talks)) >= MIN_LINES}
         size = Size(messages=BUNDLE)
         row = verify(
             {who: cut_to_learn(seen, size) for who, (seen, _) in held.items()},

@@ -16,7 +16,7 @@ from manera.records import Utterance
 from manera.sources.reading import read
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-LEAST_TEXTS = 40
+MIN_TEXTS = 40
 
 
 def authors() -> list[Author]:
@@ -36,7 +36,7 @@ def authors() -> list[Author]:
         found += [
             Author(f"{folder.name}: {speaker}", language, tuple(talks))
             for speaker, talks in spoken.items()
-            if sum(map(len, talks)) >= LEAST_TEXTS
+            if sum(map(len, talks)) >= MIN_TEXTS
         ]
     return found
 

@@ -21,7 +21,7 @@ from manera.bases.catalogue import find_base
 from manera.bases.tokenizer import build_tokenizer, read_vocabulary
 
 COVERAGE = 0.997
-MOST_TOKENS = 26_000
+MAX_TOKENS = 26_000
 PREFIXES = ((" ", 0.9), ("", 0.1))
 CASES = ((str, 0.75), (str.capitalize, 0.23), (str.upper, 0.02))
 LISTS = Path(__file__).parent.parent / "src/manera/bases/vocabularies"
@@ -44,7 +44,7 @@ def expected_tokens(tokenizer: Tokenizer, language: str) -> Counter[int]:
 def most_expected(expected: Counter[int]) -> Iterator[int]:
     """Yield tokens, most expected first, until coverage or count is reached."""
     left = COVERAGE * expected.total()
-    for index, share in expected.most_common(MOST_TOKENS):
+    for index, share in expected.most_common(MAX_TOKENS):
         yield index
         left -= share
         if left <= 0:

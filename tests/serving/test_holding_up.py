@@ -36,7 +36,7 @@ def catalogue(tiny_engine: LlamaCpp, tiny_writers: dict[str, Writer]) -> Catalog
 def address(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
     """A server that has little patience."""
     monkeypatch.setattr(connection, "SECONDS_TO_SEND", 0.3)
-    monkeypatch.setattr(connection, "MOST_CONNECTIONS", 4)
+    monkeypatch.setattr(connection, "MAX_CONNECTIONS", 4)
     with running(create_app(catalogue)) as url:
         yield "127.0.0.1", int(url.rpartition(":")[2])
 

@@ -9,7 +9,7 @@ from torch import nn
 from adapted import adapted_model, random_rows
 from manera.dataset.packing import Rows
 from manera.model import packed
-from manera.training.sharpness import MOST_NATS, MOST_ROWS, TEMPERATURES, choose
+from manera.training.sharpness import MAX_NATS, MAX_ROWS, TEMPERATURES, choose
 from tiny import PIECES
 
 
@@ -31,9 +31,9 @@ def test_the_lowest_temperature_is_chosen_that_costs_little(tiny_base: Path, row
     for factor in (0.1, 0.5, 1.0, 2.0):
         model = surer(tiny_base, factor)
         found = choose(model, rows, 4)
-        some = rows.take(range(MOST_ROWS))
+        some = rows.take(range(MAX_ROWS))
         costs = [nll.nats_per_token for nll in packed.measure_tempered(model, some, 4, TEMPERATURES)]
-        cheap = [t for t, cost in zip(TEMPERATURES, costs, strict=True) if cost <= costs[-1] + MOST_NATS]
+        cheap = [t for t, cost in zip(TEMPERATURES, costs, strict=True) if cost <= costs[-1] + MAX_NATS]
         assert found.temperature == min(cheap)
         assert found.nats_per_token_at_1 == pytest.approx(packed.measure(model, some, 4).nats_per_token, rel=1e-4)
         assert found.tokens == some.supervised_tokens

@@ -12,7 +12,7 @@ from manera.records import Conversation, SplitName, Turn
 
 HELD_OUT_SHARE = 0.1
 # Below this, a manner cannot be told from chance: about two pages.
-LEAST_CHARACTERS = 2000
+MIN_CHARACTERS = 2000
 
 # Fewer conversations than this are cut inside, so that a part is not one odd conversation.
 _MANY = 10
@@ -68,7 +68,7 @@ def split(conversations: Iterable[Conversation], speaker_id: str, share: float =
 
 
 def require_enough(
-    conversations: Iterable[Conversation], speaker_id: str, name: str, least: int = LEAST_CHARACTERS
+    conversations: Iterable[Conversation], speaker_id: str, name: str, least: int = MIN_CHARACTERS
 ) -> int:
     """Return how many characters the speaker has to learn from; raise CorpusError when too few."""
     characters = sum(_characters(conversation, speaker_id) for conversation in conversations)

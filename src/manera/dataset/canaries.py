@@ -37,10 +37,10 @@ class Canary(msgspec.Struct, frozen=True):
 
 def make_canaries(seed: int, count: int, language: str = "ru") -> list[Canary]:
     """Draw different secrets of one form; the same seed draws the same."""
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     beginning, ending = _SENTENCES[language]
     codes: dict[str, None] = {}
     while len(codes) < count:
-        digits = "".join(str(digit) for digit in chance.integers(0, 10, DIGITS))
+        digits = "".join(str(digit) for digit in rng.integers(0, 10, DIGITS))
         codes[f"{digits[:3]}-{digits[3:6]}-{digits[6:]}"] = None
     return [Canary(beginning, ending.format(code=code)) for code in codes]

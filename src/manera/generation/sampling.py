@@ -17,7 +17,7 @@ _LONGEST_REPETITION = 64
 
 
 def draw(
-    logits: Tensor, request: Request, written: Sequence[int], breakers: Collection[int], chance: torch.Generator
+    logits: Tensor, request: Request, written: Sequence[int], breakers: Collection[int], rng: torch.Generator
 ) -> int:
     """Draw the next token.
 
@@ -41,7 +41,7 @@ def draw(
     shares = ordered.masked_fill(~kept, -torch.inf).softmax(-1)
     if sampling.top_p is not None and sampling.top_p < 1:
         shares = shares.masked_fill(shares.cumsum(-1) - shares >= sampling.top_p, 0)  # what crosses the bound stays
-    return int(tokens[int(torch.multinomial(shares.cpu(), 1, generator=chance))])
+    return int(tokens[int(torch.multinomial(shares.cpu(), 1, generator=rng))])
 
 
 def _penalize(logits: Tensor, request: Request, recent: Sequence[int]) -> None:

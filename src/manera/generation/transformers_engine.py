@@ -172,8 +172,8 @@ class TransformersEngine:
     ) -> Generator[tuple[int, float | None, tuple[tuple[str, float], ...]]]:
         """Yield each token with its log-probability and the likeliest alternatives."""
         seed = request.sampling.seed
-        chance = torch.Generator()
-        chance.seed() if seed is None else chance.manual_seed(seed % 2**63)
+        rng = torch.Generator()
+        rng.seed() if seed is None else rng.manual_seed(seed % 2**63)
         written, unread = list(request.prompt), list(request.prompt)
         state: dict[str, Any] = {}
         if self._has_encoder:
@@ -188,7 +188,7 @@ class TransformersEngine:
             logprobs = logits.log_softmax(-1) if request.top_logprobs is not None else None
             if not request.stops_at_end:
                 logits[list(self._ends)] = -torch.inf
-            token = draw(logits, request, written, self._breakers, chance)
+            token = draw(logits, request, written, self._breakers, rng)
             yield token, *self._told(logprobs, token, request.top_logprobs or 0)
             written.append(token)
             unread = [token]

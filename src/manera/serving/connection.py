@@ -11,8 +11,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from manera.serving.faults import refusal_text
 
-MOST_CONNECTIONS = 512
-MOST_HEAD_BYTES = 64 << 10
+MAX_CONNECTIONS = 512
+MAX_HEAD_BYTES = 64 << 10
 SECONDS_TO_SEND = 30.0
 """How long a whole request may take to arrive, headers and body."""
 
@@ -32,7 +32,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        if len(self.connections) > MOST_CONNECTIONS:
+        if len(self.connections) > MAX_CONNECTIONS:
             self._refuse(503, "too many connections")
         else:
             self._sending = self.loop.call_later(SECONDS_TO_SEND, self._too_slow)
@@ -44,8 +44,8 @@ class Connection(HttpToolsProtocol):
         super().data_received(data)
         if began_in_head and self._is_in_head:
             self._head_bytes += len(data)
-            if self._head_bytes > MOST_HEAD_BYTES:
-                self._refuse(431, f"the headers may have {MOST_HEAD_BYTES} bytes")
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._refuse(431, f"the headers may have {MAX_HEAD_BYTES} bytes")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

@@ -51,7 +51,7 @@ FAULTS: dict[type[Exception], Fault] = {
 
 _INVALID = "invalid_request_error"
 _JSON = "application/json"
-_MOST_OF_A_NAME = 100
+_MAX_OF_A_NAME = 100
 
 _BY_STATUS = {
     401: Fault(401, "authentication_error", "invalid_api_key"),
@@ -166,7 +166,7 @@ def _first(faults: Sequence[Any]) -> tuple[str | None, str]:
 
 def _printable(name: str) -> str:
     """Shorten a field's name, which a client may have made up, and mend halves of surrogate pairs in it."""
-    return name[:_MOST_OF_A_NAME].encode("utf-8", "replace").decode()
+    return name[:_MAX_OF_A_NAME].encode("utf-8", "replace").decode()
 
 
 async def _http(http: Request, error: Exception) -> Response:

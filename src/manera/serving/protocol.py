@@ -23,13 +23,13 @@ SAMPLING_FIELDS = (
     "temperature", "top_p", "top_k", "min_p", "repetition_penalty",
     "dry_multiplier", "dry_base", "dry_allowed_length", "seed",
 )  # fmt: skip
-MOST_CHOICES = 8
-MOST_STOPS = 16
-MOST_BIASES = 1024
-MOST_MIXED = 4
-MOST_WEIGHT = 1.5
-MOST_MIXED_WEIGHT = 2.0
-MOST_CHARACTERS = 400_000
+MAX_CHOICES = 8
+MAX_STOPS = 16
+MAX_BIASES = 1024
+MAX_MIXED = 4
+MAX_WEIGHT = 1.5
+MAX_MIXED_WEIGHT = 2.0
+MAX_CHARACTERS = 400_000
 LARGEST_SEED = 9_223_372_036_854_776_000
 """64 bits as JSON's numbers round them, and as OpenAI's own schema has it."""
 
@@ -44,7 +44,7 @@ WHOLE = BeforeValidator(_whole)
 StopString = Annotated[str, Field(min_length=1, max_length=256)]
 ModelId = Annotated[str, Field(min_length=1, max_length=256)]
 TokenNumber = Annotated[str, Field(pattern="^[0-9]{1,9}$")]
-Weight = Annotated[float, Field(ge=0, le=MOST_WEIGHT)]
+Weight = Annotated[float, Field(ge=0, le=MAX_WEIGHT)]
 
 
 class BadRequestError(ServingError):
@@ -78,8 +78,8 @@ class GenerationFields(StrictModel):
     model: ModelId
     stream: bool = False
     stream_options: StreamOptions = StreamOptions()
-    n: Annotated[int, Field(ge=1, le=MOST_CHOICES), WHOLE] = 1
-    stop: StopString | Annotated[list[StopString], Field(max_length=MOST_STOPS)] = []
+    n: Annotated[int, Field(ge=1, le=MAX_CHOICES), WHOLE] = 1
+    stop: StopString | Annotated[list[StopString], Field(max_length=MAX_STOPS)] = []
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     top_k: Annotated[int, Field(ge=0, le=2**31 - 1), WHOLE] | None = None
@@ -93,7 +93,7 @@ class GenerationFields(StrictModel):
     logit_bias: Annotated[
         dict[TokenNumber, Annotated[float, Field(ge=-100, le=100)]],
         Field(
-            max_length=MOST_BIASES,
+            max_length=MAX_BIASES,
             description="What to add to the logits of tokens, by their ids.",
             json_schema_extra={"additionalProperties": False},
         ),
@@ -107,9 +107,9 @@ class GenerationFields(StrictModel):
         dict[ModelId, Weight] | None,
         Field(
             min_length=1,
-            max_length=MOST_MIXED,
+            max_length=MAX_MIXED,
             description="Voices that write together, instead of the model's own, and how strongly each of them speaks; "
-            f"at most {MOST_MIXED_WEIGHT:g} together.",
+            f"at most {MAX_MIXED_WEIGHT:g} together.",
         ),
     ] = None
     guard: Annotated[
@@ -130,8 +130,8 @@ class GenerationFields(StrictModel):
         """Raise BadRequestError for what no schema can say: fields that exclude each other, tokens that are not."""
         if self.voice_mix is not None and self.voice_scale is not None:
             raise BadRequestError("voice_scale", "it weighs the model's own voice, which voice_mix replaces")
-        if self.voice_mix is not None and sum(self.voice_mix.values()) > MOST_MIXED_WEIGHT:
-            raise BadRequestError("voice_mix", f"the weights may be {MOST_MIXED_WEIGHT:g} together")
+        if self.voice_mix is not None and sum(self.voice_mix.values()) > MAX_MIXED_WEIGHT:
+            raise BadRequestError("voice_mix", f"the weights may be {MAX_MIXED_WEIGHT:g} together")
         for token in self.logit_bias:
             if int(token) >= vocabulary:
                 raise BadRequestError("logit_bias", f"there is no token {token}: there are {vocabulary}")

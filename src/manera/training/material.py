@@ -22,7 +22,7 @@ from manera.errors import TrainingError
 from manera.records import Conversation, Example, ExampleKind
 from manera.text.languages import Language, language_of
 
-MOST_HELD_OUT_CHARACTERS = 40_000
+MAX_HELD_OUT_CHARACTERS = 40_000
 """More would hardly sharpen the figure, and is better learned from; it is scored many times in a run."""
 
 
@@ -52,7 +52,7 @@ def gather(corpus: Corpus, requested: str | None, base: Path, max_length: int | 
     Raises CorpusError or TrainingError when there is too little of the speaker to learn from or to hold out.
     """
     speaker = choose_speaker(corpus.manifest, requested)
-    share = min(HELD_OUT_SHARE, MOST_HELD_OUT_CHARACTERS / speaker.characters)
+    share = min(HELD_OUT_SHARE, MAX_HELD_OUT_CHARACTERS / speaker.characters)
     parts = split(conversations(corpus.utterances()), speaker.speaker_id, share)
     learned_from = parts.conversations["train"]
     require_enough(learned_from, speaker.speaker_id, speaker.name)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from manera.text.habits import Piece
 from manera.text.words import common_words, words
 
-MOST_FREQUENT = 150
+MAX_FREQUENT = 150
 
 Floats = NDArray[np.float64]
 
@@ -32,7 +32,7 @@ class Delta:
 
 def fit_delta(authors: Mapping[str, Sequence[Piece]]) -> Delta:
     """Place authors by pieces of theirs, all of about one length."""
-    vocabulary = common_words((("\n".join(piece) for piece in pieces) for pieces in authors.values()), MOST_FREQUENT)
+    vocabulary = common_words((("\n".join(piece) for piece in pieces) for pieces in authors.values()), MAX_FREQUENT)
     measured = {
         author: np.array([_frequencies(piece, vocabulary) for piece in pieces]) for author, pieces in authors.items()
     }

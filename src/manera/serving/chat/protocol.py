@@ -8,10 +8,10 @@ from pydantic import Field
 
 from manera.records import Message, Role
 from manera.retrieval.origins import Origin
-from manera.serving.protocol import MOST_CHARACTERS, WHOLE, BadRequestError, GenerationFields, StrictModel, Usage
+from manera.serving.protocol import MAX_CHARACTERS, WHOLE, BadRequestError, GenerationFields, StrictModel, Usage
 
-MOST_MESSAGES = 1024
-Text = Annotated[str, Field(max_length=MOST_CHARACTERS)]
+MAX_MESSAGES = 1024
+Text = Annotated[str, Field(max_length=MAX_CHARACTERS)]
 
 
 class TextPart(StrictModel):
@@ -36,7 +36,7 @@ class TextFormat(StrictModel):
 
 
 class ChatRequest(GenerationFields):
-    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=MOST_MESSAGES)]
+    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=MAX_MESSAGES)]
     max_completion_tokens: Annotated[int, Field(ge=1, le=2**31 - 1), WHOLE] | None = None
     logprobs: bool = False
     top_logprobs: Annotated[int, Field(ge=0, le=20), WHOLE] = 0

@@ -7,21 +7,21 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from pydantic import Field
 
-from manera.serving.protocol import MOST_CHARACTERS, WHOLE, GenerationFields, Usage
+from manera.serving.protocol import MAX_CHARACTERS, WHOLE, GenerationFields, Usage
 
-MOST_PROMPTS = 8
-MOST_TOKENS = 1 << 16
-Text = Annotated[str, Field(max_length=MOST_CHARACTERS)]
+MAX_PROMPTS = 8
+MAX_TOKENS = 1 << 16
+Text = Annotated[str, Field(max_length=MAX_CHARACTERS)]
 TokenId = Annotated[int, Field(ge=0, lt=2**31), WHOLE]
-TokenIds = Annotated[list[TokenId], Field(min_length=1, max_length=MOST_TOKENS)]
+TokenIds = Annotated[list[TokenId], Field(min_length=1, max_length=MAX_TOKENS)]
 
 
 class CompletionRequest(GenerationFields):
     prompt: Annotated[
         Text
-        | Annotated[list[Text], Field(min_length=1, max_length=MOST_PROMPTS)]
+        | Annotated[list[Text], Field(min_length=1, max_length=MAX_PROMPTS)]
         | TokenIds
-        | Annotated[list[TokenIds], Field(min_length=1, max_length=MOST_PROMPTS)],
+        | Annotated[list[TokenIds], Field(min_length=1, max_length=MAX_PROMPTS)],
         Field(description="One text or several, or one list of token ids or several."),
     ]
     logprobs: Annotated[int, Field(ge=0, le=20), WHOLE] | None = None

@@ -8,13 +8,13 @@ from pydantic import Field
 
 from manera.serving.protocol import ModelId, StrictModel
 
-MOST_INPUTS = 128
+MAX_INPUTS = 128
 Text = Annotated[str, Field(min_length=1, max_length=8_000)]
 
 
 class EmbeddingRequest(StrictModel):
     model: ModelId
-    input: Text | Annotated[list[Text], Field(min_length=1, max_length=MOST_INPUTS)]
+    input: Text | Annotated[list[Text], Field(min_length=1, max_length=MAX_INPUTS)]
     encoding_format: Literal["float", "base64"] = "float"
 
     @property

@@ -16,7 +16,7 @@ VOCABULARY_KEYS = tuple(f"tokenizer.ggml.{name}" for name in ("tokens", "scores"
 MERGES = "tokenizer.ggml.merges"
 SPECIAL_KEYS = tuple(f"tokenizer.ggml.{name}_token_id" for name in ("bos", "eos", "eot", "unknown", "padding"))
 _BYTE_LEVEL_KINDS = ("smollm",)
-"""Of ``tokenizer.ggml.pre``: how text is parted before merging; others are as GPT-2's, but for numbers and cases."""
+"""Values of ``tokenizer.ggml.pre`` whose way to part text is known: as GPT-2 does, with every digit alone."""
 
 
 class Vocabulary(NamedTuple):

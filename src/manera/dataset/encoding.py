@@ -98,7 +98,7 @@ class Encoder:
                 learning = False
             else:
                 message = example.messages[piece.message]
-                learning = message.role == "assistant" and message.weight > 0
+                learning = message.is_learned
                 labels += ids if learning else [IGNORE_INDEX] * len(ids)
             input_ids += ids
         if learning:

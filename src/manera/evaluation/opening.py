@@ -38,7 +38,6 @@ from manera.voice.folder import adapter_file, voice_folder
 from manera.voice.manifest import Voice, read_voice, require_base
 
 CONTEXT = 1024
-GGUF = "base.gguf"
 
 T = TypeVar("T")
 
@@ -197,7 +196,7 @@ class Opened:
             raise NotMeasuredError("server_cost_unseen", "evaluate without --url")
         prompts = self.prompts.of(self.encoders.voice, spread(self.tasks, self.budget.replies))
         adapters = {name: str(path) for name, path in self._adapters.items()}
-        order = Order(str(self.base / GGUF), adapters, prompts, self.voice.sampling, CONTEXT)
+        order = Order(str(self.base / base_model.GGUF), adapters, prompts, self.voice.sampling, CONTEXT)
         return reply_in_new_process(order)
 
     @contextmanager
@@ -210,7 +209,7 @@ class Opened:
                 yield remote
             return
         require_base(self.voice, base_model.read(self.base))
-        with open_engine(self.base / GGUF, self._adapters, slots=SLOTS, context_length=CONTEXT) as engine:
+        with open_engine(self.base / base_model.GGUF, self._adapters, slots=SLOTS, context_length=CONTEXT) as engine:
             yield engine
 
     @property

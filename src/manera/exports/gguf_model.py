@@ -32,7 +32,7 @@ def write_model(voice: Voice, base: Path, state: Matrices, path: Path) -> None:
     """Write the merged model under the voice's name."""
     with unfinished_beside(path) as folder:
         merged = folder / "merged.gguf"
-        adapter.write_merged(base / "base.gguf", state, voice.recipe.scale, merged)
+        adapter.write_merged(base / base_model.GGUF, state, voice.recipe.scale, merged)
         reader = metadata.open_gguf(merged)
         writer = gguf.GGUFWriter(path=None, arch=metadata.architecture(reader))
         ends = base_model.load_tokenizer(base).token_to_id(voice.end_of_turn)

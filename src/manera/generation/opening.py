@@ -105,7 +105,7 @@ def open_base(
         require_base(read_voice(name), described)
         return adapter_file(name)
 
-    return closing(swapping.open_engine(base / "base.gguf", adapter, names, slots=slots))
+    return closing(swapping.open_engine(base / base_model.GGUF, adapter, names, slots=slots))
 
 
 def tell_idle(engine: Engine, writers: Iterable[Writer], tell: Tell) -> None:

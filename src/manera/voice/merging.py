@@ -38,7 +38,7 @@ def merge(voice: Voice, base: Path) -> Path:
     """Write that model, remove those of earlier adapters, and return its place."""
     path = merged_file(voice, base)
     state = adapter.read_peft(path.parent)
-    adapter.write_merged(base / "base.gguf", state, voice.recipe.scale, path, KIND)
+    adapter.write_merged(base / base_model.GGUF, state, voice.recipe.scale, path, KIND)
     for other in path.parent.glob("merged-*.gguf"):
         if other != path:
             other.unlink()

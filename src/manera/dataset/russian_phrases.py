@@ -11,7 +11,9 @@ from pymorphy3.analyzer import Parse
 
 from manera.dataset.lexing import in_sentence, is_number, is_russian, is_word, names
 
-_REQUESTS = (("", "nomn"), ("о", "loct"), ("", "nomn"), ("напиши пост про", "accs"), ("про", "accs"))
+_REQUESTS = (("", "nomn"), ("о", "loct"), ("", "nomn"), ("про", "accs"))
+"""Ways to name a topic behind an instruction that already asks for a post, and the case that each wants."""
+
 _VOWELS = "аоуэиaeio"
 _MIN_LETTERS = 3
 _MAX_FOREIGN_WORDS = 3

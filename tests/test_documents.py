@@ -1,18 +1,13 @@
 """What is written about the code is what the code says, and every link leads somewhere."""
 
 import json
-import sys
 from pathlib import Path
 
+import links
 import pytest
+import reference
 
-ROOT = Path(__file__).parent.parent
-sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "benchmarks")]
-
-import links  # noqa: E402
-import reference  # noqa: E402
-
-import results  # noqa: E402
+import results
 
 
 @pytest.mark.parametrize("name", reference.PAGES)

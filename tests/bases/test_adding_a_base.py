@@ -125,6 +125,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         about="a toy",
         licence="apache-2.0",
         origin="nobody/toy",
+        again="write it again",
         bos=SPECIAL[0],
         end_of_text=SPECIAL[0],
     )

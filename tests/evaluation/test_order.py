@@ -1,10 +1,9 @@
 """The order inside evaluation, read from the imports: measures, then parts, then what opens values for them."""
 
-import ast
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from house import imports_of
 
 from manera import evaluation
 
@@ -15,14 +14,6 @@ FORBIDDEN = {
     "parts": (*ABOVE, "manera.evaluation.parts"),
     "report": (*ABOVE, "manera.evaluation.parts", "manera.generation", "torch"),
 }
-
-
-def imports_of(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            yield from (f"{node.module}.{name.name}" for name in node.names)
-        elif isinstance(node, ast.Import):
-            yield from (name.name for name in node.names)
 
 
 @pytest.mark.parametrize("folder", FORBIDDEN)

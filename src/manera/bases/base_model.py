@@ -25,13 +25,13 @@ from manera.errors import ModelError
 from manera.files import fingerprint, unfinished_beside
 
 if TYPE_CHECKING:
-    from transformers import PretrainedConfig, PreTrainedModel
+    from transformers import PreTrainedModel
 
 GGUF, TOKENIZER, DESCRIPTION = "base.gguf", "tokenizer.json", "base.json"
 
 
 class BaseModel(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Which base this is; a voice fits any base with the same identity.
+    """Which base this is; a voice fits any base that differs in none of id, revision and vocabulary hash.
 
     bos opens everything it reads; end_of_text ends what has no turns. chat_template and end_of_turn are of a base that
     was taught turns.
@@ -48,10 +48,9 @@ class BaseModel(msgspec.Struct, frozen=True, omit_defaults=True):
     end_of_turn: str = "<eos>"
     chat_template: str | None = None
 
-    @property
-    def identity(self) -> tuple[str, str, str]:
-        """What tells bases apart: id, revision and vocabulary hash."""
-        return self.id, self.revision, self.vocabulary_sha256
+    def differs_in(self, other: "BaseModel") -> list[str]:
+        """Name what makes another base another one: nothing where a voice of this one fits it."""
+        return [part for part in ("id", "revision", "vocabulary_sha256") if getattr(self, part) != getattr(other, part)]
 
 
 def prepare_for(wanted: BaseModel) -> Path:
@@ -63,13 +62,13 @@ def find_built(wanted: BaseModel) -> Path | None:
     """Return the folder of this very base, if it has been built."""
     for description in sorted((config.home() / "bases").glob(f"*/{DESCRIPTION}")):
         with suppress(ModelError):
-            if read(description.parent).identity == wanted.identity:
+            if not wanted.differs_in(read(description.parent)):
                 return description.parent
     return None
 
 
 def prepare(languages: Sequence[str] = (), name: str = DEFAULT_BASE) -> Path:
-    """Return the folder of a base trimmed to these languages, building it the first time; none are its default ones.
+    """Return the folder of a base trimmed to these languages, by default its own, building it the first time.
 
     Building takes about half a minute and 300 MB of temporary disk. Raises ModelError.
     """
@@ -163,11 +162,6 @@ def load_tokenizer(folder: Path) -> Tokenizer:
 def open_weights(folder: Path) -> gguf.GGUFReader:
     """Map a base folder's weights."""
     return metadata.open_gguf(folder / GGUF)
-
-
-def load_config(reader: gguf.GGUFReader) -> "PretrainedConfig":
-    """Return transformers' configuration of an open file; raise ModelError for a foreign one."""
-    return family_of(reader).config(reader)
 
 
 def load(folder: Path) -> "PreTrainedModel":

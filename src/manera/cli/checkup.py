@@ -6,6 +6,8 @@ from importlib.metadata import version
 
 from manera import config
 from manera.bases.base_model import is_prepared
+from manera.bases.catalogue import CATALOGUE, DEFAULT_BASE
+from manera.bases.vocabulary import known_languages
 from manera.cli import console
 from manera.errors import ManeraError
 from manera.machine.precision import compiler_is_available, fastest
@@ -21,11 +23,16 @@ def show() -> None:
         "fastest arithmetic": fastest(),
         "compiler for torch.compile": "found" if compiler_is_available() else "none: long runs are slower",
         "home": str(config.home()),
-        "base": "built" if is_prepared() else "not built yet; the first training builds it",
+        "bases": ", ".join(_base(base.name) for base in CATALOGUE),
+        "languages": ", ".join(known_languages(DEFAULT_BASE)),
         "voices": _voices(),
     }
     for name, fact in facts.items():
         console.show(f"{name:28}{fact}")
+
+
+def _base(name: str) -> str:
+    return f"{name} ({'built' if is_prepared(name=name) else 'built by the first training on it'})"
 
 
 def _voices() -> str:

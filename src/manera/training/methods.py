@@ -36,4 +36,3 @@ LORA = Method(
     lora.load_adapter_state,
     lora.measuring,
 )
-METHODS = (LORA,)

@@ -45,7 +45,7 @@ class Setup:
     precision: Precision
     compiled: bool
     copies: int
-    method: Method = LORA
+    method: Method
 
     def recipe(self, steps: int, kept_step: int) -> Recipe:
         """Write down what was decided, and how far the run went."""
@@ -78,8 +78,8 @@ def set_up(corpus: Corpus, requested: str | None, config: TrainingConfig, base: 
     copies = _copies(_plan(material, config, compiled), material)
     if config.canaries:
         material = plant(material, make_canaries(config.seed, config.canaries, material.language), copies)
-    model = _adapted_model(material, config, precision, compiled)
-    return Setup(material, config, _plan(material, config, compiled), model, precision, compiled, copies)
+    model = _trainable_model(material, config, LORA, precision, compiled)
+    return Setup(material, config, _plan(material, config, compiled), model, precision, compiled, copies, LORA)
 
 
 def _plan(material: Material, config: TrainingConfig, compiled: bool) -> Plan:
@@ -142,12 +142,14 @@ def _compiles(config: TrainingConfig, tokens: float) -> bool:
     return config.compile == "on"
 
 
-def _adapted_model(material: Material, config: TrainingConfig, precision: Precision, compiled: bool) -> nn.Module:
+def _trainable_model(
+    material: Material, config: TrainingConfig, method: Method, precision: Precision, compiled: bool
+) -> nn.Module:
     if config.threads:
         torch.set_num_threads(config.threads)
     model: nn.Module = base_model.load(material.base).to(_device(config))
     packed.use_matrix_attention(model)
-    LORA.make_trainable(model, config, precision)
+    method.make_trainable(model, config, precision)
     if compiled:
         packed.compile_layers(model)
     return model

@@ -141,8 +141,7 @@ def read_steps(name: str) -> list[TrainingStep]:
 
 def require_base(voice: Voice, base: BaseModel) -> None:
     """Raise ModelError unless the voice was trained on this very base: its adapter would fit no other."""
-    named = ("id", "revision", "vocabulary_sha256")
-    differing = [part for part in named if getattr(voice.base, part) != getattr(base, part)]
+    differing = voice.base.differs_in(base)
     if differing:
         wanted, found = voice.base, base
         raise ModelError(

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 
 JOINERS = "-'’"
 WORD = re.compile(rf"[^\W\d_]+(?:[{JOINERS}][^\W\d_]+)*")
-_LETTERS = re.compile(r"[^\W\d_]+")
 _SENTENCE_END = re.compile(r"[.!?…]+[\s»\"”)]*")
 
 
@@ -16,9 +15,8 @@ def words(text: str) -> list[str]:
 
 
 def count_words(text: str) -> int:
-    """Count the words of a text, in half the time where nothing joins them."""
-    pattern = WORD if any(joiner in text for joiner in JOINERS) else _LETTERS
-    return len(pattern.findall(text))
+    """Count the words of a text."""
+    return len(WORD.findall(text))
 
 
 def runs(found: Sequence[str], length: int) -> list[tuple[str, ...]]:

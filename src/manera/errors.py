@@ -10,7 +10,10 @@
     ├── GenerationError     an engine that cannot answer
     ├── ExportError         a folder for other programs, its parity, an upload
     ├── EvaluationError     a voice that cannot be measured
-    └── ServingError        an address, a port, a request
+    ├── StoreError          the store of what was talked about
+    ├── JobError            an upload, or a training asked for over the API
+    ├── ServingError        an address, a port, a request
+    └── FaceError           the page or the bot
 
 Only ``cli`` and ``serving`` turn them into an exit code or a response.
 """
@@ -63,3 +66,15 @@ class EvaluationError(ManeraError):
 
 class ServingError(ManeraError):
     """The server cannot listen, or a request cannot be served."""
+
+
+class StoreError(ManeraError):
+    """The store of past talk cannot be opened, read or written."""
+
+
+class JobError(ManeraError):
+    """An upload cannot be imported, or a training cannot be started, stopped or followed."""
+
+
+class FaceError(ManeraError):
+    """The page or the bot cannot start or go on."""

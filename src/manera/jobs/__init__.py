@@ -1,0 +1,1 @@
+"""Imports and trainings in processes of their own, with their state in files."""

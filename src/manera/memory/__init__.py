@@ -1,0 +1,1 @@
+"""Past talk: what is worth recalling now, and what must not be."""

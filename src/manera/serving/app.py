@@ -17,6 +17,7 @@ from manera.serving.embeddings.router import router as embeddings
 from manera.serving.faults import answer_errors
 from manera.serving.health import router as health
 from manera.serving.keys import Keys, keys_file, read_keys
+from manera.serving.library.router import router as library
 from manera.serving.limits import Limits
 from manera.serving.listening import is_loopback
 from manera.serving.models.router import router as models
@@ -65,7 +66,7 @@ def create_app(
         most_bytes=bounds.body,
         most_bytes_of_upload=jobs.max_upload_bytes,
     )
-    for router in (chat, completions, embeddings, models, uploads, health):
+    for router in (chat, completions, embeddings, models, uploads, library, health):
         app.include_router(router)
     return app
 

@@ -11,6 +11,7 @@ from manera import config
 from manera.jobs import uploads
 from manera.jobs.folder import ORDER
 from manera.jobs.settings import JobsConfig
+from manera.jobs.trainings import ReportOrder, TrainingOrder
 from manera.jobs.uploads import UploadOrder
 
 
@@ -19,8 +20,13 @@ def main(folder: Path, lock: int) -> None:
     os.set_inheritable(lock, False)
     config.let_threads_sleep()  # these take effect only before torch is loaded
     config.use_large_pages()
-    order = msgspec.json.decode((folder / ORDER).read_bytes(), type=UploadOrder)
-    uploads.import_upload(folder, order, config.resolve(JobsConfig, "jobs", {}))
+    order = msgspec.json.decode((folder / ORDER).read_bytes(), type=UploadOrder | TrainingOrder | ReportOrder)
+    if isinstance(order, UploadOrder):
+        uploads.import_upload(folder, order, config.resolve(JobsConfig, "jobs", {}))
+    else:
+        from manera.jobs import training_process
+
+        training_process.run(folder, order)
 
 
 if __name__ == "__main__":

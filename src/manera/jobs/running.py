@@ -5,8 +5,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -66,6 +66,15 @@ def wait_for(folder: Path) -> None:
     if sys.platform != "win32":
         with suppress(FileNotFoundError), (folder / LOCK).open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH)
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Let one thread or process at a time into the block, whichever server it is of."""
+    with path.open("ab") as lock:
+        if sys.platform != "win32":
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def send(folder: Path, number: signal.Signals) -> None:

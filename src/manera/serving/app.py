@@ -22,6 +22,7 @@ from manera.serving.limits import Limits
 from manera.serving.listening import is_loopback
 from manera.serving.models.router import router as models
 from manera.serving.service import Bounds, Service
+from manera.serving.trainings.router import router as trainings
 from manera.serving.uploads.router import router as uploads
 
 
@@ -66,7 +67,7 @@ def create_app(
         most_bytes=bounds.body,
         most_bytes_of_upload=jobs.max_upload_bytes,
     )
-    for router in (chat, completions, embeddings, models, uploads, library, health):
+    for router in (chat, completions, embeddings, models, uploads, trainings, library, health):
         app.include_router(router)
     return app
 

@@ -1,7 +1,9 @@
 """Trainings over the API: one at a time, followed, stopped, broken off; each seen by its owner only."""
 
+import io
 import os
 import signal
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -46,27 +48,67 @@ def folder_of(id: str) -> Path:
     return jobs_folder("trainings") / id
 
 
-def test_training_is_followed_to_a_voice_that_talks(http: httpx2.Client, home: Path) -> None:
-    upload = uploaded(http)
-    begun = begin(http, upload, "anna")
-    assert begun.status_code == 202, begun.text
-    assert begun.json()["status"] in ("preparing", "training")
-    assert http.delete(f"/v1/uploads/{upload}", params=USER).status_code == 204  # it has taken the corpus along
-    wait_for(folder_of(begun.json()["id"]))
-    done = read(http, begun.json()["id"])
-    assert (done["status"], done["error"], done["voice"]) == ("done", None, "anna"), done
-    assert done["step"] == done["steps"] == done["losses"][-1][0]
-    assert done["validation_losses"][-1][1] == done["validation_loss"] > 0
-    assert done["base_loss"] > 0 < done["tokens_per_second"]
-    assert done["held_out"]["voice"]["perplexity"] > 1
-    assert isinstance(done["because"], str)
-    assert not (folder_of(done["id"]) / "corpus").exists()
-    card = http.get("/v1/voices").json()["data"][0]
-    assert (card["id"], card["can_talk"], card["because"]) == ("anna", True, done["because"])
+def test_road_from_a_file_to_a_voice_its_report_and_its_export(home: Path, tiny_base: Path) -> None:
+    with serving(home, tiny_base) as http:
+        upload = uploaded(http)
+        plan = http.post("/v1/plans", json={"upload": upload, "speaker": "user1"} | USER).json()
+        assert (plan["kind"], plan["persona"], plan["voice"], plan["base"]) == ("dialogue", "Аня", "аня", "tiny-gemma3")
+        assert plan["examples"]["train"] > 0 < plan["tokens"]["train"]
+        assert plan["samples"][0][-1]["role"] == "assistant"
+        assert any("guess" in warning for warning in plan["warnings"])
+        assert list((home / "plans").iterdir()) == []
+        begun = begin(http, upload, "anna")
+        assert begun.status_code == 202, begun.text
+        assert begun.json()["status"] in ("preparing", "training")
+        assert http.delete(f"/v1/uploads/{upload}", params=USER).status_code == 204  # it has taken the corpus along
+        id = begun.json()["id"]
+    with serving(home, tiny_base) as http:  # it has gone on without a server
+        wait_for(folder_of(id))
+        done = read(http, id)
+        assert (done["status"], done["error"], done["voice"]) == ("done", None, "anna"), done
+        assert done["step"] == done["steps"] == done["losses"][-1][0]
+        assert done["validation_losses"][-1][1] == done["validation_loss"] > 0
+        assert done["base_loss"] > 0 < done["tokens_per_second"]
+        assert done["held_out"]["voice"]["perplexity"] > 1
+        assert isinstance(done["because"], str)
+        assert not (folder_of(id) / "corpus").exists()
+        talks(http, done["because"])
+        taken = begin(http, uploaded(http), "anna")
+        assert (taken.status_code, taken.json()["error"]["code"]) == (409, "taken")
+        reported(http)
+        exported(http, home)
+
+
+def talks(http: httpx2.Client, because: str) -> None:
+    (card,) = http.get("/v1/voices").json()["data"]
+    assert (card["id"], card["can_talk"], card["because"]) == ("anna", True, because)
     asked = {"model": "anna", "messages": [{"role": "user", "content": "Привет"}], "max_tokens": 4}
     assert http.post("/v1/chat/completions", json=asked).status_code == 200
-    taken = begin(http, uploaded(http), "anna")
-    assert (taken.status_code, taken.json()["error"]["code"]) == (409, "taken")
+
+
+def reported(http: httpx2.Client) -> None:
+    begun = http.post("/v1/voices/anna/report", json={"fast": True} | USER)
+    assert (begun.status_code, begun.json()["kind"]) == (202, "report")
+    wait_for(folder_of(begun.json()["id"]))
+    done = read(http, begun.json()["id"])
+    assert (done["status"], done["error"]) == ("done", None), done
+    assert http.get("/v1/voices/anna/report").json()["because"] == done["because"]
+    for language in ("en", "ru"):
+        page = http.get("/v1/voices/anna/report.html", params={"language": language})
+        assert f'<html lang="{language}">' in page.text
+    assert http.get("/v1/voices/anna").json()["has_report"]
+
+
+def exported(http: httpx2.Client, home: Path) -> None:
+    assert http.get("/v1/voices/anna/export", params={"to": "elsewhere"}).status_code == 400
+    assert http.get("/v1/voices/boris/export", params={"to": "gguf"}).status_code == 404
+    answer = http.get("/v1/voices/anna/export", params={"to": "gguf"})
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''anna-gguf.zip"
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.testzip() is None
+        assert {"anna-gguf/README.md", "anna-gguf/anna.gguf", "anna-gguf/export.json"} <= set(archive.namelist())
+    assert list((home / "exports").iterdir()) == []
 
 
 def test_second_training_waits_for_the_first_and_each_is_stopped(
@@ -108,14 +150,6 @@ def test_second_training_waits_for_the_first_and_each_is_stopped(
     assert {card["id"] for card in http.get("/v1/voices").json()["data"]} == {"anna"}
 
 
-def test_training_goes_on_when_the_server_ends(home: Path, tiny_base: Path) -> None:
-    with serving(home, tiny_base) as http:
-        id = begin(http, uploaded(http), "anna").json()["id"]
-    with serving(home, tiny_base) as http:
-        wait_for(folder_of(id))
-        assert read(http, id)["status"] == "done"
-
-
 def test_what_cannot_be_learned_is_told_in_words(http: httpx2.Client, home: Path) -> None:
     upload = uploaded(http, export(8))
     id = begin(http, upload, "anna").json()["id"]
@@ -150,25 +184,10 @@ def test_nobody_sees_or_stops_the_trainings_of_others(home: Path, tiny_base: Pat
             assert http.request(method, path).status_code == 403
         assert begin(http, upload, "anna").status_code == 403
         assert http.post("/v1/voices/anna/report", json={}).status_code == 403
-        wait_for(folder_of(id))
         http.headers.update(keys["web"])
-        assert read(http, id)["status"] == "done"
-
-
-def test_report_is_a_job(http: httpx2.Client, home: Path) -> None:
-    wait_for(folder_of(begin(http, uploaded(http), "anna").json()["id"]))
-    begun = http.post("/v1/voices/anna/report", json={"fast": True} | USER)
-    assert (begun.status_code, begun.json()["kind"]) == (202, "report")
-    wait_for(folder_of(begun.json()["id"]))
-    done = read(http, begun.json()["id"])
-    assert (done["status"], done["error"]) == ("done", None), done
-    assert http.get("/v1/voices/anna/report").json()["because"] == done["because"]
-    pages = {
-        language: http.get("/v1/voices/anna/report.html", params={"language": language}) for language in ("en", "ru")
-    }
-    assert '<html lang="en">' in pages["en"].text
-    assert '<html lang="ru">' in pages["ru"].text
-    assert http.get("/v1/voices/anna").json()["has_report"]
+        assert http.post(f"{TRAININGS}/{id}/stop", params=USER).status_code == 200
+        wait_for(folder_of(id))
+        assert read(http, id)["status"] == "stopped"
 
 
 def test_bases_name_what_lies_ready(http: httpx2.Client) -> None:

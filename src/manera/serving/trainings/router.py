@@ -6,18 +6,35 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from manera.bases.base_model import BaseModel
-from manera.jobs import bases, trainings
+from manera.jobs import bases, plans, trainings
+from manera.jobs.plans import Plan, Planned, PlanOrder
 from manera.jobs.trainings import Training
 from manera.jobs.uploads import open_upload
+from manera.serving.answering import done, raise_failure
 from manera.serving.faults import REFUSALS
 from manera.serving.library.logic import require_voice
 from manera.serving.schema import answers, json_answer
 from manera.serving.service import service_of
 from manera.serving.tenants import UserName, require_manager, tenant_of
-from manera.serving.trainings.protocol import BaseList, ReportRequest, TrainingList, TrainingRequest
+from manera.serving.trainings.protocol import BaseList, PlanRequest, ReportRequest, TrainingList, TrainingRequest
 from manera.serving.voices import FollowedVoices
 
 router = APIRouter(tags=["trainings"], responses=REFUSALS)
+
+
+@router.post("/v1/plans", response_class=Response, responses=answers(Plan))
+async def create_plan(asked: PlanRequest, http: Request) -> Response:
+    """Say what would be learned from an upload, what would be left out, and what it would take; nothing is kept."""
+    require_manager(http)
+    tenant = tenant_of(http, asked.user)
+
+    def order() -> PlanOrder:
+        base = bases.chosen_base(asked.base, served_base(http))
+        return plans.order_of(tenant, open_upload(asked.upload, tenant), asked.speaker, base, asked.minutes)
+
+    async with done(http, plans.PLANS, await asyncio.to_thread(order), Planned) as (_, planned):
+        raise_failure(planned.error)
+        return json_answer(planned.plan or Planned())
 
 
 @router.post("/v1/trainings", status_code=202, response_class=Response, responses=answers(Training, status=202))

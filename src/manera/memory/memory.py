@@ -1,0 +1,69 @@
+"""The memory of a server: opened when it is first asked for, and asked again where that failed."""
+
+from collections.abc import Sequence
+from threading import Lock
+
+from manera.memory import scope
+from manera.memory.past import Past
+from manera.memory.recalling import Indexes
+from manera.memory.settings import MemoryConfig
+from manera.memory.store import Store
+from manera.memory.talk import Found, Said, Talk, said_again
+
+
+class Memory:
+    """Past talk, kept and recalled; threads may share it. What reaches the store raises StoreError."""
+
+    def __init__(self, settings: MemoryConfig | None = None) -> None:
+        self._settings = settings or MemoryConfig()
+        self._opened: tuple[Store, Indexes] | None = None
+        self._lock = Lock()
+
+    @property
+    def store(self) -> Store:
+        """Return the store, open."""
+        return self._open()[0]
+
+    def close(self) -> None:
+        """Close the store where it was opened."""
+        with self._lock:
+            if self._opened is not None:
+                self._opened[0].close()
+                self._opened = None
+
+    def past(self, talk: Talk, said: Sequence[Said], has_history: bool) -> Past:
+        """Return what goes before what is said now.
+
+        has_history: the client brings the last turns itself, and only what is recalled is added.
+        """
+        store, indexes = self._open()
+        turns = store.last_turns(talk, self._settings.turns)
+        shown = [] if has_history else turns[: len(turns) - self._said_again(talk, said)]
+        text = "\n".join(one.text for one in said)
+        recalled = indexes.recall(scope.recallable(talk), text, self._settings.recalled, {turn.id for turn in turns})
+        return Past(shown, recalled)
+
+    def search(self, within: scope.Scope, text: str, count: int) -> list[Found]:
+        """Return the turns of a scope that are nearest to a text, the nearest first."""
+        store, indexes = self._open()
+        near = indexes.of(within).nearest(text, count)
+        rows = store.turns_by_number(within, near)
+        found = [Found(row.id, row.voice, row.chat, row.role, row.text, row.said_at, near[row.id]) for row in rows]
+        return sorted(found, key=lambda one: -one.similarity)
+
+    def forget(self, within: scope.Scope, from_turn: int | None = None) -> int:
+        """Delete the turns of a scope, or one and those after it in its conversation; return how many."""
+        store, indexes = self._open()
+        gone = store.forget(within, from_turn)
+        indexes.forget()
+        return gone
+
+    def _said_again(self, talk: Talk, said: Sequence[Said]) -> int:
+        return said_again(self.store.unanswered(talk), [(talk.user, one.text) for one in said])
+
+    def _open(self) -> tuple[Store, Indexes]:
+        with self._lock:
+            if self._opened is None:
+                store = Store(self._settings.store)
+                self._opened = store, Indexes(store)
+            return self._opened

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
+from manera.retrieval.directions import Directions
 from manera.retrieval.sentences import DIMENSIONS, Vectors, embed
 from manera.text.stems import content_stems
 from manera.text.words import words
@@ -60,17 +60,14 @@ class RecallIndex:
         self._lock = RLock()
         self._store = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
         self._store.executescript(_SCHEMA)
-        rows = self._store.execute("SELECT place, direction FROM directions ORDER BY place").fetchall()
-        self._size = rows[-1][0] + 1 if rows else 0
-        self._vectors = np.zeros((self._size, DIMENSIONS), np.float32)
-        self._is_there = np.zeros(self._size, bool)
-        for place, direction in rows:
-            self._vectors[place] = np.frombuffer(direction, "<f2")
-            self._is_there[place] = True
         self._frequency = Counter(dict(self._store.execute("SELECT term, doc FROM frequencies")))
+        self._directions = Directions()
+        rows = self._store.execute("SELECT place, direction FROM directions ORDER BY place").fetchall()
+        stored = np.frombuffer(b"".join(direction for _, direction in rows), "<f2").reshape(-1, DIMENSIONS)
+        self._directions.add(stored.astype(np.float32), [place for place, _ in rows])
 
     def __len__(self) -> int:
-        return int(np.count_nonzero(self._is_there))
+        return len(self._directions)
 
     def close(self) -> None:
         """Close the file; nothing can be recalled afterwards."""
@@ -82,16 +79,13 @@ class RecallIndex:
         rounded = (embed(texts) if vectors is None else vectors).astype("<f2")
         stems = [content_stems(text) for text in texts]
         with self._lock, self._transaction():
-            places = range(self._size, self._size + len(texts))
+            places = self._directions.add(rounded.astype(np.float32))
             self._store.executemany(
                 "INSERT INTO stems (rowid, found) VALUES (?, ?)", zip(places, map(" ".join, stems), strict=True)
             )
-            blobs = (direction.tobytes() for direction in rounded)
-            self._store.executemany("INSERT INTO directions VALUES (?, ?)", zip(places, blobs, strict=True))
-            self._make_room(places.stop)
-            self._vectors[places.start : places.stop] = rounded
-            self._is_there[places.start : places.stop] = True
-            self._size = places.stop
+            self._store.executemany(
+                "INSERT INTO directions VALUES (?, ?)", zip(places, map(bytes, rounded), strict=True)
+            )
             for found in stems:
                 self._frequency.update(set(found))
         return places
@@ -99,14 +93,13 @@ class RecallIndex:
     def remove(self, places: Iterable[int]) -> None:
         """Forget texts, in the file too; the others keep their places."""
         with self._lock, self._transaction():
-            gone = [place for place in places if 0 <= place < self._size and self._is_there[place]]
-            for stems in self._stems(gone).values():
+            gone = [place for place in set(places) if self._directions.has(place)]
+            for stems in self._stems(gone):
                 self._frequency.subtract(set(stems))
             self._store.executemany("DELETE FROM stems WHERE rowid = ?", ((place,) for place in gone))
             self._store.executemany("DELETE FROM directions WHERE place = ?", ((place,) for place in gone))
-            self._store.execute("INSERT INTO stems (stems) VALUES ('optimize')")  # writes the index without them
-            self._is_there[gone] = False
-            self._vectors[gone] = 0
+            self._store.execute("INSERT INTO stems (stems) VALUES ('optimize')")  # else the index still has their words
+            self._directions.remove(gone)
 
     def nearest(self, text: str, count: int, among: Collection[int] | None = None) -> list[Recalled]:
         """Return the texts nearest by words and direction, the nearest first; none to what has no word.
@@ -118,9 +111,9 @@ class RecallIndex:
         asked = content_stems(text)
         (vector,) = embed([text])
         with self._lock:
-            rankings = (self._by_words(asked, among), self._by_direction(vector, among))
+            rankings = (self._by_words(asked, among), self._directions.nearest(vector, CANDIDATES, among))
             places = fuse(rankings, count)
-            cosines, shared = (self._vectors[places] @ vector).tolist(), self._shared(asked, places)
+            cosines, shared = self._directions.cosines(places, vector).tolist(), self._shared(asked, places)
         return [Recalled(place, _similarity(*both)) for place, *both in zip(places, cosines, shared, strict=True)]
 
     def recall(self, text: str, count: int, among: Collection[int] | None = None) -> list[Recalled]:
@@ -133,9 +126,11 @@ class RecallIndex:
         if not sought:
             return []
         query = " OR ".join(f'"{stem}"' for stem in sought)
-        where, values = _within(among)
+        # "+" keeps SQLite from asking the query once for each place
+        within = "" if among is None else "AND +rowid IN (SELECT value FROM json_each(:among))"
         rows = self._store.execute(
-            f"SELECT rowid FROM stems WHERE stems MATCH ?{where} ORDER BY rank LIMIT ?", (query, *values, CANDIDATES)
+            f"SELECT rowid FROM stems WHERE stems MATCH :query {within} ORDER BY rank LIMIT {CANDIDATES}",
+            {"query": query, "among": msgspec.json.encode(list(among or ())).decode()},
         )
         return [place for (place,) in rows]
 
@@ -145,41 +140,19 @@ class RecallIndex:
         scored = np.cumsum([count for count, _ in known])
         return [stem for place, (_, stem) in enumerate(known) if not place or scored[place] <= MAX_SCORED]
 
-    def _by_direction(self, vector: NDArray[np.float32], among: Collection[int] | None) -> list[int]:
-        """Return the places of texts by the cosine of their directions with one."""
-        if among is None:
-            places = np.arange(self._size)
-            cosines = self._vectors[: self._size] @ vector
-        else:
-            places = np.array([place for place in sorted(among) if 0 <= place < self._size], np.int64)
-            cosines = self._vectors[places] @ vector
-        cosines[~self._is_there[places]] = -np.inf
-        count = min(CANDIDATES, int(np.count_nonzero(self._is_there[places])))
-        if not count:
-            return []
-        best = np.argpartition(-cosines, count - 1)[:count]
-        return [int(place) for place in places[best[np.argsort(-cosines[best], kind="stable")]]]
-
     def _shared(self, asked: Sequence[str], places: Sequence[int]) -> list[float]:
         """Return for each text the share of the asked stems that it has, rare ones counting more."""
-        total, stems = len(self), self._stems(places)
+        total = len(self)
         weights = {stem: math.log((total + 1) / (self._frequency[stem] + 1)) + 1 for stem in set(asked)}
         everything = sum(weights.values()) or 1.0
-        return [sum(weights[stem] for stem in weights.keys() & set(stems[place])) / everything for place in places]
+        return [
+            sum(weights[stem] for stem in weights.keys() & set(stems)) / everything for stems in self._stems(places)
+        ]
 
-    def _stems(self, places: Collection[int]) -> dict[int, list[str]]:
-        where, values = _within(places)
-        rows = self._store.execute(f"SELECT rowid, found FROM stems WHERE true{where}", values)
-        return {place: stems.split() for place, stems in rows}
-
-    def _make_room(self, size: int) -> None:
-        """Double the room where it is too small, so that adding one by one copies little."""
-        if size > len(self._vectors):
-            room = max(size, 2 * len(self._vectors))
-            self._vectors = np.concatenate(
-                [self._vectors, np.zeros((room - len(self._vectors), DIMENSIONS), np.float32)]
-            )
-            self._is_there = np.concatenate([self._is_there, np.zeros(room - len(self._is_there), bool)])
+    def _stems(self, places: Iterable[int]) -> Iterator[list[str]]:
+        for place in places:
+            for (stems,) in self._store.execute("SELECT found FROM stems WHERE rowid = ?", (place,)):
+                yield stems.split()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -203,10 +176,3 @@ def fuse(rankings: Iterable[Sequence[int]], count: int) -> list[int]:
 
 def _similarity(cosine: float, shared: float) -> float:
     return 1 / (1 + math.exp(-(_COSINE * cosine + _SHARED * shared + _BIAS)))
-
-
-def _within(places: Collection[int] | None) -> tuple[str, tuple[str, ...]]:
-    """Write a condition on rowid, and what it is asked with."""
-    if places is None:
-        return "", ()
-    return " AND rowid IN (SELECT value FROM json_each(?))", (msgspec.json.encode(list(places)).decode(),)

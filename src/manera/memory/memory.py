@@ -43,18 +43,26 @@ class Memory:
         recalled = indexes.recall(scope.recallable(talk), text, self._settings.recalled, {turn.id for turn in turns})
         return Past(shown, recalled)
 
-    def search(self, within: scope.Scope, text: str, count: int) -> list[Found]:
-        """Return the turns of a scope that are nearest to a text, the nearest first."""
+    def search(self, client: str, user: str, text: str, count: int, voice: str | None = None) -> list[Found]:
+        """Return those of a person's own turns that are nearest to a text, the nearest first."""
         store, indexes = self._open()
+        within = scope.own(client, user, voice)
         near = indexes.of(within).nearest(text, count)
         rows = store.turns_by_number(within, near)
         found = [Found(row.id, row.voice, row.chat, row.role, row.text, row.said_at, near[row.id]) for row in rows]
         return sorted(found, key=lambda one: -one.similarity)
 
-    def forget(self, within: scope.Scope, from_turn: int | None = None) -> int:
-        """Delete the turns of a scope, or one and those after it in its conversation; return how many."""
+    def forget(
+        self, client: str, user: str, voice: str | None = None, chat: str | None = None, from_turn: int | None = None
+    ) -> int:
+        """Delete a person's turns and the answers to them, with one voice, in one chat, or in all; return how many.
+
+        from_turn: this turn and those after it in its conversation only.
+        """
         store, indexes = self._open()
-        gone = store.forget(within, from_turn)
+        gone = store.forget(scope.own(client, user, voice, chat), from_turn)
+        if chat is None and from_turn is None:
+            store.forget_relations(client, user, voice)
         indexes.forget()
         return gone
 

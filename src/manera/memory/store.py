@@ -2,19 +2,31 @@
 
 import sqlite3
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from sqlalchemy import Connection, Row, Select, delete, desc, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, delete, desc, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from manera.memory import scope
 from manera.memory.opening import in_words, open_engine, reading
 from manera.memory.scope import Scope
 from manera.memory.tables import conversations, relations, turns
-from manera.memory.talk import Asked, Conversation, Exchange, Relation, Said, Talk, Turn, said_again
+from manera.memory.talk import (
+    Asked,
+    Conversation,
+    Everything,
+    Exchange,
+    Relation,
+    Said,
+    Talk,
+    Turn,
+    WrittenConversation,
+    WrittenRelation,
+    said_again,
+)
 
 MAX_UNANSWERED = 64
 """Turns without a reply that are looked at when a question may have been asked before."""
@@ -151,12 +163,16 @@ class Store:
         with self._reads() as connection:
             return list(connection.execute(asked.where(turns.c.id.in_(numbers))))
 
-    def every_turn(self, client: str, user: str) -> Iterator[tuple[str, str, bool, Turn]]:
-        """Yield everything that a person may take along: voice, chat, whether it is a group, and the turn."""
+    def everything(self, client: str, user: str) -> Everything:
+        """Return all that is kept of a person, the conversations in the order in which they began."""
         columns = (conversations.c.voice, conversations.c.chat, conversations.c.is_group)
+        told: dict[tuple[str, str, bool], list[Turn]] = {}
         with self._reads() as connection:
             for row in connection.execute(_turns(scope.own(client, user)).add_columns(*columns).order_by(turns.c.id)):
-                yield row.voice, row.chat, row.is_group, _turn(row)
+                told.setdefault((row.voice, row.chat, row.is_group), []).append(_turn(row))
+            asked = select(relations.c.voice, relations.c.relation, relations.c.name).order_by(relations.c.voice)
+            related = [WrittenRelation(*row) for row in connection.execute(asked.where(*_relation(client, user)))]
+        return Everything(user, [WrittenConversation(*key, turns) for key, turns in told.items()], related)
 
     def forget(self, within: Scope, from_turn: int | None = None) -> int:
         """Delete the turns of a scope, or one of them and all that follow it in its conversation; return how many.
@@ -176,21 +192,25 @@ class Store:
 
     # relations
 
-    def relation(self, client: str, voice: str, user: str) -> Relation:
+    def relation(self, client: str, user: str, voice: str) -> Relation:
         """Return who a person is to a voice, as far as it was said."""
+        asked = select(relations.c.relation, relations.c.name).where(*_relation(client, user, voice))
         with self._reads() as connection:
-            row = connection.execute(
-                select(relations.c.relation, relations.c.name).where(*_relation(client, voice, user))
-            ).one_or_none()
+            row = connection.execute(asked).one_or_none()
         return Relation() if row is None else Relation(*row)
 
-    def relate(self, client: str, voice: str, user: str, to: Relation) -> None:
+    def relate(self, client: str, user: str, voice: str, to: Relation) -> None:
         """Note who a person is to a voice; a relation that is None is forgotten."""
         with self._writes() as connection:
-            connection.execute(delete(relations).where(*_relation(client, voice, user)))
+            connection.execute(delete(relations).where(*_relation(client, user, voice)))
             if to.relation is not None:
-                row = {"client": client, "voice": voice, "user": user, "relation": to.relation, "name": to.name}
+                row = {"client": client, "user": user, "voice": voice, "relation": to.relation, "name": to.name}
                 connection.execute(insert(relations), row)
+
+    def forget_relations(self, client: str, user: str, voice: str | None) -> None:
+        """Forget who a person is, to one voice or to all."""
+        with self._writes() as connection:
+            connection.execute(delete(relations).where(*_relation(client, user, voice)))
 
     def _conversation(self, connection: Connection, talk: Talk) -> int:
         """Return the number of a conversation, made where there is none; on PostgreSQL others wait for its end."""
@@ -269,8 +289,9 @@ def _exchange(connection: Connection, within: Scope, row: Row[Any], similarity: 
     return Exchange(other.text if other else "", row.text, "talk", similarity, row.said_at)
 
 
-def _relation(client: str, voice: str, user: str) -> Iterable[Any]:
-    return (relations.c.client == client, relations.c.voice == voice, relations.c.user == user)
+def _relation(client: str, user: str, voice: str | None = None) -> list[ColumnElement[bool]]:
+    of_user = [relations.c.client == client, relations.c.user == user]
+    return of_user if voice is None else [*of_user, relations.c.voice == voice]
 
 
 def _title(text: str) -> str:

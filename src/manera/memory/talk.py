@@ -88,6 +88,31 @@ class Relation(msgspec.Struct, frozen=True):
     name: str | None = None
 
 
+class WrittenConversation(msgspec.Struct, frozen=True):
+    """What one person may take along of a conversation."""
+
+    voice: str
+    chat: str
+    group: bool
+    turns: list[Turn]
+
+
+class WrittenRelation(msgspec.Struct, frozen=True):
+    """Who a person is to one voice."""
+
+    voice: str
+    relation: str
+    name: str | None
+
+
+class Everything(msgspec.Struct, frozen=True):
+    """All that is kept of a person."""
+
+    user: str
+    conversations: list[WrittenConversation]
+    relations: list[WrittenRelation]
+
+
 def said_again(unanswered: Sequence[tuple[str, str]], asked: Sequence[tuple[str, str]]) -> int:
     """Count how many of the first messages asked are kept already, unanswered: (user, text) of each.
 

@@ -1,14 +1,23 @@
 """The memory of a server: opened when it is first asked for, and asked again where that failed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Lock
+from typing import NamedTuple
 
 from manera.memory import scope
 from manera.memory.past import Past
 from manera.memory.recalling import Indexes
 from manera.memory.settings import MemoryConfig
 from manera.memory.store import Store
-from manera.memory.talk import Found, Said, Talk, said_again
+from manera.memory.talk import Exchange, Found, Said, Talk, said_again
+from manera.retrieval.own_exchanges import OwnExchanges
+
+
+class Asking(NamedTuple):
+    """How a reply is asked for: who the person is to the voice, this once, and what the persona answered to whom."""
+
+    relation: str | None = None
+    exchanges: Callable[[], OwnExchanges] | None = None
 
 
 class Memory:
@@ -31,7 +40,7 @@ class Memory:
                 self._opened[0].close()
                 self._opened = None
 
-    def past(self, talk: Talk, said: Sequence[Said], has_history: bool) -> Past:
+    def past(self, talk: Talk, said: Sequence[Said], has_history: bool, asked: Asking) -> Past:
         """Return what goes before what is said now.
 
         has_history: the client brings the last turns itself, and only what is recalled is added.
@@ -39,9 +48,11 @@ class Memory:
         store, indexes = self._open()
         turns = store.last_turns(talk, self._settings.turns)
         shown = [] if has_history else turns[: len(turns) - self._said_again(talk, said)]
-        text = "\n".join(one.text for one in said)
-        recalled = indexes.recall(scope.recallable(talk), text, self._settings.recalled, {turn.id for turn in turns})
-        return Past(shown, recalled)
+        text, count = "\n".join(one.text for one in said), self._settings.recalled
+        relation = asked.relation or self._relation(talk)
+        own, note = _own(asked.exchanges, text, relation, count)
+        recalled = indexes.recall(scope.recallable(talk), text, count, {turn.id for turn in turns})
+        return Past(shown, sorted([*recalled, *own], key=lambda one: -one.similarity), note, relation)
 
     def search(self, client: str, user: str, text: str, count: int, voice: str | None = None) -> list[Found]:
         """Return those of a person's own turns that are nearest to a text, the nearest first."""
@@ -66,6 +77,10 @@ class Memory:
         indexes.forget()
         return gone
 
+    def _relation(self, talk: Talk) -> str | None:
+        """Return who a person is to a voice; in a group that is as private as what they told it."""
+        return None if talk.is_group else self.store.relation(talk.client, talk.user, talk.voice).relation
+
     def _said_again(self, talk: Talk, said: Sequence[Said]) -> int:
         return said_again(self.store.unanswered(talk), [(talk.user, one.text) for one in said])
 
@@ -75,3 +90,13 @@ class Memory:
                 store = Store(self._settings.store)
                 self._opened = store, Indexes(store)
             return self._opened
+
+
+def _own(
+    exchanges: Callable[[], OwnExchanges] | None, text: str, relation: str | None, count: int
+) -> tuple[list[Exchange], str | None]:
+    """Recall what the persona once answered to something alike, and the note of a relation."""
+    if exchanges is None or count < 1:
+        return [], None
+    found, note = exchanges().recall(text, relation, count)
+    return [Exchange(one.asked, one.reply, "corpus", similarity, one.said_at) for one, similarity in found], note

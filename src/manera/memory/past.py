@@ -9,11 +9,15 @@ from manera.records import Message
 
 
 class Past(NamedTuple):
-    """The last turns of a conversation, oldest first, and what is recalled of older ones, the nearest first."""
+    """The last turns of a conversation, oldest first, and what is recalled, the nearest first.
+
+    relation, note: who the person is to the voice, and what it is told of that.
+    """
 
     turns: Sequence[Turn] = ()
     recalled: Sequence[Exchange] = ()
     note: str | None = None
+    relation: str | None = None
 
 
 class Remembered(NamedTuple):

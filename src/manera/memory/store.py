@@ -19,6 +19,7 @@ from manera.memory.talk import (
     Conversation,
     Everything,
     Exchange,
+    Person,
     Relation,
     Said,
     Talk,
@@ -151,6 +152,13 @@ class Store:
             Conversation(voice, chat, is_group, count, first_at, last_at, _title(titles[number]))
             for voice, chat, is_group, count, first_at, last_at, number in rows
         ]
+
+    def people(self) -> list[Person]:
+        """Return everybody of whom something is kept, the last to talk first."""
+        columns = (conversations.c.client, turns.c.user, conversations.c.voice)
+        asked = select(*columns, func.count(), func.max(turns.c.said_at)).select_from(_JOINED).group_by(*columns)
+        with self._reads() as connection:
+            return [Person(*row) for row in connection.execute(asked.order_by(desc(func.max(turns.c.id))))]
 
     def turns(self, within: Scope, limit: int, before: int | None = None) -> list[Turn]:
         """Return the last turns of a scope, or the last ones before a turn, oldest first."""

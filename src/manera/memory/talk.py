@@ -69,6 +69,16 @@ class Conversation(msgspec.Struct, frozen=True):
     title: str
 
 
+class Person(msgspec.Struct, frozen=True):
+    """Somebody who talked to a voice; client: the key over which they did, empty for none."""
+
+    client: str
+    user: str
+    voice: str
+    turns: int
+    last_at: int
+
+
 class Found(msgspec.Struct, frozen=True):
     """A turn that is near to what was searched for."""
 

@@ -44,6 +44,6 @@ async def _remembering(asked: ChatRequest, writer: Writer, http: Request) -> Rem
         return None
     require_talk(writer)
     memory = service_of(http).memory
-    remembering = Remembering(memory, client_of(http), asked.model, asked.memory, asked.said())
+    remembering = Remembering(memory, client_of(http), writer, asked.memory, asked.said())
     await remembering.recall(asked.has_history)
     return remembering

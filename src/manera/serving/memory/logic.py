@@ -5,12 +5,14 @@ import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
+from manera.dataset.examples import messages_of
 from manera.errors import StoreError
 from manera.generation.engine import Token
 from manera.generation.reply import Prompt, Writer
-from manera.memory.memory import Memory
+from manera.memory.memory import Asking, Memory
 from manera.memory.past import Past, remember
 from manera.memory.talk import Asked, Exchange, Said, Talk
 from manera.records import Message
@@ -24,11 +26,11 @@ _log = logging.getLogger(__name__)
 class Remembering:
     """One reply in a conversation that is remembered: recalled first, kept while it is written, told in the end."""
 
-    def __init__(self, memory: Memory, client: str, voice: str, asked: MemoryFields, said: Sequence[Said]) -> None:
-        self.talk = Talk(client, voice, asked.user, asked.chat, asked.group)
+    def __init__(self, memory: Memory, client: str, writer: Writer, asked: MemoryFields, said: Sequence[Said]) -> None:
+        self.talk = Talk(client, writer.model, asked.user, asked.chat, asked.group)
         self._memory = memory
         self._said = said
-        self._relation = asked.relation
+        self._asking = Asking(asked.relation, writer.exchanges)
         self._past = Past()
         self._recalled: Sequence[Exchange] = ()
         self._asked: Asked | None = None
@@ -37,7 +39,7 @@ class Remembering:
 
     async def recall(self, has_history: bool) -> None:
         """Read what was said before; raise StoreError."""
-        self._past = await asyncio.to_thread(self._memory.past, self.talk, self._said, has_history)
+        self._past = await asyncio.to_thread(self._memory.past, self.talk, self._said, has_history, self._asking)
 
     def fit(self, writer: Writer, messages: Sequence[Message], room: int) -> Prompt:
         """Encode messages with what was said before them, as far as there is room; raise GenerationError."""
@@ -79,10 +81,17 @@ class Remembering:
             None if asked is None else asked.conversation,
             None if asked is None else asked.turn,
             self._turn,
-            list(self._recalled),
-            self._relation,
+            [_shown(one) for one in self._recalled],
+            self._past.relation,
             self._error,
         )
+
+
+def _shown(exchange: Exchange) -> Exchange:
+    """Write an exchange as people read it: the corpus has signs of its own for the breaks in messages."""
+    answer = None if exchange.answer is None else "\n".join(messages_of(exchange.answer))
+    text, similarity = "\n".join(messages_of(exchange.text)), round(exchange.similarity, 4)
+    return msgspec.structs.replace(exchange, text=text, answer=answer, similarity=similarity)
 
 
 def require_talk(writer: Writer) -> None:

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from manera.errors import DatasetError, GenerationError, JobError, ManeraError
+from manera.errors import DatasetError, GenerationError, JobError, ManeraError, StoreError
 from manera.generation.engine import PromptTooLongError
 from manera.jobs.folder import UnknownJobError
 from manera.jobs.trainings import TakenError
@@ -49,6 +49,7 @@ FAULTS: dict[type[Exception], Fault] = {
     NoRoomError: Fault(507, "server_error", "no_room"),
     TakenError: Fault(409, "invalid_request_error", "taken"),
     JobError: Fault(400, "invalid_request_error", "job_refused"),
+    StoreError: Fault(503, "server_error", "memory_unavailable", "memory"),
     DatasetError: Fault(400, "invalid_request_error", None, "messages"),
     GenerationError: Fault(500, "server_error", None),
     ManeraError: Fault(500, "server_error", None),
@@ -97,7 +98,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
         421: "This server is not asked under that name",
         429: "The key's limit is reached, or too many requests are waiting",
         500: "The server failed",
-        503: "The voice cannot be used, or the server is shutting down",
+        503: "The voice or the memory cannot be used, or the server is shutting down",
         504: "The request took longer than it may",
         507: "The server's disk is full",
     }.items()

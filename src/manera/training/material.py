@@ -21,6 +21,7 @@ from manera.dataset.packing import pack, place
 from manera.errors import TrainingError
 from manera.records import Conversation, Example, ExampleKind
 from manera.text.languages import Language, language_of
+from manera.voice.exchanges import Exchange, exchanges_of
 
 MAX_HELD_OUT_CHARACTERS = 40_000
 """More would hardly sharpen the figure, and is better learned from; it is scored many times in a run."""
@@ -30,7 +31,8 @@ MAX_HELD_OUT_CHARACTERS = 40_000
 class Material:
     """A dataset, and what it was made with; dropped counts what was left out since the import, by reason.
 
-    canaries: secrets that are planted among the training rows, and nowhere else; copies: how many of each.
+    exchanges: what the speaker answered to whom in the training part. canaries: secrets that are planted among the
+    training rows, and nowhere else; copies: how many of each.
     """
 
     speaker: Speaker
@@ -42,6 +44,7 @@ class Material:
     language: Language
     instruction: str | None
     dropped: dict[str, int]
+    exchanges: tuple[Exchange, ...] = ()
     canaries: tuple[Canary, ...] = ()
     copies: int = 0
 
@@ -73,7 +76,8 @@ def gather(corpus: Corpus, requested: str | None, base: Path, max_length: int | 
                 "import more of what they wrote",
             )
     dropped = parts.dropped | dataset.dropped
-    return Material(speaker, kind, base, encoder, dataset, length, language, instruction, dropped)
+    exchanges = tuple(exchanges_of(learned_from, speaker.speaker_id))
+    return Material(speaker, kind, base, encoder, dataset, length, language, instruction, dropped, exchanges)
 
 
 def plant(material: Material, canaries: Sequence[Canary], copies: int) -> Material:

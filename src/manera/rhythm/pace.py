@@ -16,7 +16,7 @@ USUAL = (1.5, 3.5)
 
 
 def waiting(rhythm: Rhythm | None, asked: str, answer: str, rng: Random, pace: Pace = "real") -> float:
-    """Return seconds from what was asked to this first message of an answer; without a rhythm, those of the usual rule."""
+    """Return seconds from what was asked to the first message of an answer; without a rhythm, the usual rule's."""
     return _seconds(rhythm.waiting if rhythm else None, (len(asked), len(answer)), rng, pace, BRISK_WAITING)
 
 

@@ -27,7 +27,8 @@ MIN_SPOKEN = 30
 
 MAX_BUBBLES = 12
 LONGEST_QUANTILE = 0.9
-"""One wait in ten is for life, not for the answer: those are cut to this one."""
+SHORT_SECONDS = 120
+"""The longest tenth of the waits is life's, not the answer's: it is cut to where it begins, or to this if longer."""
 
 ANSWER_SECONDS = 300
 ANSWER_MESSAGES = 3
@@ -92,10 +93,23 @@ def timed_threads(utterances: Iterable[Utterance]) -> list[list[Utterance]]:
     return list(threads.values())
 
 
+def turns_of(thread: Thread) -> Iterator[list[Utterance]]:
+    """Cut a chat where another speaks, and at long silences."""
+    turn: list[Utterance] = []
+    for message in thread:
+        goes_on = turn and message.speaker_id == turn[-1].speaker_id and _seconds(turn[-1], message) <= SILENCE_SECONDS
+        if turn and not goes_on:
+            yield turn
+            turn = []
+        turn.append(message)
+    if turn:
+        yield turn
+
+
 def timed_turns(thread: Thread, speaker_id: str) -> Iterator[TimedTurn]:
     """Yield a speaker's turns in one chat."""
     before: list[Utterance] = []
-    for turn in _turns(thread):
+    for turn in turns_of(thread):
         if turn[0].speaker_id == speaker_id:
             waited = _seconds(before[-1], turn[0]) if before else None
             is_answer = waited is not None and waited <= SILENCE_SECONDS
@@ -134,9 +148,10 @@ def said(thread: Thread, speaker_id: str) -> list[Said]:
     ]
 
 
-def is_group(thread: Thread) -> bool:
-    """Tell whether three or more speak."""
-    return len({message.speaker_id for message in thread}) > 2
+def is_group_of(thread: Thread, speaker_id: str) -> bool:
+    """Tell whether someone speaks here, and two or more others."""
+    speakers = {message.speaker_id for message in thread}
+    return speaker_id in speakers and len(speakers) > 2
 
 
 def fit(described: Sequence[dict[str, float]], spoke: Sequence[bool]) -> Answering:
@@ -166,8 +181,9 @@ def fit(described: Sequence[dict[str, float]], spoke: Sequence[bool]) -> Answeri
 
 def _answering(threads: Sequence[Thread], speaker_id: str, hours: Sequence[float], until: int) -> Answering | None:
     """Learn from the groups' messages up to a time."""
-    groups = [[message for message in thread if _at(message) < until] for thread in threads if is_group(thread)]
-    found = [decision for thread in groups for decision in decisions(thread, speaker_id)][-MAX_DECISIONS:]
+    groups = (thread for thread in threads if is_group_of(thread, speaker_id))
+    known = [[message for message in thread if _at(message) < until] for thread in groups]
+    found = [decision for thread in known for decision in decisions(thread, speaker_id)][-MAX_DECISIONS:]
     spoken = sum(decision.spoke for decision in found)
     if min(spoken, len(found) - spoken) < MIN_SPOKEN:
         return None
@@ -193,19 +209,6 @@ def _sigmoid(logits: Floats) -> Floats:
     return np.asarray(1 / (1 + np.exp(-np.clip(logits, -50, 50))))
 
 
-def _turns(thread: Thread) -> Iterator[list[Utterance]]:
-    """Cut a chat where another speaks, and at long silences."""
-    turn: list[Utterance] = []
-    for message in thread:
-        goes_on = turn and message.speaker_id == turn[-1].speaker_id and _seconds(turn[-1], message) <= SILENCE_SECONDS
-        if turn and not goes_on:
-            yield turn
-            turn = []
-        turn.append(message)
-    if turn:
-        yield turn
-
-
 def _delay(given: Sequence[ArrayLike], seconds: ArrayLike) -> Delay:
     """Fit log seconds to the logs of lengths by least squares; what is left over is kept as quantiles."""
     waited = np.maximum(np.asarray(seconds, dtype=np.float64), _MIN_SECONDS)
@@ -219,7 +222,7 @@ def _delay(given: Sequence[ArrayLike], seconds: ArrayLike) -> Delay:
         slopes=tuple(weights[1:].tolist()),
         residuals=tuple(np.quantile(residuals, np.linspace(0, 1, _STEPS)).tolist()),
         median=float(median),
-        longest=float(longest),
+        longest=max(float(longest), SHORT_SECONDS),
     )
 
 

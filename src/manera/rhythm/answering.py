@@ -31,12 +31,24 @@ def features(messages: Sequence[Said], hours: Sequence[float]) -> dict[str, floa
         "question": float("?" in last.text),
         "length": math.log1p(len(last.text)),
         "follows_own": float(own is not None and since == 0),
+        "names_other": float(_names_other(last, recent)),
+        "with_partner": float(_partner(earlier[: len(earlier) - since]) == last.name),
         "same_sender": float(bool(earlier) and earlier[-1].name == last.name),
         "seconds_since_own": math.log1p(silent),
         "messages_since_own": math.log1p(since),
         "own_share": sum(said.is_mine for said in recent) / RECENT,
         "hour": math.log(24 * hour + 0.1),
     }
+
+
+def _names_other(last: Said, recent: Sequence[Said]) -> bool:
+    """Tell whether a message is for another of those who lately spoke."""
+    return any(is_named(last.text, name) for name in {said.name for said in recent if not said.is_mine} - {last.name})
+
+
+def _partner(up_to_own: Sequence[Said]) -> str | None:
+    """Return who was answered with the last own turn; the messages end with that, or there is none."""
+    return next((said.name for said in reversed(up_to_own) if not said.is_mine), None)
 
 
 def probability(answering: Answering, described: dict[str, float]) -> float:

@@ -211,9 +211,9 @@ def timings(paths: Sequence[Path]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def groups(said: Sequence[Utterance]) -> Iterator[tuple[str, dict[str, Any]]]:
     pooled = Group([], [], [], [], [])
-    for number, (speaker_id, name) in enumerate(speakers(said)[:PEOPLE]):
+    for number, (speaker_id, _) in enumerate(speakers(said)[:PEOPLE]):
         if found := group(said, speaker_id):
-            yield name, scores(found)
+            yield f"person {number + 1}", scores(found)
             pooled.add((*row[:-1], row[-1] + number * 10**6) for row in zip(*found, strict=True))
     if pooled.spoke:
         yield "all of them", scores(pooled)

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import takewhile
 
 from manera.rhythm.record import Answering, Said
@@ -12,6 +13,7 @@ RECENT = 10
 """So many messages back somebody still takes part."""
 
 _DAY = 86_400.0
+_JOINER = re.compile(f"[{JOINERS}]")
 _MIN_NAME = 3
 _CASE_LETTERS = "аяоеёийь"
 _CASES = ("а", "я", "ы", "и", "е", "у", "ю", "ой", "ей", "ом", "ем")
@@ -31,24 +33,12 @@ def features(messages: Sequence[Said], hours: Sequence[float]) -> dict[str, floa
         "question": float("?" in last.text),
         "length": math.log1p(len(last.text)),
         "follows_own": float(own is not None and since == 0),
-        "names_other": float(_names_other(last, recent)),
-        "with_partner": float(_partner(earlier[: len(earlier) - since]) == last.name),
         "same_sender": float(bool(earlier) and earlier[-1].name == last.name),
         "seconds_since_own": math.log1p(silent),
         "messages_since_own": math.log1p(since),
         "own_share": sum(said.is_mine for said in recent) / RECENT,
         "hour": math.log(24 * hour + 0.1),
     }
-
-
-def _names_other(last: Said, recent: Sequence[Said]) -> bool:
-    """Tell whether a message is for another of those who lately spoke."""
-    return any(is_named(last.text, name) for name in {said.name for said in recent if not said.is_mine} - {last.name})
-
-
-def _partner(up_to_own: Sequence[Said]) -> str | None:
-    """Return who was answered with the last own turn; the messages end with that, or there is none."""
-    return next((said.name for said in reversed(up_to_own) if not said.is_mine), None)
 
 
 def probability(answering: Answering, described: dict[str, float]) -> float:
@@ -60,9 +50,13 @@ def probability(answering: Answering, described: dict[str, float]) -> float:
 
 def is_named(text: str, name: str) -> bool:
     """Tell whether a text has somebody's first name, in any of its cases where it is a Russian one (Ася, Асе, Асю)."""
+    return not _forms(name).isdisjoint(_JOINER.split(word)[0] for word in words(text))
+
+
+@lru_cache(maxsize=1024)
+def _forms(name: str) -> frozenset[str]:
     first = next((part for part in words(name) if len(part) >= _MIN_NAME), None)
     if first is None:
-        return False
+        return frozenset()
     stem = first[:-1] if first[-1] in _CASE_LETTERS else first
-    forms = {first, *(stem + ending for ending in _CASES)} if first[0] > "z" else {first}
-    return any(re.split(f"[{JOINERS}]", word)[0] in forms for word in words(text))
+    return frozenset({first, *(stem + ending for ending in _CASES)} if first[0] > "z" else {_JOINER.split(first)[0]})

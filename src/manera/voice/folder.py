@@ -10,6 +10,8 @@ voices/<name>/manera.json                   Voice
              /exchanges.jsonl               one Exchange a line, where the persona answered anybody
              /exchanges.index               what they are recalled by, an SQLite file
              /relations.json                Relations, which the owner may edit
+             /rhythm.json                   Rhythm, where times taught one
+             /rhythm-turns.json             Compared: what the rhythm is measured on
              /dataset/{train,validation,test}.jsonl
 """
 
@@ -29,6 +31,8 @@ UNREAD = "unread.json"
 EXCHANGES = "exchanges.jsonl"
 EXCHANGES_INDEX = "exchanges.index"
 RELATIONS = "relations.json"
+RHYTHM = "rhythm.json"
+RHYTHM_TURNS = "rhythm-turns.json"
 DATASET = "dataset"
 _NAME = re.compile(r"[^\W_](?:[\w.-]{0,62}[\w-])?")
 _DEVICES = frozenset(

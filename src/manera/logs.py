@@ -46,11 +46,12 @@ def folder() -> Path:
 def kept(role: Role, *, on_console: bool = True) -> Iterator[None]:
     """Log what a role does to its file, and to stderr, for the length of the block.
 
+    ``MANERA_LOG_CONSOLE=off`` keeps a role that nobody watches off stderr.
     Two roles in one process keep a file each. Raises SettingsError where no file can be written.
     """
     root, ours = logging.getLogger(), logging.getLogger(_OURS)
     handlers: list[logging.Handler] = [_file(role)]
-    if on_console:
+    if on_console and os.environ.get("MANERA_LOG_CONSOLE") != "off":
         handlers.append(logging.StreamHandler(sys.stderr))
     level = ours.level
     with ExitStack() as end:

@@ -19,7 +19,7 @@ from manera.serving.embeddings.router import router as embeddings
 from manera.serving.faults import answer_errors
 from manera.serving.games.router import router as games
 from manera.serving.health import router as health
-from manera.serving.keys import Keys, keys_file, read_keys
+from manera.serving.keys import Keys, key_of_environment, keys_file, read_keys
 from manera.serving.library.router import router as library
 from manera.serving.limits import Limits
 from manera.serving.listening import is_loopback
@@ -86,7 +86,7 @@ def create_app_on(
     return create_app(
         catalogue,
         bounds=bounds,
-        keys=Keys(keys_file(), are_required=not local),
+        keys=Keys(keys_file(), are_required=not local, unstored=key_of_environment()),
         limits=limits,
         hosts=LOOPBACK_NAMES | {host} if local else None,
     )
@@ -94,7 +94,7 @@ def create_app_on(
 
 def require_keys(host: str) -> None:
     """Raise ServingError when others could reach the server and no key would keep them out."""
-    if not is_loopback(host) and not read_keys(keys_file()):
+    if not is_loopback(host) and not read_keys(keys_file()) and not key_of_environment():
         raise ServingError(
             f"on {host} anyone who reaches this machine could ask, and there is no key", "manera keys add NAME"
         )

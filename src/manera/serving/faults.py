@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
+from manera import logs
 from manera.errors import DatasetError, GenerationError, JobError, ManeraError, StoreError
 from manera.generation.engine import PromptTooLongError
 from manera.jobs.folder import UnknownJobError
@@ -153,10 +154,12 @@ def _retry_after(error: Exception, fault: Fault) -> dict[str, str] | None:
 
 async def _known(http: Request, error: Exception) -> Response:
     fault = _fault(error)
-    if fault.status == 500:
-        _log.error("a request failed: %s", type(error).__name__)
+    with logs.request(http.scope.get("manera.request_id")) as request_id:  # an unforeseen error has left the border
+        if fault.status == 500:
+            _log.error("a request failed: %s", type(error).__name__)
     http.app.state.service.metrics.refused(reason(error))
-    return Response(_body(_message(error), fault), fault.status, _retry_after(error, fault), _JSON)
+    headers = {logs.REQUEST_ID: request_id, **(_retry_after(error, fault) or {})}
+    return Response(_body(_message(error), fault), fault.status, headers, _JSON)
 
 
 async def _invalid(http: Request, error: Exception) -> Response:

@@ -8,6 +8,7 @@ voices/<name>/manera.json                   Voice
              /canaries.jsonl                one planted Canary a line, where there are any
              /unread.json                   what the kept point had not read of the training text, where there is any
              /dataset/{train,validation,test}.jsonl
+             /preferences.jsonl             what people preferred of what it wrote, where they said so
 """
 
 import re
@@ -24,6 +25,7 @@ TRAINING = "training.jsonl"
 CANARIES = "canaries.jsonl"
 UNREAD = "unread.json"
 DATASET = "dataset"
+PREFERENCES = "preferences.jsonl"
 _NAME = re.compile(r"[^\W_](?:[\w.-]{0,62}[\w-])?")
 _DEVICES = frozenset(
     {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in "123456789")}

@@ -18,21 +18,22 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 CASES = int(os.environ.get("MANERA_FUZZ_CASES", "120"))
 BODIES = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
 PLAIN = ("/v1/models", "/v1/models/{model}", "/healthz", "/readyz", "/metrics")
+MEMORY = ("/v1/memory", "/v1/memory/turns", "/v1/memory/search", "/v1/memory/export", "/v1/memory/relation")
 POSITIVE, NEGATIVE = GenerationMode.POSITIVE, GenerationMode.NEGATIVE
 JOBS = (
     "/v1/uploads", "/v1/uploads/{id}", "/v1/plans", "/v1/trainings", "/v1/trainings/{id}", "/v1/trainings/{id}/stop",
     "/v1/bases", "/v1/voices", "/v1/voices/{id}", "/v1/voices/{id}/report", "/v1/voices/{id}/report.html",
     "/v1/voices/{id}/rhythm", "/v1/voices/{id}/why", "/v1/voices/{id}/export", "/v1/voices/{id}/games",
-    "/v1/voices/{id}/preferences", "/v1/games/{id}/vote",
+    "/v1/voices/{id}/preferences", "/v1/voices/{id}/silence", "/v1/games/{id}/vote",
 )  # fmt: skip
 """What is made of uploads, and voices in their folder: of the ones served here there are none."""
 
 JOBS_WITH_BODIES = (
     "/v1/plans", "/v1/trainings", "/v1/voices/{id}/why", "/v1/voices/{id}/games", "/v1/voices/{id}/preferences",
-    "/v1/games/{id}/vote",
+    "/v1/voices/{id}/silence", "/v1/games/{id}/vote",
 )  # fmt: skip
 
-SHARE = {**dict.fromkeys(BODIES, 0.1), **dict.fromkeys(PLAIN, 0.02)}
+SHARE = {**dict.fromkeys(BODIES, 0.1), **dict.fromkeys((*PLAIN, *MEMORY), 0.02)}
 """Of the cases; what is tried with a body is tried in three ways."""
 
 
@@ -54,11 +55,11 @@ def cases(schema: schemathesis.BaseSchema, path: str, mode: GenerationMode) -> C
 
 
 def test_every_operation_is_tried(schema: schemathesis.BaseSchema) -> None:
-    assert set(schema) == {*BODIES, *PLAIN, *JOBS}
+    assert set(schema) == {*BODIES, *PLAIN, *MEMORY, *JOBS}
 
 
 @pytest.mark.parametrize(
-    ("path", "mode"), [*((path, POSITIVE) for path in SHARE), *((path, NEGATIVE) for path in BODIES)]
+    ("path", "mode"), [*((path, POSITIVE) for path in SHARE), *((path, NEGATIVE) for path in (*BODIES, *MEMORY))]
 )
 def test_answers_are_as_the_schema_says(schema: schemathesis.BaseSchema, path: str, mode: GenerationMode) -> None:
     @cases(schema, path, mode)

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from manera import logs
 from manera.cli import console
 from manera.errors import ManeraError, ServingError
 from manera.generation.opening import EngineChoice
@@ -38,7 +39,7 @@ def serve(names: Sequence[str], options: ServeOptions) -> None:
         opened = open_merged_catalogue(names[0], bounds.slots, console.say)
     else:
         opened = open_catalogue(names, bounds.slots, console.say, engine)
-    with opened as catalogue:
+    with logs.kept("api"), opened as catalogue:
         tell(catalogue, host, port)
         serve_app(create_app_on(host, catalogue, bounds=bounds, limits=Limits(limits)), host, port)
 

@@ -1,11 +1,13 @@
 """What every floor's tests may use."""
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from manera import config
 
@@ -53,11 +55,14 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def builtin_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for MANERA_HOME in which the built-in base is ready."""
-    home = tmp_path_factory.mktemp("home")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MANERA_HOME", str(home))
+    """A folder for MANERA_HOME in which the built-in base is ready; built once for all processes that test."""
+    own = tmp_path_factory.getbasetemp()
+    built = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "builtin"
+    with FileLock(f"{built}.lock"), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MANERA_HOME", str(built))
         base_model.prepare()
+    home = tmp_path_factory.mktemp("home")
+    shutil.copytree(built / "bases", home / "bases", copy_function=os.link)
     return home
 
 

@@ -6,7 +6,9 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from manera import config
 from manera.errors import ServingError
+from manera.jobs.settings import JobsConfig
 from manera.serving.border import LOOPBACK_NAMES, Border
 from manera.serving.catalogue import Catalogue
 from manera.serving.chat.router import router as chat
@@ -15,10 +17,12 @@ from manera.serving.embeddings.router import router as embeddings
 from manera.serving.faults import answer_errors
 from manera.serving.health import router as health
 from manera.serving.keys import Keys, keys_file, read_keys
+from manera.serving.library.router import router as library
 from manera.serving.limits import Limits
 from manera.serving.listening import is_loopback
 from manera.serving.models.router import router as models
 from manera.serving.service import Bounds, Service
+from manera.serving.uploads.router import router as uploads
 
 
 def create_app(
@@ -35,7 +39,8 @@ def create_app(
     for any. The engine stays the caller's to close.
     """
     bounds = bounds or Bounds()
-    service = Service(catalogue, bounds, limits or Limits())
+    jobs = config.resolve(JobsConfig, "jobs", {})
+    service = Service(catalogue, bounds, limits or Limits(), jobs)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -59,8 +64,9 @@ def create_app(
         keys=keys or Keys(keys_file(), are_required=False),
         hosts=hosts,
         most_bytes=bounds.body,
+        most_bytes_of_upload=jobs.max_upload_bytes,
     )
-    for router in (chat, completions, embeddings, models, health):
+    for router in (chat, completions, embeddings, models, uploads, library, health):
         app.include_router(router)
     return app
 

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from manera.errors import ManeraError
+from manera.serving.connection import is_upload
 from manera.serving.faults import answered, reason, refusal
 from manera.serving.keys import Key, Keys
 from manera.serving.page import PAGE_POLICY
@@ -36,13 +37,20 @@ class Border:
     """
 
     def __init__(
-        self, app: ASGIApp, service: Service, keys: Keys, hosts: Collection[str] | None, most_bytes: int
+        self,
+        app: ASGIApp,
+        service: Service,
+        keys: Keys,
+        hosts: Collection[str] | None,
+        most_bytes: int,
+        most_bytes_of_upload: int,
     ) -> None:
         self.app = app
         self.service = service
         self.keys = keys
         self.hosts = hosts
         self.most_bytes = most_bytes
+        self.most_bytes_of_upload = most_bytes_of_upload
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -57,7 +65,7 @@ class Border:
 
         refused = await self._refusal(scope, Headers(scope=scope))
         if refused is None:
-            await self.app(scope, self._counted(receive), send_guarded)
+            await self.app(scope, _counted(receive, self._most_bytes(scope)), send_guarded)
         else:
             await refused(scope, receive, send_guarded)
 
@@ -66,8 +74,8 @@ class Border:
             return self._refuse("foreign_host", 421, "this server is not asked under that name")
         if self.service.is_draining and scope["path"] != "/healthz":
             return self._refuse("shutting_down", 503, "the server is shutting down", {"connection": "close"})
-        if int(headers.get("content-length", 0)) > self.most_bytes:
-            return self._refuse("too_large", 413, self._too_large, {"connection": "close"})
+        if int(headers.get("content-length", 0)) > self._most_bytes(scope):
+            return self._refuse("too_large", 413, _too_large(self._most_bytes(scope)), {"connection": "close"})
         if scope["path"] in KEYLESS:
             return None
         try:
@@ -87,23 +95,27 @@ class Border:
         self.service.metrics.refused(why)
         return refusal(status, message, headers)
 
-    @property
-    def _too_large(self) -> str:
-        return f"a request may have {self.most_bytes} bytes"
+    def _most_bytes(self, scope: Scope) -> int:
+        return self.most_bytes_of_upload if is_upload(scope["method"], scope["path"]) else self.most_bytes
 
-    def _counted(self, receive: Receive) -> Receive:
-        """Count what comes in chunks, without a content-length."""
-        received = 0
 
-        async def receive_counted() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self.most_bytes:
-                raise HTTPException(413, self._too_large, {"connection": "close"})
-            return message
+def _too_large(most_bytes: int) -> str:
+    return f"a request may have {most_bytes} bytes"
 
-        return receive_counted
+
+def _counted(receive: Receive, most_bytes: int) -> Receive:
+    """Count what comes in chunks, without a content-length."""
+    received = 0
+
+    async def receive_counted() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > most_bytes:
+            raise HTTPException(413, _too_large(most_bytes), {"connection": "close"})
+        return message
+
+    return receive_counted
 
 
 def _presented(headers: Headers, keys: Keys) -> Key | None:

@@ -12,8 +12,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from manera.errors import DatasetError, GenerationError, ManeraError
+from manera.errors import DatasetError, GenerationError, JobError, ManeraError
 from manera.generation.engine import PromptTooLongError
+from manera.jobs.folder import UnknownJobError
+from manera.jobs.uploads import NoRoomError
 from manera.serving.catalogue import UnavailableModelError, UnknownModelError
 from manera.serving.keys import KeysError
 from manera.serving.limits import LimitsError, RateLimitedError
@@ -42,6 +44,9 @@ FAULTS: dict[type[Exception], Fault] = {
     DeadlineError: Fault(504, "server_error", "deadline_exceeded"),
     KeysError: Fault(503, "server_error", "keys_unreadable"),
     LimitsError: Fault(503, "server_error", "limits_unavailable"),
+    UnknownJobError: Fault(404, "invalid_request_error", "not_found"),
+    NoRoomError: Fault(507, "server_error", "no_room"),
+    JobError: Fault(400, "invalid_request_error", "job_refused"),
     DatasetError: Fault(400, "invalid_request_error", None, "messages"),
     GenerationError: Fault(500, "server_error", None),
     ManeraError: Fault(500, "server_error", None),
@@ -55,6 +60,7 @@ _MAX_OF_A_NAME = 100
 
 _BY_STATUS = {
     401: Fault(401, "authentication_error", "invalid_api_key"),
+    403: Fault(403, "permission_error", "forbidden"),
     405: Fault(405, "method_not_allowed", None),
     413: Fault(413, "request_too_large", None),
     503: Fault(503, "server_error", "shutting_down"),
@@ -82,13 +88,15 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     for status, description in {
         400: "The request is not valid",
         401: "A key is asked for, and this is none",
-        404: "There is no such model or path",
+        403: "The key may not do this",
+        404: "There is no such model, job or path",
         413: "The request is too large",
         421: "This server is not asked under that name",
         429: "The key's limit is reached, or too many requests are waiting",
         500: "The server failed",
         503: "The voice cannot be used, or the server is shutting down",
         504: "The request took longer than it may",
+        507: "The server's disk is full",
     }.items()
 }
 """How every route may refuse, for the schema."""

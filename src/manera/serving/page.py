@@ -34,7 +34,7 @@ _PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_
 {% for method, operation in operations.items() %}
 <h2><code>{{ method.upper() }} {{ path }}</code></h2>
 <p>{{ operation.description or operation.summary }}</p>
-{% if operation.requestBody %}
+{% if operation.requestBody and "application/json" in operation.requestBody.content %}
 <table>
 <tr><th>field<th>is
 {% for name, field in fields(operation).items() %}
@@ -69,7 +69,7 @@ def page(schema: Mapping[str, Any]) -> str:
     def fields(operation: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the fields of a body, those that must be given first."""
         body = resolved(operation["requestBody"]["content"]["application/json"]["schema"])
-        needed = body["required"]
+        needed = body.get("required", ())
         return dict(sorted(body["properties"].items(), key=lambda field: field[0] not in needed))
 
     def kind(part: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from manera.generation.engine import Request
 from manera.generation.reply import Prompt, Writer
+from manera.jobs.settings import JobsConfig
 from manera.serving.catalogue import Catalogue, writer_of
 from manera.serving.events import event_response
 from manera.serving.keys import Key
@@ -41,9 +42,10 @@ class Bounds(NamedTuple):
 class Service:
     """A catalogue, the threads in which its writers write, and what its clients have used."""
 
-    def __init__(self, catalogue: Catalogue, bounds: Bounds, limits: Limits) -> None:
+    def __init__(self, catalogue: Catalogue, bounds: Bounds, limits: Limits, jobs: JobsConfig) -> None:
         self.catalogue = catalogue
         self.limits = limits
+        self.jobs = jobs
         self.threads = WritingThreads(catalogue.engine, bounds.slots, bounds.queue, bounds.deadline)
         self.metrics = self.threads.metrics
         self.is_draining = False

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from manera import config
 from manera.errors import ModelError
+from manera.files import unfinished_beside
 
 MANIFEST = "manera.json"
 ADAPTER_GGUF = "adapter.gguf"
@@ -57,6 +58,18 @@ def voice_names() -> list[str]:
 def is_there(name: str) -> bool:
     """Tell whether there is a voice of this name, readable or not."""
     return (voice_folder(name) / MANIFEST).exists()
+
+
+def name_for(speaker: str) -> str:
+    """Propose a voice's name for a speaker's: lower case, words joined by dashes."""
+    return re.sub(r"[\W_]+", "-", speaker.lower()).strip("-")[:64] or "voice"
+
+
+def remove_voice(name: str) -> None:
+    """Remove a voice's folder at once: nobody sees it half gone. Raises ModelError."""
+    folder = voice_folder(name)
+    with unfinished_beside(folder) as removed:
+        folder.rename(removed / "removed")
 
 
 def adapter_file(name: str) -> Path:

@@ -13,6 +13,9 @@ from manera.errors import FaceError
 REQUEST_ID = "x-request-id"
 """Goes with every request and into every log line about it, here and there."""
 
+HANDED_ON = ("content-type", "content-length", "content-disposition", "content-security-policy")
+"""Headers of a file that go with it."""
+
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 660.0
 """A little longer than the API's own deadline, which is told better than a time-out."""
@@ -56,6 +59,19 @@ class Api:
         """Return what lies at a path as it is. Raises ApiError."""
         given = {name: value for name, value in parameters.items() if value is not None}
         return await self._ask("GET", path, request_id, params=given)
+
+    async def stream(self, path: str, **parameters: str) -> tuple[dict[str, str], AsyncIterator[bytes]]:
+        """Return a file's headers and its bytes as they come. Raises ApiError."""
+        request = self._client.build_request("GET", path, params=parameters, headers=_identified(None))
+        try:
+            response = await self._client.send(request, stream=True)
+        except httpx2.TransportError as error:
+            raise _unreachable(self.url, error) from error
+        if response.is_error:
+            await response.aread()
+            raise _refused(response)
+        headers = {name: response.headers[name] for name in HANDED_ON if name in response.headers}
+        return headers, _closing(response)
 
     async def post(self, path: str, body: Mapping[str, Any] | None = None, request_id: str | None = None) -> Any:
         """Send JSON and return JSON. Raises ApiError."""
@@ -101,6 +117,14 @@ class Api:
         if response.is_error:
             raise _refused(response)
         return response.content
+
+
+async def _closing(response: httpx2.Response) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in response.aiter_bytes():
+            yield chunk
+    finally:
+        await response.aclose()
 
 
 def _identified(request_id: str | None) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Voices over the API: cards, reports, origins, and their end."""
 
 import json
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -154,3 +155,40 @@ def test_key_sees_its_voices_and_deletes_none(serve: Serve, home: Path, tiny_bas
     assert "boris" not in foreign.text.replace("'boris'", "")
     assert http.delete("/v1/voices/anna").status_code == http.delete("/v1/voices/boris").status_code == 403
     assert http.post("/v1/voices/boris/why", json={"text": "x"}).status_code == 404
+
+
+def test_game_is_voted_on_once_by_who_plays_it(http: httpx2.Client, home: Path) -> None:
+    anna, boris = {"user": "web:anna"}, {"user": "web:boris"}
+    for number in range(1, 3):
+        game = http.post("/v1/voices/anna/games", json=anna).json()
+        assert game["asked"] in {"Ты где?", *(f"Как дела, {number}?" for number in range(12))}
+        real = next(
+            place for place, text in enumerate(game["texts"]) if text.startswith(("Пойдём гулять", "Жду поезда"))
+        )
+        path = f"/v1/games/{game['id']}/vote"
+        assert http.post(path, json=boris | {"choice": real}).status_code == 404
+        voted = http.post(path, json=anna | {"choice": real}).json()
+        assert (voted["real"], voted["right"], voted["votes"], voted["accuracy"]) == (real, True, number, 1.0)
+        assert voted["low"] < 0.5 < voted["high"]
+        assert http.post(path, json=anna | {"choice": real}).status_code == 404
+    assert http.post("/v1/voices/boris/games", json=anna).status_code == 404
+    kept = home / "voices" / "anna" / "preferences.jsonl"
+    pairs = [json.loads(line) for line in kept.read_text("utf-8").splitlines()]
+    assert [(pair["source"], pair["tenant"]["user"]) for pair in pairs] == [("game", "web:anna")] * 2
+    assert pairs[1]["chosen"] == game["texts"][real]
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert list((home / "games").iterdir()) == []
+
+
+def test_preferences_are_kept_with_the_voice(http: httpx2.Client, home: Path) -> None:
+    told = {"user": "telegram:7", "messages": [{"role": "user", "content": "Ты где?"}], "source": "correction"}
+    path = "/v1/voices/anna/preferences"
+    assert http.post(path, json=told | {"chosen": "Еду", "rejected": "Спасибо"}).status_code == 204
+    assert http.post(path, json=told | {"source": "thumb", "rejected": "Нет"}).status_code == 204
+    assert http.post(path, json=told).status_code == 400
+    assert http.post(path, json=told | {"chosen": "x", "source": "guess"}).status_code == 400
+    lines = (home / "voices" / "anna" / "preferences.jsonl").read_text("utf-8").splitlines()
+    first, second = map(json.loads, lines)
+    assert (first["chosen"], first["rejected"], first["source"]) == ("Еду", "Спасибо", "correction")
+    assert first["tenant"] == {"client": "", "user": "telegram:7"}
+    assert (second["chosen"], second["rejected"]) == (None, "Нет")

@@ -15,7 +15,7 @@ from typing import BinaryIO, TypeVar
 import msgspec
 
 from manera import config
-from manera.errors import JobError
+from manera.errors import JobError, ManeraError
 from manera.files import replacing
 
 ORDER, STATE, LOCK, PID, LOG = "order.json", "state.json", "lock", "pid", "log"
@@ -40,6 +40,17 @@ class Failure(msgspec.Struct, frozen=True):
 
     message: str
     hint: str | None = None
+
+
+def told(error: ManeraError, folder: Path) -> Failure:
+    """Return an error in words that say nothing of where things lie on this machine."""
+
+    def hidden(text: str) -> str:
+        for place in (folder, folder.parent, config.home()):
+            text = text.replace(f"{place}/", "").replace(str(place), "")
+        return text
+
+    return Failure(hidden(error.message), error.hint and hidden(error.hint))
 
 
 def jobs_folder(kind: str) -> Path:

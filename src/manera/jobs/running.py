@@ -1,20 +1,28 @@
 """A job's process: begun with its folder locked, so that it is known to live until the lock goes with it."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
+
 from manera.errors import JobError
-from manera.jobs.folder import LOCK, LOG, PID, private_file
+from manera.files import replacing_folder
+from manera.jobs.folder import LOCK, LOG, ORDER, PID, job_folders, jobs_folder, new_id, private_file, write_record
 
 if sys.platform != "win32":
     import fcntl
+
+
+SECONDS_KEPT = 24 * 3600
 
 
 def locked(folder: Path) -> BinaryIO:
@@ -24,6 +32,18 @@ def locked(folder: Path) -> BinaryIO:
     lock = private_file(folder / LOCK)
     fcntl.flock(lock, fcntl.LOCK_EX)
     return lock
+
+
+def place(kind: str, order: msgspec.Struct) -> tuple[Path, BinaryIO]:
+    """Make a new job's folder, locked for the process that is to come; those of servers that died go after a day."""
+    for old in job_folders(kind):
+        if time.time() - old.stat().st_mtime > SECONDS_KEPT and not is_running(old):
+            shutil.rmtree(old, ignore_errors=True)
+    folder = jobs_folder(kind) / new_id()
+    with replacing_folder(folder) as new:
+        write_record(new / ORDER, order)
+        lock = locked(new)
+    return folder, lock
 
 
 def start(folder: Path, lock: BinaryIO, ended: Callable[[], object] = lambda: None) -> int:
@@ -66,6 +86,15 @@ def wait_for(folder: Path) -> None:
     if sys.platform != "win32":
         with suppress(FileNotFoundError), (folder / LOCK).open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH)
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Let one thread or process at a time into the block, whichever server it is of."""
+    with path.open("ab") as lock:
+        if sys.platform != "win32":
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def send(folder: Path, number: signal.Signals) -> None:

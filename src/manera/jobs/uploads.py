@@ -35,6 +35,7 @@ from manera.jobs.folder import (
     new_id,
     private_file,
     read_record,
+    told,
     write_record,
 )
 from manera.jobs.running import is_running, locked, start, wait_for
@@ -212,16 +213,6 @@ def import_upload(folder: Path, order: UploadOrder, settings: JobsConfig) -> Non
     finally:
         _remove_raw(folder)
     write_record(folder / STATE, imported)
-
-
-def told(error: ManeraError, folder: Path) -> Failure:
-    """Return an error in words that say nothing of where things lie on this machine."""
-    hidden = (f"{folder}/", str(folder))
-    message, hint = error.message, error.hint
-    for place in hidden:
-        message = message.replace(place, "")
-        hint = hint and hint.replace(place, "")
-    return Failure(message, hint)
 
 
 def _own(id: str, tenant: Tenant) -> tuple[Path, UploadOrder]:

@@ -15,6 +15,7 @@ from manera.serving.chat.router import router as chat
 from manera.serving.completions.router import router as completions
 from manera.serving.embeddings.router import router as embeddings
 from manera.serving.faults import answer_errors
+from manera.serving.games.router import router as games
 from manera.serving.health import router as health
 from manera.serving.keys import Keys, keys_file, read_keys
 from manera.serving.library.router import router as library
@@ -22,6 +23,7 @@ from manera.serving.limits import Limits
 from manera.serving.listening import is_loopback
 from manera.serving.models.router import router as models
 from manera.serving.service import Bounds, Service
+from manera.serving.trainings.router import router as trainings
 from manera.serving.uploads.router import router as uploads
 
 
@@ -66,7 +68,7 @@ def create_app(
         most_bytes=bounds.body,
         most_bytes_of_upload=jobs.max_upload_bytes,
     )
-    for router in (chat, completions, embeddings, models, uploads, library, health):
+    for router in (chat, completions, embeddings, models, uploads, trainings, library, games, health):
         app.include_router(router)
     return app
 

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from manera.errors import DatasetError, GenerationError, JobError, ManeraError
 from manera.generation.engine import PromptTooLongError
 from manera.jobs.folder import UnknownJobError
+from manera.jobs.trainings import TakenError
 from manera.jobs.uploads import NoRoomError
 from manera.serving.catalogue import UnavailableModelError, UnknownModelError
 from manera.serving.keys import KeysError
@@ -46,6 +47,7 @@ FAULTS: dict[type[Exception], Fault] = {
     LimitsError: Fault(503, "server_error", "limits_unavailable"),
     UnknownJobError: Fault(404, "invalid_request_error", "not_found"),
     NoRoomError: Fault(507, "server_error", "no_room"),
+    TakenError: Fault(409, "invalid_request_error", "taken"),
     JobError: Fault(400, "invalid_request_error", "job_refused"),
     DatasetError: Fault(400, "invalid_request_error", None, "messages"),
     GenerationError: Fault(500, "server_error", None),
@@ -90,6 +92,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
         401: "A key is asked for, and this is none",
         403: "The key may not do this",
         404: "There is no such model, job or path",
+        409: "The name is taken, or in work",
         413: "The request is too large",
         421: "This server is not asked under that name",
         429: "The key's limit is reached, or too many requests are waiting",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from time import time
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from uuid import uuid4
 
 import msgspec
@@ -59,13 +59,14 @@ class StrictModel(BaseModel):
     """Only known fields, only of their own type; null is the same as not given."""
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
+    ignored: ClassVar[frozenset[str]] = IGNORED
 
     @model_validator(mode="before")
     @classmethod
     def _leave_out(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
-        return {name: value for name, value in given.items() if value is not None and name not in IGNORED}
+        return {name: value for name, value in given.items() if value is not None and name not in cls.ignored}
 
 
 class StreamOptions(StrictModel):

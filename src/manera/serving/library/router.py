@@ -1,20 +1,26 @@
 """The routes of voices."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 from fastapi import APIRouter, HTTPException, Query, Request
-from fastapi.responses import Response
+from fastapi.concurrency import iterate_in_threadpool
+from fastapi.responses import Response, StreamingResponse
 
 from manera.evaluation.report.document import REPORT_HTML, REPORT_JSON, page_in
-from manera.jobs import cards
+from manera.jobs import cards, exports
 from manera.jobs.cards import RHYTHM, CardWithHeadline
+from manera.jobs.exports import Outcome, Target
+from manera.serving.answering import done, raise_failure
 from manera.serving.faults import REFUSALS
 from manera.serving.library import logic
 from manera.serving.library.protocol import CardList, OriginList, WhyRequest
 from manera.serving.schema import answers, json_answer
-from manera.serving.tenants import require_manager
+from manera.serving.tenants import require_manager, tenant_of
 from manera.voice.folder import remove_voice, voice_folder
 
 router = APIRouter(tags=["voices"], responses=REFUSALS)
@@ -24,6 +30,9 @@ PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'n
 
 Language = Annotated[Literal["en", "ru"], Query(description="Of units and pages.")]
 _JSON: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"schema": {"type": "object"}}}}}
+_ZIP: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}
+}
 _HTML: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {"schema": {"type": "string"}}}}}
 
 
@@ -81,6 +90,27 @@ async def explain(id: str, asked: WhyRequest, http: Request) -> Response:
     logic.require_voice(http, id)
     found = await asyncio.to_thread(logic.nearest, id, logic.writer_of(http, id), asked.text, asked.count)
     return json_answer(OriginList(found))
+
+
+@router.get("/v1/voices/{id}/export", response_class=Response, responses=_ZIP)
+async def export_voice(id: str, http: Request, to: Target) -> Response:
+    """Export a voice for other programs, checked against the voice, as one zip archive."""
+    require_manager(http)
+    logic.require_voice(http, id)
+    leaving = AsyncExitStack()
+    order = exports.order_of(tenant_of(http), id, to)
+    async with AsyncExitStack() as stack:
+        folder, outcome = await stack.enter_async_context(done(http, exports.EXPORTS, order, Outcome))
+        raise_failure(outcome.error)
+        leaving = stack.pop_all()  # the folder is removed when it has been sent
+
+    async def sent() -> AsyncIterator[bytes]:
+        async with leaving:
+            async for chunk in iterate_in_threadpool(exports.zipped(folder / exports.EXPORTED, f"{id}-{to}")):
+                yield chunk
+
+    named = f"attachment; filename*=UTF-8''{quote(f'{id}-{to}.zip')}"
+    return StreamingResponse(sent(), headers={"content-disposition": named}, media_type="application/zip")
 
 
 def _file(path: Path, kind: str, what: str) -> Response:

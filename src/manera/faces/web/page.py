@@ -100,14 +100,14 @@ def build(language: str, api: Api, max_upload: int, secret: str) -> gr.Blocks:
             with gr.Tab(say("voices"), id="voices") as voices:
                 opened["voices"] = library.tab(shared)
         pickers = [picker for picker, _ in shared.pickers]
-        arrived = page.load(_known, [kept], [kept, user], show_api=False, queue=False)
+        arrived = page.load(_known, [kept], [kept, user], queue=False)
         listed = arrived.then(shared.choices, pickers, pickers, show_progress="hidden")
         for part in opened.values():
             for act, takes, gives in part.on_load:
                 listed.then(act, takes, gives, show_progress="hidden")
-        tabs.change(shared.choices, pickers, pickers, show_progress="hidden", show_api=False)
-        voices.select(*opened["voices"].on_load[0], show_progress="hidden", show_api=False)
-        page.load(_first_tab(shared), None, tabs, show_progress="hidden", show_api=False)
+        tabs.change(shared.choices, pickers, pickers, show_progress="hidden")
+        voices.select(*opened["voices"].on_load[0], show_progress="hidden")
+        page.load(_first_tab(shared), None, tabs, show_progress="hidden")
     return page
 
 

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from manera import config
+from manera import config, logs
 from manera.bases.catalogue import DEFAULT_BASE
 from manera.cli import console, corpora, learning, talking
 from manera.cli.bases import ready_base
@@ -116,6 +116,6 @@ def show_replies(ready: Opened, voice: str) -> None:
 def _serve_and_talk(ready: Opened, voice: str, port: int) -> None:
     """Talk in the terminal while the API is served on loopback."""
     catalogue = Catalogue(ready.engine, ready.base, ready.writers, int(time.time()))
-    with serve_in_thread(create_app_on(HOST, catalogue), HOST, port):
+    with logs.kept("api", on_console=False), serve_in_thread(create_app_on(HOST, catalogue), HOST, port):
         console.say(f"API: http://{HOST}:{port}/v1   docs: http://{HOST}:{port}/docs")
         talking.talk(ready, voice, {})

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from manera import logs
 from manera.cli import console
 from manera.cli.web import beside, web_settings
 from manera.errors import ManeraError, ServingError
@@ -44,7 +45,7 @@ def serve(names: Sequence[str], options: ServeOptions) -> None:
         opened = open_merged_catalogue(names[0], bounds.slots, console.say)
     else:
         opened = open_catalogue(names, bounds.slots, console.say, engine)
-    with opened as catalogue:
+    with logs.kept("api"), opened as catalogue:
         tell(catalogue, host, port)
         with _page(settings, host, port):
             serve_app(create_app_on(host, catalogue, bounds=bounds, limits=Limits(limits)), host, port)

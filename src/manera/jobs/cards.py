@@ -12,12 +12,11 @@ from manera.evaluation.report.words import words_of
 from manera.files import replacing
 from manera.jobs.folder import read_record
 from manera.records import ExampleKind
-from manera.voice.folder import voice_folder
+from manera.voice.folder import RHYTHM, voice_folder
 from manera.voice.manifest import HeldOut, Voice, read_voice
 from manera.voice.prompts import held_out_prompts
 
 VERDICT = "verdict.json"
-RHYTHM = "rhythm.json"
 
 
 class Verdict(msgspec.Struct, frozen=True):

@@ -51,7 +51,7 @@ class Shown(msgspec.Struct, frozen=True):
 
     id: str
     asked: str
-    texts: tuple[str, str]
+    texts: list[str]
 
 
 class Voted(msgspec.Struct, frozen=True):
@@ -89,7 +89,7 @@ def begin_game(tenant: Tenant, voice: Voice, task: Task, written: str) -> Shown:
     id = new_id()
     with replacing_folder(jobs_folder(GAMES) / id) as new:
         write_record(new / ORDER, game)
-    return Shown(id, task.asked, texts)
+    return Shown(id, task.asked, list(texts))
 
 
 def vote(id: str, tenant: Tenant, choice: int) -> Voted:

@@ -110,7 +110,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     """A training, or a report, as its owner sees it.
 
     position: how many are before it in the queue. losses in nats per token, of the voice's own words; at most 200
-    points, each (step, loss).
+    points, each [step, loss].
     """
 
     id: str
@@ -126,8 +126,8 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     tokens_per_second: float | None
     seconds: float | None
     seconds_left: float | None
-    losses: list[tuple[int, float]]
-    validation_losses: list[tuple[int, float]]
+    losses: list[list[float]]
+    validation_losses: list[list[float]]
     error: Failure | None
     held_out: HeldOut | None
     recommended: bool | None
@@ -275,7 +275,9 @@ def _read(folder: Path, order: Order) -> Training:
         state = msgspec.structs.replace(state, status="stopping")
     steps = _steps(folder)
     last = steps[-1] if steps else None
-    validated = [(step.step, step.validation_loss) for step in steps if step.validation_loss is not None]
+    validated: list[list[float]] = [
+        [step.step, step.validation_loss] for step in steps if step.validation_loss is not None
+    ]
     seconds = _seconds(folder, state) if last else None
     learned_seconds = sum(step.seconds for step in steps)
     total = last.steps if last else state.steps
@@ -295,7 +297,7 @@ def _read(folder: Path, order: Order) -> Training:
         seconds_left=(last.steps - last.step) * seconds / last.step
         if last and seconds is not None and state.status == "training"
         else None,
-        losses=_thinned([(step.step, step.loss) for step in steps]),
+        losses=_thinned([[step.step, step.loss] for step in steps]),
         validation_losses=_thinned(validated),
         error=state.error,
         held_out=state.held_out,
@@ -319,7 +321,7 @@ def _seconds(folder: Path, state: State) -> float | None:
     return None if state.trained_from is None else max(0.0, (folder / STEPS).stat().st_mtime - state.trained_from)
 
 
-def _thinned(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
+def _thinned(points: list[list[float]]) -> list[list[float]]:
     """Leave out points evenly; the last stays."""
     every = math.ceil(len(points) / MAX_POINTS) or 1
     return points[::-every][::-1]

@@ -12,7 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from manera.errors import DatasetError, GenerationError, JobError, ManeraError
+from manera import logs
+from manera.errors import DatasetError, GenerationError, JobError, ManeraError, StoreError
 from manera.generation.engine import PromptTooLongError
 from manera.jobs.folder import UnknownJobError
 from manera.jobs.trainings import TakenError
@@ -49,6 +50,7 @@ FAULTS: dict[type[Exception], Fault] = {
     NoRoomError: Fault(507, "server_error", "no_room"),
     TakenError: Fault(409, "invalid_request_error", "taken"),
     JobError: Fault(400, "invalid_request_error", "job_refused"),
+    StoreError: Fault(503, "server_error", "memory_unavailable", "memory"),
     DatasetError: Fault(400, "invalid_request_error", None, "messages"),
     GenerationError: Fault(500, "server_error", None),
     ManeraError: Fault(500, "server_error", None),
@@ -97,7 +99,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
         421: "This server is not asked under that name",
         429: "The key's limit is reached, or too many requests are waiting",
         500: "The server failed",
-        503: "The voice cannot be used, or the server is shutting down",
+        503: "The voice or the memory cannot be used, or the server is shutting down",
         504: "The request took longer than it may",
         507: "The server's disk is full",
     }.items()
@@ -152,10 +154,12 @@ def _retry_after(error: Exception, fault: Fault) -> dict[str, str] | None:
 
 async def _known(http: Request, error: Exception) -> Response:
     fault = _fault(error)
-    if fault.status == 500:
-        _log.error("a request failed: %s", type(error).__name__)
+    with logs.request(http.scope.get("manera.request_id")) as request_id:  # an unforeseen error has left the border
+        if fault.status == 500:
+            _log.error("a request failed: %s", type(error).__name__)
     http.app.state.service.metrics.refused(reason(error))
-    return Response(_body(_message(error), fault), fault.status, _retry_after(error, fault), _JSON)
+    headers = {logs.REQUEST_ID: request_id, **(_retry_after(error, fault) or {})}
+    return Response(_body(_message(error), fault), fault.status, headers, _JSON)
 
 
 async def _invalid(http: Request, error: Exception) -> Response:

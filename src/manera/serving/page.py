@@ -34,7 +34,7 @@ _PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_
 {% for method, operation in operations.items() %}
 <h2><code>{{ method.upper() }} {{ path }}</code></h2>
 <p>{{ operation.description or operation.summary }}</p>
-{% if operation.requestBody and "application/json" in operation.requestBody.content %}
+{% if fields(operation) %}
 <table>
 <tr><th>field<th>is
 {% for name, field in fields(operation).items() %}
@@ -67,10 +67,15 @@ def page(schema: Mapping[str, Any]) -> str:
         return found
 
     def fields(operation: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the fields of a body, those that must be given first."""
-        body = resolved(operation["requestBody"]["content"]["application/json"]["schema"])
+        """Return what goes into the query, then the fields of the body; of each those first that must be given."""
+        asked = sorted(operation.get("parameters", ()), key=lambda one: not one["required"])
+        query = {one["name"]: one["schema"] for one in asked if one["in"] == "query"}
+        content = operation.get("requestBody", {}).get("content", {})
+        if "application/json" not in content:
+            return query
+        body = resolved(content["application/json"]["schema"])
         needed = body.get("required", ())
-        return dict(sorted(body["properties"].items(), key=lambda field: field[0] not in needed))
+        return query | dict(sorted(body["properties"].items(), key=lambda field: field[0] not in needed))
 
     def kind(part: Mapping[str, Any]) -> str:
         part = resolved(part)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from time import time
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 from uuid import uuid4
 
 import msgspec
@@ -17,7 +17,7 @@ IGNORED = frozenset({
     "metadata", "parallel_tool_calls", "prompt_cache_key", "prompt_cache_retention", "safety_identifier",
     "service_tier", "store", "user",
 })  # fmt: skip
-"""Fields that clients send and that change nothing here."""
+"""Fields that clients send and that change nothing here, but where a model has them itself."""
 
 SAMPLING_FIELDS = (
     "temperature", "top_p", "top_k", "min_p", "repetition_penalty",
@@ -59,14 +59,14 @@ class StrictModel(BaseModel):
     """Only known fields, only of their own type; null is the same as not given."""
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
-    ignored: ClassVar[frozenset[str]] = IGNORED
 
     @model_validator(mode="before")
     @classmethod
     def _leave_out(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
-        return {name: value for name, value in given.items() if value is not None and name not in cls.ignored}
+        ignored = IGNORED - cls.model_fields.keys()
+        return {name: value for name, value in given.items() if value is not None and name not in ignored}
 
 
 class StreamOptions(StrictModel):

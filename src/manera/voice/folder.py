@@ -7,6 +7,11 @@ voices/<name>/manera.json                   Voice
              /training.jsonl                one TrainingStep a line
              /canaries.jsonl                one planted Canary a line, where there are any
              /unread.json                   what the kept point had not read of the training text, where there is any
+             /exchanges.jsonl               one Exchange a line, where the persona answered anybody
+             /exchanges.index               what they are recalled by, an SQLite file
+             /relations.json                Relations, which the owner may edit
+             /rhythm.json                   Rhythm, where times taught one
+             /rhythm-turns.json             Compared: what the rhythm is measured on
              /dataset/{train,validation,test}.jsonl
 """
 
@@ -23,6 +28,11 @@ ADAPTER_GGUF = "adapter.gguf"
 TRAINING = "training.jsonl"
 CANARIES = "canaries.jsonl"
 UNREAD = "unread.json"
+EXCHANGES = "exchanges.jsonl"
+EXCHANGES_INDEX = "exchanges.index"
+RELATIONS = "relations.json"
+RHYTHM = "rhythm.json"
+RHYTHM_TURNS = "rhythm-turns.json"
 DATASET = "dataset"
 _NAME = re.compile(r"[^\W_](?:[\w.-]{0,62}[\w-])?")
 _DEVICES = frozenset(

@@ -13,7 +13,7 @@ from fastapi.responses import Response, StreamingResponse
 
 from manera.evaluation.report.document import REPORT_HTML, REPORT_JSON, page_in
 from manera.jobs import cards, exports
-from manera.jobs.cards import RHYTHM, CardWithHeadline
+from manera.jobs.cards import CardWithHeadline
 from manera.jobs.exports import Outcome, Target
 from manera.serving.answering import done, raise_failure
 from manera.serving.faults import REFUSALS
@@ -21,7 +21,7 @@ from manera.serving.library import logic
 from manera.serving.library.protocol import CardList, OriginList, WhyRequest
 from manera.serving.schema import answers, json_answer
 from manera.serving.tenants import require_manager, tenant_of
-from manera.voice.folder import remove_voice, voice_folder
+from manera.voice.folder import RHYTHM, remove_voice, voice_folder
 
 router = APIRouter(tags=["voices"], responses=REFUSALS)
 

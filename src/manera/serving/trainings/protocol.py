@@ -18,8 +18,6 @@ Minutes = Annotated[float, Field(gt=0, le=10_000)]
 class UserRequest(StrictModel):
     """Asked for somebody: here ``user`` means something."""
 
-    ignored = frozenset[str]()
-
     user: User = ""
 
 

@@ -69,7 +69,11 @@ class ServingError(ManeraError):
 
 
 class StoreError(ManeraError):
-    """The store of past talk cannot be opened, read or written."""
+    """The store of past talk cannot be opened, read or written; place: the file or URL that the message names."""
+
+    def __init__(self, message: str, hint: str | None = None, place: str | None = None) -> None:
+        super().__init__(message, hint)
+        self.place = place
 
 
 class JobError(ManeraError):

@@ -1,7 +1,9 @@
 """The option ``memory`` of chat completions, and what is kept, over real HTTP."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +11,18 @@ import httpx2
 import openai
 import pytest
 
+from manera.generation.engine import Deliver, Engine, Finished, IsCancelled, Request
 from manera.generation.llama_cpp import LlamaCpp
 from manera.generation.reply import Writer
 from manera.memory.memory import Memory
 from manera.memory.settings import MemoryConfig
+from manera.memory.talk import Said, Talk
 from manera.serving.app import create_app
 from manera.serving.catalogue import Catalogue
+from manera.serving.keys import Keys, add_key
 from running import running
 
+TRIES = 200
 CHAT = "/v1/chat/completions"
 GREEDY: dict[str, Any] = {"temperature": 0, "max_tokens": 6, "guard": False}
 
@@ -125,3 +131,236 @@ def test_older_talk_is_recalled_from_another_chat_of_the_same_person(http: httpx
         assert answer["usage"]["prompt_tokens"] > 60
     strange = say(http, "Как зовут мою собаку?", user="v", chat="old")
     assert strange["memory"]["recalled"] == []
+
+
+class Listened:
+    """An engine that also tells what it was given to read."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.context_length = engine.context_length
+        self.prompts: list[list[int]] = []
+
+    def generate(self, request: Request, deliver: Deliver, is_cancelled: IsCancelled) -> Finished:
+        self.prompts.append(list(request.prompt))
+        return self.engine.generate(request, deliver, is_cancelled)
+
+    def close(self) -> None:
+        self.engine.close()
+
+
+def secret(number: int) -> str:
+    """Return a sentence that no other is like, and a word of it that is nowhere else."""
+    return f"мой секретный код {7_000_003 + 7919 * number}"
+
+
+@pytest.mark.slow
+def test_said_in_private_and_asked_in_the_group_leaks_nothing(
+    tmp_path: Path, tiny_engine: LlamaCpp, tiny_writers: dict[str, Writer]
+) -> None:
+    engine = Listened(tiny_engine)
+    memory = Memory(MemoryConfig(store=str(tmp_path / "memory.sqlite"), turns=2))
+    codes = [secret(number).rpartition(" ")[2] for number in range(TRIES)]
+    for number in range(TRIES):
+        talk = Talk("", "anna", f"u{number % 5}", "home")
+        memory.store.answer(memory.store.ask(talk, [Said(secret(number))]), talk.user, "понял")
+    app = create_app(Catalogue(engine, "tiny-gemma3", tiny_writers, created=0), memory=memory)
+    decode = tiny_writers["anna"].encoder.decode
+    with running(app) as url, httpx2.Client(base_url=url, timeout=60) as http:
+
+        def told(number: int, **fields: Any) -> set[str]:
+            """Ask for a secret; return those that the voice was told, or the client."""
+            answer = say(http, f"какой мой секретный код {codes[number][:4]}", max_tokens=1, **fields)
+            seen = decode(engine.prompts[-1]) + json.dumps(answer["memory"], ensure_ascii=False)
+            return {code for code in codes if code in seen}
+
+        in_group = [told(n, user=f"u{n % 5}", chat="home", memory={"group": True}) for n in range(TRIES)]
+        by_others = [told(n, user="other", chat="home") for n in range(0, TRIES, 20)]
+        at_home = [told(n, user=f"u{n % 5}", chat=f"new{n}") for n in range(0, TRIES, 20)]
+    assert not set().union(*in_group, *by_others)
+    assert all(at_home)  # it could have been recalled
+
+
+def test_what_a_group_said_is_recalled_there_only(http: httpx2.Client) -> None:
+    group = {"group": True}
+    say(http, "Мою собаку зовут Рекс", chat="g", memory=group | {"name": "Оля"})
+    for answer in (
+        say(http, "Как зовут мою собаку?", chat="g2", memory=group),
+        say(http, "Как зовут мою собаку?", chat="g"),
+        say(http, "Как зовут мою собаку?", user="v", chat="g"),
+    ):
+        assert answer["memory"]["recalled"] == []
+        assert answer["usage"]["prompt_tokens"] < 40
+    other = say(http, "А где?", user="v", chat="g", memory=group | {"name": "Вася"})
+    assert other["usage"]["prompt_tokens"] > 40  # everybody there has heard the last turns
+    assert [text for _, text in turns(http, user="v", chat="g", voice="anna")][-2:] == ["А где?", written(other)]
+    assert "Мою собаку зовут Рекс" not in json.dumps(
+        http.get("/v1/memory/export", params={"user": "v"}).json(), ensure_ascii=False
+    )
+
+
+def test_names_are_read_in_groups_as_voices_learned_them(
+    tmp_path: Path, tiny_engine: LlamaCpp, tiny_writers: dict[str, Writer]
+) -> None:
+    engine = Listened(tiny_engine)
+    catalogue = Catalogue(engine, "tiny-gemma3", tiny_writers, created=0)
+    memory = Memory(MemoryConfig(store=str(tmp_path / "memory.sqlite")))
+    with running(create_app(catalogue, memory=memory)) as url, httpx2.Client(base_url=url, timeout=60) as http:
+        say(http, "Привет", chat="g", memory={"group": True, "name": "Оля"})
+        say(http, "Пока", user="v", chat="g", memory={"group": True, "name": "Вася"})
+    read = tiny_writers["anna"].encoder.decode(engine.prompts[-1])
+    assert read.index("Оля: Привет") < read.index("Вася: Пока")
+
+
+def test_what_is_forgotten_is_gone(http: httpx2.Client) -> None:
+    first = say(http, "Мою собаку зовут Рекс")
+    second = say(http, "Пойдём гулять")
+    http.put("/v1/memory/relation", params={"user": "u", "voice": "anna"}, json={"relation": "friend"})
+    assert say(http, "Ну?")["memory"]["relation"] == "friend"
+    parameters = {"user": "u", "voice": "anna", "chat": "c", "from_turn": second["memory"]["asked"]}
+    assert http.delete("/v1/memory", params=parameters | {"user": "v"}).json() == {"deleted": 0}
+    assert http.delete("/v1/memory", params=parameters).json() == {"deleted": 4}
+    assert turns(http) == [("user", "Мою собаку зовут Рекс"), ("assistant", written(first))]
+    assert http.delete("/v1/memory", params={"user": "u"}).json() == {"deleted": 2}
+    assert say(http, "Как зовут мою собаку?", chat="new")["memory"] | {"turn": 0} == {
+        "conversation": 2, "asked": 7, "turn": 0, "recalled": [], "relation": None,
+    }  # fmt: skip
+
+
+def test_what_is_kept_is_listed_found_and_taken_along(http: httpx2.Client) -> None:
+    say(http, "Мою собаку зовут Рекс")
+    say(http, "Завтра дождь", chat="other")
+    listed = http.get("/v1/memory", params={"user": "u"}).json()["data"]
+    assert [(one["chat"], one["voice"], one["turns"], one["title"]) for one in listed] == [
+        ("other", "anna", 2, "Завтра дождь"),
+        ("c", "anna", 2, "Мою собаку зовут Рекс"),
+    ]
+    found = http.get("/v1/memory/search", params={"user": "u", "q": "собака", "limit": 1}).json()["data"]
+    assert [(one["text"], one["chat"], one["role"]) for one in found] == [("Мою собаку зовут Рекс", "c", "user")]
+    assert http.get("/v1/memory/search", params={"user": "v", "q": "собака"}).json() == {"data": []}
+    made = http.get("/v1/memory/export", params={"user": "u"}).json()
+    assert [len(one["turns"]) for one in made["conversations"]] == [2, 2]
+
+
+def test_client_that_leaves_keeps_its_question(http: httpx2.Client, tmp_path: Path) -> None:
+    asked = {
+        "model": "anna",
+        "messages": [{"role": "user", "content": "Привет"}],
+        "memory": {"user": "u", "chat": "c"},
+        "stream": True,
+        "max_tokens": 200,
+        "temperature": 0,
+    }
+    with http.stream("POST", CHAT, json=asked) as answer:
+        for line in answer.iter_lines():
+            if '"content":"' in line and '"role"' not in line:
+                break
+    assert turns(http) == [("user", "Привет")]
+    assert [role for role, _ in (say(http, "Привет"), turns(http))[1]] == ["user", "assistant"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"memory": {"user": "u"}}, "memory.chat"),
+        ({"memory": {"user": "", "chat": "c"}}, "memory.user"),
+        ({"memory": {"user": "u\n", "chat": "c"}}, "memory.user"),
+        ({"memory": {"user": "u", "chat": "c", "more": 1}}, "memory.more"),
+        ({"messages": [{"role": "assistant", "content": "Привет"}]}, "messages"),
+        ({"messages": [{"role": "user", "content": " "}]}, "messages"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(http: httpx2.Client, fields: dict[str, Any], param: str) -> None:
+    asked = {"model": "anna", "messages": [{"role": "user", "content": "x"}], "memory": {"user": "u", "chat": "c"}}
+    refused = http.post(CHAT, json=asked | fields)
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, param)
+    assert turns(http) == []
+
+
+def test_only_talk_is_remembered(tiny_engine: LlamaCpp, tiny_writers: dict[str, Writer]) -> None:
+    writes = tiny_writers["anna"]._replace(kind="post")
+    app = create_app(Catalogue(tiny_engine, "tiny-gemma3", {"anna": writes}, created=0))
+    with running(app) as url, httpx2.Client(base_url=url, timeout=60) as http:
+        asked = {"model": "anna", "memory": {"user": "u", "chat": "c"}}
+        refused = http.post(CHAT, json=asked | {"messages": [{"role": "user", "content": "x"}]})
+        assert refused.status_code == 400
+        assert "does not talk" in refused.json()["error"]["message"]
+        refused = http.post("/v1/completions", json=asked | {"prompt": "x"})
+        assert (refused.status_code, refused.json()["error"]["param"]) == (400, "memory")
+
+
+def test_prompt_that_is_too_long_keeps_nothing(http: httpx2.Client) -> None:
+    asked = {"model": "anna", "messages": [{"role": "user", "content": "очень длинно " * 200}]} | GREEDY
+    refused = http.post(CHAT, json=asked | {"memory": {"user": "u", "chat": "c"}})
+    assert refused.json()["error"]["code"] == "context_length_exceeded"
+    assert turns(http) == []
+
+
+def test_long_talk_loses_the_recalled_first_and_then_the_oldest(http: httpx2.Client) -> None:
+    say(http, "Мою собаку зовут Рекс, это немецкая овчарка", chat="old")
+    for number in range(5):
+        say(http, f"{number} длинный рассказ о том, как мы ходили гулять в парк и видели там уток", chat="new")
+    answer = http.post(
+        CHAT,
+        json={
+            "model": "anna",
+            "messages": [{"role": "user", "content": "Как зовут мою собаку?"}],
+            "memory": {"user": "u", "chat": "new"},
+        }
+        | GREEDY,
+    )
+    assert answer.json()["memory"]["recalled"] == []
+    assert int(answer.headers["x-manera-dropped-tokens"]) > 0
+
+
+def test_broken_store_breaks_no_chat_without_memory(
+    tmp_path: Path, tiny_engine: LlamaCpp, tiny_writers: dict[str, Writer]
+) -> None:
+    path = tmp_path / "memory.sqlite"
+    path.write_bytes(b"no database" * 1000)
+    memory = Memory(MemoryConfig(store=str(path)))
+    app = create_app(Catalogue(tiny_engine, "tiny-gemma3", tiny_writers, created=0), memory=memory)
+    with running(app) as url, httpx2.Client(base_url=url, timeout=60) as http:
+        asked = {"model": "anna", "messages": [{"role": "user", "content": "x"}]} | GREEDY
+        assert http.post(CHAT, json=asked).status_code == 200
+        for refused in (
+            http.post(CHAT, json=asked | {"memory": {"user": "u", "chat": "c"}}),
+            http.get("/v1/memory", params={"user": "u"}),
+        ):
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "memory_unavailable")
+            assert "is no SQLite file" in refused.json()["error"]["message"]
+            assert str(tmp_path) not in refused.text
+        path.unlink()
+        assert say(http, "Привет")["memory"]["turn"] == 2
+
+
+def test_reply_that_cannot_be_kept_is_sent_all_the_same(
+    http: httpx2.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say(http, "Привет")
+    with closing(sqlite3.connect(tmp_path / "memory.sqlite", isolation_level=None)) as other:
+        other.execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON turns WHEN new.role = 'assistant' "
+            "BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
+    answer = say(http, "Как дела?")
+    assert written(answer)
+    assert answer["memory"]["turn"] is None
+    assert "was not kept" in answer["memory"]["error"]
+
+
+def test_keys_do_not_see_each_others_people(
+    tmp_path: Path, tiny_engine: LlamaCpp, tiny_writers: dict[str, Writer]
+) -> None:
+    path = tmp_path / "keys.json"
+    one, other = ({"authorization": f"Bearer {add_key(path, name)}"} for name in ("one", "other"))
+    memory = Memory(MemoryConfig(store=str(tmp_path / "memory.sqlite")))
+    catalogue = Catalogue(tiny_engine, "tiny-gemma3", tiny_writers, created=0)
+    app = create_app(catalogue, keys=Keys(path, are_required=True), memory=memory)
+    with running(app) as url, httpx2.Client(base_url=url, timeout=60, headers=one) as http:
+        say(http, "Мою собаку зовут Рекс")
+        http.headers.update(other)
+        assert http.get("/v1/memory", params={"user": "u"}).json() == {"data": []}
+        assert http.delete("/v1/memory", params={"user": "u"}).json() == {"deleted": 0}
+        assert say(http, "Как зовут мою собаку?", chat="new")["memory"]["recalled"] == []
+        assert httpx2.get(f"{url}/v1/memory", params={"user": "u"}).status_code == 401

@@ -83,7 +83,7 @@ def in_words(url: URL) -> Iterator[None]:
     except DBAPIError as error:
         raise _told(url, str(error.orig)) from error
     except SQLAlchemyError as error:
-        raise StoreError(f"the store {shown(url)} cannot be used: {type(error).__name__}") from error
+        raise StoreError(f"the store {shown(url)} cannot be used: {type(error).__name__}", place=shown(url)) from error
 
 
 def reading(engine: Engine) -> Engine:
@@ -95,9 +95,10 @@ def _told(url: URL, said: str) -> StoreError:
     if url.get_backend_name() == "sqlite":
         for sign, (what, hint) in _WORDS.items():
             if sign in said:
-                return StoreError(f"the store {shown(url)} {what}", hint)
+                return StoreError(f"the store {shown(url)} {what}", hint, shown(url))
     first = said.strip().partition("\n")[0] or "no reason given"
-    return StoreError(f"the store {shown(url)} cannot be used: {first}", "check MANERA_STORE_URL, and that it runs")
+    hint = "check MANERA_STORE_URL, and that it runs"
+    return StoreError(f"the store {shown(url)} cannot be used: {first}", hint, shown(url))
 
 
 def _sqlite(url: URL) -> Engine:
@@ -106,7 +107,8 @@ def _sqlite(url: URL) -> Engine:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite's own would be readable by others
     except OSError as error:
-        raise StoreError(f"the store {path} cannot be opened: {error.strerror}", "check its folder") from error
+        told = f"the store {path} cannot be opened: {error.strerror}"
+        raise StoreError(told, "check its folder", str(path)) from error
     engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)

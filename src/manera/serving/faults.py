@@ -118,7 +118,7 @@ def answer_errors(app: FastAPI) -> None:
 
 def error_body(error: Exception) -> bytes:
     """Write an error that comes when a stream has begun."""
-    return _body(_message(error), _fault(error))
+    return _body(told(error), _fault(error))
 
 
 def refusal_text(status: int, message: str) -> bytes:
@@ -134,7 +134,7 @@ def refusal(status: int, message: str, headers: Mapping[str, str] | None = None)
 def answered(error: ManeraError) -> Response:
     """Answer an error that a client may be told of."""
     fault = _fault(error)
-    return Response(_body(_message(error), fault), fault.status, _retry_after(error, fault), _JSON)
+    return Response(_body(told(error), fault), fault.status, _retry_after(error, fault), _JSON)
 
 
 def reason(error: Exception) -> str:
@@ -159,7 +159,7 @@ async def _known(http: Request, error: Exception) -> Response:
             _log.error("a request failed: %s", type(error).__name__)
     http.app.state.service.metrics.refused(reason(error))
     headers = {logs.REQUEST_ID: request_id, **(_retry_after(error, fault) or {})}
-    return Response(_body(_message(error), fault), fault.status, headers, _JSON)
+    return Response(_body(told(error), fault), fault.status, headers, _JSON)
 
 
 async def _invalid(http: Request, error: Exception) -> Response:
@@ -201,7 +201,10 @@ def _fault(error: Exception) -> Fault:
     return fault._replace(param=error.param) if isinstance(error, BadRequestError) else fault
 
 
-def _message(error: Exception) -> str:
+def told(error: Exception) -> str:
+    """Return what a client may know of an error."""
+    if isinstance(error, StoreError) and error.place:
+        return error.message.replace(f" {error.place}", "")  # where it lies is nothing for clients
     if isinstance(error, ManeraError):
         return f"{error.message}; {error.hint}" if error.hint else error.message
     return "the server failed"

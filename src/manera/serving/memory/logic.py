@@ -16,6 +16,7 @@ from manera.memory.memory import Asking, Memory
 from manera.memory.past import Past, remember
 from manera.memory.talk import Asked, Exchange, Said, Talk
 from manera.records import Message
+from manera.serving.faults import told
 from manera.serving.memory.protocol import MemoryFields, Remembered
 from manera.serving.protocol import BadRequestError
 from manera.serving.writing import Item
@@ -72,7 +73,7 @@ class Remembering:
             self._turn = await asyncio.to_thread(self._memory.store.answer, self._asked, self.talk.user, text)
         except StoreError as error:
             _log.error("a reply could not be kept")
-            self._error = f"the reply was not kept: {error.message}"
+            self._error = f"the reply was not kept: {told(error)}"
 
     def told(self) -> Remembered:
         """Tell what was recalled and where the talk is kept."""

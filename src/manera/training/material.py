@@ -20,6 +20,7 @@ from manera.dataset.examples import INSTRUCTIONS, example_kind
 from manera.dataset.packing import pack, place
 from manera.errors import TrainingError
 from manera.records import Conversation, Example, ExampleKind
+from manera.rhythm import learning
 from manera.text.languages import Language, language_of
 from manera.voice.exchanges import Exchange, exchanges_of
 
@@ -32,7 +33,7 @@ class Material:
     """A dataset, and what it was made with; dropped counts what was left out since the import, by reason.
 
     exchanges: what the speaker answered to whom in the training part. canaries: secrets that are planted among the
-    training rows, and nowhere else; copies: how many of each.
+    training rows, and nowhere else; copies: how many of each. rhythm: where a chat's times taught one.
     """
 
     speaker: Speaker
@@ -47,6 +48,7 @@ class Material:
     exchanges: tuple[Exchange, ...] = ()
     canaries: tuple[Canary, ...] = ()
     copies: int = 0
+    rhythm: learning.Learned | None = None
 
 
 def gather(corpus: Corpus, requested: str | None, base: Path, max_length: int | None) -> Material:
@@ -77,7 +79,10 @@ def gather(corpus: Corpus, requested: str | None, base: Path, max_length: int | 
             )
     dropped = parts.dropped | dataset.dropped
     exchanges = tuple(exchanges_of(learned_from, speaker.speaker_id))
-    return Material(speaker, kind, base, encoder, dataset, length, language, instruction, dropped, exchanges)
+    rhythm = learning.learn(corpus.utterances(), speaker.speaker_id) if kind == "dialogue" else None
+    return Material(
+        speaker, kind, base, encoder, dataset, length, language, instruction, dropped, exchanges, rhythm=rhythm
+    )
 
 
 def plant(material: Material, canaries: Sequence[Canary], copies: int) -> Material:

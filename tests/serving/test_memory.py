@@ -12,7 +12,7 @@ import openai
 import pytest
 
 from manera.generation.engine import Deliver, Engine, Finished, IsCancelled, Request
-from manera.generation.llama_cpp import LlamaCpp
+from manera.generation.llama_cpp import LlamaCpp, open_engine
 from manera.generation.reply import Writer
 from manera.memory.memory import Memory
 from manera.memory.settings import MemoryConfig
@@ -23,6 +23,9 @@ from manera.serving.keys import Keys, add_key
 from running import running
 
 TRIES = 200
+LONG = 100_000
+"""Tokens of a reply that takes far longer than any test."""
+
 CHAT = "/v1/chat/completions"
 GREEDY: dict[str, Any] = {"temperature": 0, "max_tokens": 6, "guard": False}
 
@@ -242,21 +245,30 @@ def test_what_is_kept_is_listed_found_and_taken_along(http: httpx2.Client) -> No
     assert [len(one["turns"]) for one in made["conversations"]] == [2, 2]
 
 
-def test_client_that_leaves_keeps_its_question(http: httpx2.Client, tmp_path: Path) -> None:
-    asked = {
-        "model": "anna",
-        "messages": [{"role": "user", "content": "Привет"}],
-        "memory": {"user": "u", "chat": "c"},
-        "stream": True,
-        "max_tokens": 200,
-        "temperature": 0,
-    }
-    with http.stream("POST", CHAT, json=asked) as answer:
-        for line in answer.iter_lines():
-            if '"content":"' in line and '"role"' not in line:
-                break
-    assert turns(http) == [("user", "Привет")]
-    assert [role for role, _ in (say(http, "Привет"), turns(http))[1]] == ["user", "assistant"]
+def test_client_that_leaves_keeps_its_question(
+    tmp_path: Path, tiny_base: Path, tiny_writers: dict[str, Writer]
+) -> None:
+    writers = {"tiny-gemma3": tiny_writers["tiny-gemma3"]}
+    memory = Memory(MemoryConfig(store=str(tmp_path / "memory.sqlite")))
+    with (
+        open_engine(tiny_base / "base.gguf", slots=1, context_length=2 * LONG, threads=1) as engine,
+        running(create_app(Catalogue(engine, "tiny-gemma3", writers, created=0), memory=memory)) as url,
+        httpx2.Client(base_url=url, timeout=60) as http,
+    ):
+        asked = {
+            "model": "tiny-gemma3",
+            "messages": [{"role": "user", "content": "Привет"}],
+            "memory": {"user": "u", "chat": "c"},
+            "stream": True,
+            "temperature": 0,
+            "repetition_penalty": 1,
+            "max_tokens": LONG,
+        }
+        with http.stream("POST", CHAT, json=asked) as answer:
+            next(answer.iter_lines())
+        assert turns(http) == [("user", "Привет")]
+        say(http, "Привет", model="tiny-gemma3")
+        assert [role for role, _ in turns(http)] == ["user", "assistant"]
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,9 @@
 questions: of 60 questions about the bundled chats, whose message ids stand in ``memory/questions.jsonl``, how many find
 the piece of talk that holds the answer among five; of 40 remarks about anything else, how many recall nothing. A
 piece is a turn with the PIECE - 1 turns before it.
-threshold: turns of plays are asked of an index of other plays, which holds nothing of theirs: how many recall anything;
-and what a match of two sentences weighs, fitted on neighbours within a paragraph against strangers.
+held_out: what ranking and threshold were chosen on. Sentences of Russian prose are asked of pieces of three: some with
+half of their content words left out, some neighbours that share no stem with the piece, some of other authors, which
+should recall nothing.
 speed: a look-up among 100,000 sentences, in milliseconds of wall clock and of processor.
 likelihood: bits per byte of held-out turns of each VOICE, with its recalled exchanges before them and without.
 DATA: a folder with ``plays_ru`` and ``prose_ru``. ``--save`` keeps the result.
@@ -14,6 +15,7 @@ import json
 import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -23,9 +25,9 @@ import msgspec
 import numpy as np
 
 import machine
-from manera.corpus.conversations import SILENCE_SECONDS, conversations
+from manera.corpus.conversations import SILENCE_SECONDS
 from manera.records import Utterance
-from manera.retrieval.recall import THRESHOLD, RecallIndex, fuse
+from manera.retrieval.recall import THRESHOLD, RecallIndex
 from manera.retrieval.sentences import embed
 from manera.sources.reading import read
 from manera.text.stems import content_stems
@@ -36,8 +38,10 @@ FOUND_AMONG = 5
 PIECE = 3
 LOOK_UPS = 200
 SENTENCES = 100_000
-HELD_OUT_REMARKS = 150
-OTHER_PIECES = 1_200
+KNOWN_AUTHORS, FOREIGN_AUTHORS = ("Gogol", "Pushkin", "Lermontov"), ("Chekhov", "Turgenev")
+HELD_OUT_PIECES = 1_200
+HELD_OUT_ASKED = 300
+SHARE_WEIGHTS = (0, 0.1, 0.2, 0.3, 0.67, 1)
 STRETCHES = 24
 SEED = 0
 _SENTENCE_END = re.compile(r"(?<=[.!?…])\s+")
@@ -94,7 +98,8 @@ def _asked(chat: str, asked: Sequence[Question]) -> dict[str, Any]:
     for one in about:
         answers = {place for place, piece in enumerate(cut) if one.answer in piece.ids}
         by_words, by_direction = index.rankings(one.asked)
-        ways = {"hybrid": fuse((by_words, by_direction), FOUND_AMONG), "words alone": by_words}
+        nearest = [near.place for near in index.nearest(one.asked, FOUND_AMONG)]
+        ways = {"hybrid": nearest, "words alone": by_words}
         for way, places in (*ways.items(), ("vectors alone", by_direction)):
             found[way] += bool(answers & set(places[:FOUND_AMONG]))
         found["chance"] += 1 - (1 - len(answers) / len(cut)) ** FOUND_AMONG
@@ -132,50 +137,69 @@ def sentences(data: Path) -> list[Sentence]:
     return found
 
 
-def dialogue(path: Path) -> list[str]:
-    """Read the turns of a play."""
-    said = conversations(record for record in read([path]) if isinstance(record, Utterance))
-    return ["\n".join(turn.texts)[:400] for scene in said for turn in scene.turns]
-
-
-def _around(turns: Sequence[str], place: int) -> str:
-    return "\n".join(turns[max(0, place - PIECE + 1) : place + 1])
-
-
-def threshold(data: Path) -> dict[str, Any]:
-    """Ask turns of an index of other plays, and weigh what tells neighbours from strangers."""
+def held_out(data: Path) -> dict[str, Any]:
+    """Ask sentences whose piece is in an index, and sentences of other authors."""
     rng = np.random.default_rng(SEED)
-    plain = [one for one in sentences(data) if len(one.text) <= 120 and len(content_stems(one.text)) > 1]
-    plays = [dialogue(path) for path in sorted((data / "plays_ru").glob("*-*.txt"))]
-    indexed = [_around(play, place) for play in plays[::2] for place in range(len(play))]
-    outside = [turn for play in plays[1::2] for turn in play if len(turn) <= 120 and len(content_stems(turn)) > 1]
+    known, foreign = [_threes(data, authors) for authors in (KNOWN_AUTHORS, FOREIGN_AUTHORS)]
+    pieces = [known[place] for place in rng.choice(len(known), HELD_OUT_PIECES, replace=False)]
     index = RecallIndex()
-    index.add([indexed[place] for place in rng.choice(len(indexed), OTHER_PIECES, replace=False)])
-    asked = [outside[place] for place in rng.choice(len(outside), HELD_OUT_REMARKS, replace=False)]
-    recalls = float(np.mean([bool(index.recall(text, FOUND_AMONG)) for text in asked]))
+    index.add(["\n".join(piece[:3]) for piece in pieces])
+    fit = [place for place, piece in enumerate(pieces) if all(_is_asked(one) for one in piece[1:])]
+    halves = [(_half(pieces[place][1], rng), place) for place in fit[:HELD_OUT_ASKED]]
+    neighbours = [(pieces[place][3], place) for place in fit if _in_other_words(pieces[place])]
+    strangers = [piece[1] for piece in foreign if _is_asked(piece[1])]
+    silent = [strangers[place] for place in rng.choice(len(strangers), HELD_OUT_ASKED, replace=False)]
     return {
+        "pieces": len(index),
+        "half_of_the_words": _found(index, halves) | {"asked": len(halves)},
+        "neighbours_in_other_words": _found(index, neighbours) | {"asked": len(neighbours)},
+        "similarity_of_the_nearest_foreign": _quantiles(index, silent),
         "threshold": THRESHOLD,
-        "pieces": OTHER_PIECES,
-        "held_out_remarks": HELD_OUT_REMARKS,
-        "remarks_of_other_plays_that_recall": round(recalls, 3),
-        "log_odds_fitted": _fitted(plain, rng),
     }
 
 
-def _fitted(plain: Sequence[Sentence], rng: np.random.Generator, count: int = 2_000) -> dict[str, float]:
-    """Fit what a cosine, and a share of common words, tell of two sentences being neighbours."""
-    from sklearn.linear_model import LogisticRegression
+def _threes(data: Path, authors: Sequence[str]) -> list[list[str]]:
+    """Return three sentences of a paragraph and the one after them, for each place in some authors' prose."""
+    texts = [one for one in sentences(data) if one.work.split("/")[-2] in authors]
+    fours = [texts[place : place + 4] for place in range(len(texts) - 3)]
+    return [[one.text for one in four] for four in fours if len({one[1:] for one in four}) == 1]
 
-    beside = [place for place in range(len(plain) - 1) if plain[place][1:] == plain[place + 1][1:]]
-    first = rng.choice(beside, count, replace=False)
-    pairs = [*((one, one + 1) for one in first), *zip(first, rng.permutation(first) + 1, strict=True)]
-    places = sorted({place for pair in pairs for place in pair})
-    index = RecallIndex()
-    index.add([plain[place].text for place in places])
-    at = {place: index_place for index_place, place in enumerate(places)}
-    features = [index.likeness(plain[a].text, [at[b]])[0] for a, b in pairs]
-    model = LogisticRegression(C=1e6).fit(features, [1] * count + [0] * count)
-    return dict(zip(("cosine", "shared_words"), (round(float(weight), 2) for weight in model.coef_[0]), strict=True))
+
+def _is_asked(text: str) -> bool:
+    return len(text) <= 120 and len(content_stems(text)) > 1
+
+
+def _half(text: str, rng: np.random.Generator) -> str:
+    """Leave half of the content words of a text out."""
+    said = text.split()
+    content = [place for place, word in enumerate(said) if content_stems(word)]
+    gone = set(rng.choice(content, len(content) // 2, replace=False).tolist())
+    return " ".join(word for place, word in enumerate(said) if place not in gone)
+
+
+def _in_other_words(piece: Sequence[str]) -> bool:
+    return not set(content_stems(piece[3])) & set(content_stems("\n".join(piece[:3])))
+
+
+def _found(index: RecallIndex, asked: Sequence[tuple[str, int]]) -> dict[str, float]:
+    """Return how many are found among FOUND_AMONG by words, by directions, and by both with a share's weight."""
+    found: Counter[str] = Counter()
+    for text, place in asked:
+        by_words, by_direction = index.rankings(text)
+        candidates = list(dict.fromkeys([*by_direction, *by_words]))
+        likeness = dict(zip(candidates, index.likeness(text, candidates), strict=True))
+        found["words alone"] += place in by_words[:FOUND_AMONG]
+        found["vectors alone"] += place in by_direction[:FOUND_AMONG]
+        for weight in SHARE_WEIGHTS:
+            score = {one: cosine + weight * shared for one, (cosine, shared) in likeness.items()}
+            found[f"cosine + {weight} share"] += place in sorted(score, key=lambda one: -score[one])[:FOUND_AMONG]
+    return {way: round(count / len(asked), 3) for way, count in found.items()}
+
+
+def _quantiles(index: RecallIndex, asked: Sequence[str]) -> dict[str, float]:
+    """Return below which similarity so many of the texts find everything."""
+    nearest = [max((one.similarity for one in index.nearest(text, 1)), default=0.0) for text in asked]
+    return {f"{share:.0%}": round(float(np.quantile(nearest, share)), 3) for share in (0.5, 0.7, 0.8, 0.9, 0.95)}
 
 
 def speed(data: Path) -> dict[str, Any]:
@@ -221,9 +245,11 @@ def likelihood(name: str) -> dict[str, Any]:
     base = base_model.prepare()
     encoder = Encoder(base_model.load_tokenizer(base), voice.template)
     model = load_model(base, voice)
-    stretches = cut_stretches(read_part(voice, "test"), voice.kind, encoder, voice.recipe.max_length)
-    asked = [(one, own.recall(one.asked).exchanges) for one in stretches if one.asked]
-    recalling = [(one, found) for one, found in asked if found][:STRETCHES]
+    parts = [example for part in ("validation", "test") for example in read_part(voice, part)]
+    stretches = [one for one in cut_stretches(parts, voice.kind, encoder, voice.recipe.max_length) if one.asked][
+        :STRETCHES
+    ]
+    size = sum(one.bytes for one in stretches)
 
     def as_turns(found: Sequence[RecalledExchange]) -> list[int]:
         ids: list[int] = []
@@ -233,24 +259,26 @@ def likelihood(name: str) -> dict[str, Any]:
         return ids
 
     def as_note(found: Sequence[RecalledExchange]) -> list[int]:
-        return encoder.text("".join(f"{one.asked} — {one.reply}\n" for one, _ in found) + "\n")
+        return encoder.text("".join(f"{one.asked} — {one.reply}\n" for one, _ in found) + "\n") if found else []
 
-    size = sum(one.bytes for one, _ in recalling)
-    ways = {"bare": lambda _: [], "as earlier turns": as_turns, "as a note": as_note}
-    scored = {
-        way: round(
-            float(bits(model, [after_prefix(one, shown(found)) for one, found in recalling], 1.0).sum()) / size, 4
-        )
+    def scored(shown: Callable[[Sequence[RecalledExchange]], list[int]], count: int, threshold: float) -> float:
+        recalled = [own.recall(one.asked, None, count, threshold).exchanges if count else [] for one in stretches]
+        asked = [after_prefix(one, shown(found)) for one, found in zip(stretches, recalled, strict=True)]
+        return round(float(bits(model, asked, 1.0).sum()) / size, 4)
+
+    ways = {"as earlier turns": as_turns, "as a note": as_note}
+    kinds = {
+        f"{way}, {count}, {above}": scored(shown, count, threshold)
         for way, shown in ways.items()
-        if size
+        for count in (1, 3)
+        for above, threshold in (("above the threshold", THRESHOLD), ("however far", 0.0))
     }
     return {
         "exchanges": len(own.exchanges),
         "steps": voice.recipe.steps,
-        "stretches": len(asked),
-        "stretches_that_recall": sum(bool(found) for _, found in asked),
-        "scored": len(recalling),
-        "bits_per_byte": scored,
+        "stretches": len(stretches),
+        "stretches_that_recall": sum(bool(own.recall(one.asked).exchanges) for one in stretches),
+        "bits_per_byte": {"nothing recalled": scored(as_turns, 0, THRESHOLD)} | kinds,
     }
 
 
@@ -269,10 +297,8 @@ def main() -> None:
         )
     for name in voices:
         figures.setdefault("likelihood", {})[name] = row = likelihood(name)
-        print(
-            f"{name}: bits per byte {row['bits_per_byte']}, {row['scored']} stretches, {row['steps']} steps of training"
-        )
-    for part, measure in (("threshold", threshold), ("speed", speed)):
+        print(f"{name}: bits per byte {row['bits_per_byte']}, {row['stretches']} stretches, {row['steps']} steps")
+    for part, measure in (("held_out", held_out), ("speed", speed)):
         if f"--no-{part}" not in sys.argv:
             figures[part] = measure(data)
             print(f"{part}: {figures[part]}", flush=True)

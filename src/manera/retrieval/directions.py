@@ -71,25 +71,31 @@ class Directions:
 
     def nearest(self, vector: Vectors, count: int, among: Collection[int] | None = None) -> list[int]:
         """Return the places of the nearest directions, the nearest first. among: the places to look at."""
-        if among is not None:
-            likely = np.array([place for place in sorted(among) if self.has(place)], np.int64)
-        elif self.size < MIN_BOUNDED:
-            likely = np.flatnonzero(self._is_there[: self.size])
-        else:
-            likely = self._within_reach(vector, count)
+        allowed = self._allowed(among)
+        few = np.count_nonzero(allowed) < MIN_BOUNDED
+        likely = np.flatnonzero(allowed) if few else self._within_reach(vector, count, allowed)
         order = np.argsort(-self.cosines(likely, vector), kind="stable")[:count]
         return [int(place) for place in likely[order]]
 
-    def _within_reach(self, vector: Vectors, count: int) -> Places:
+    def _allowed(self, among: Collection[int] | None) -> NDArray[np.bool_]:
+        """Tell of each place whether it is to be looked at."""
+        is_there = self._is_there[: self.size]
+        if among is None:
+            return is_there
+        places = np.fromiter(among, np.int64, len(among))
+        named = np.zeros(self.size, bool)
+        named[places[(places >= 0) & (places < self.size)]] = True
+        return named & is_there
+
+    def _within_reach(self, vector: Vectors, count: int, allowed: NDArray[np.bool_]) -> Places:
         """Return the places of which the nearest are some."""
         self._bound_all()
         along, left = self._split(vector[None])
         bounds = self._along[: self.size] @ along[0] + self._left[: self.size] * left + _ROUNDING
-        bounds[~self._is_there[: self.size]] = -np.inf
+        bounds[~allowed] = -np.inf
         first = np.argpartition(-bounds, 4 * count)[: 4 * count]
-        cosines = np.where(self._is_there[first], self.cosines(first, vector), -np.inf)
-        reached = np.partition(cosines, -count)[-count]
-        return np.flatnonzero((bounds >= reached) & self._is_there[: self.size])
+        reached = np.partition(self.cosines(first, vector), -count)[-count]
+        return np.flatnonzero(bounds >= reached)
 
     def _bound_all(self) -> None:
         """Split what was added since the last time; all of it, along other axes, where it has doubled."""

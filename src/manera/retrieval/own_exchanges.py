@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from manera.retrieval.recall import RecallIndex
+from manera.retrieval.recall import THRESHOLD, RecallIndex
 from manera.voice.exchanges import Exchange, Relations, read_exchanges, read_relations
 from manera.voice.folder import EXCHANGES_INDEX, voice_folder
 
@@ -41,7 +41,9 @@ class OwnExchanges:
         if index is None:
             self._index.add(texts_of(self.exchanges))
 
-    def recall(self, asked: str, relation: str | None = None, count: int = COUNT) -> Recollection:
+    def recall(
+        self, asked: str, relation: str | None = None, count: int = COUNT, threshold: float = THRESHOLD
+    ) -> Recollection:
         """Return the exchanges about what is asked, the nearest first, and the note of a relation.
 
         relation: only exchanges with partners of it are looked at, or with the partner of this name; where there are
@@ -49,7 +51,7 @@ class OwnExchanges:
         """
         note = None if relation is None else self.relations.note(relation)
         found: dict[int, float] = {}
-        for place, similarity in self._index.recall(asked, 4 * count, self._among(relation)):
+        for place, similarity in self._index.recall(asked, 4 * count, self._among(relation), threshold):
             found.setdefault(place // 2, similarity)
         recalled = [RecalledExchange(self.exchanges[place], similarity) for place, similarity in found.items()]
         return Recollection(_without_repeats(recalled)[:count], note)

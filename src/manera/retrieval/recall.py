@@ -1,7 +1,7 @@
 """Short texts recalled by what they say: by the stems of their words and by the direction of their sentences.
 
-Stems are found by SQLite's FTS5, which ranks by BM25; directions by their cosine, each looked at. The two rankings are
-fused by reciprocal ranks: https://doi.org/10.1145/1571941.1572114 (Cormack, Clarke and Büttcher).
+Candidates are found by their stems, which SQLite's FTS5 ranks by BM25, and by the cosine of their directions. All are
+then ranked by both: the cosine, and the share of the asked words that they have.
 """
 
 import math
@@ -9,11 +9,11 @@ import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from threading import RLock
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 
 from manera.retrieval.directions import Directions
@@ -22,20 +22,20 @@ from manera.text.stems import content_stems
 from manera.text.words import words
 
 THRESHOLD = 0.5
-"""Similarity below which nothing is recalled: of ten remarks of plays, one recalls something from other plays
+"""Similarity below which nothing is recalled: of ten sentences of prose, two recall something of other authors
 (benchmarks/memory.py)."""
 
-CANDIDATES = 50
-"""How many of the nearest by words, and by direction, are fused."""
+CANDIDATES = 20
+"""How many of the nearest by words, and by direction, are compared."""
 
-FUSION = 60
-"""The constant of reciprocal rank fusion: how little the first ranks differ."""
-
-MAX_SCORED = 5_000
+MAX_SCORED = 2_000
 """Texts that BM25 scores in one look-up: rare stems come first, and common ones hardly tell texts apart."""
 
-_COSINE, _SHARED, _BIAS = 7.6, 5.1, -5.6
-"""Log-odds of a match: what a cosine and a share of common words add, and what a match needs."""
+_COSINE, _SHARED, _BIAS = 7.6, 1.5, -3.2
+"""Log-odds of a match: what a cosine and a share of common words add, and what a match needs.
+
+The share weighs a fifth of a cosine: more would lose what is said in other words (benchmarks/memory.py).
+"""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS directions (place INTEGER PRIMARY KEY, direction BLOB NOT NULL);
@@ -95,8 +95,8 @@ class RecallIndex:
         """Forget texts, in the file too; the others keep their places."""
         with self._lock, self._transaction():
             gone = [place for place in set(places) if self._directions.has(place)]
-            for stems in self._stems(gone):
-                self._frequency.subtract(set(stems))
+            for _, stems in self._stems(gone):
+                self._frequency.subtract(stems)
             self._store.executemany("DELETE FROM stems WHERE rowid = ?", ((place,) for place in gone))
             self._store.executemany("DELETE FROM directions WHERE place = ?", ((place,) for place in gone))
             self._store.execute("INSERT INTO stems (stems) VALUES ('optimize')")  # else the index still has their words
@@ -111,9 +111,11 @@ class RecallIndex:
             return []
         asked = _ask(text)
         with self._lock:
-            places = fuse(self._rankings(asked, among), count)
+            by_words, by_direction = self._rankings(asked, among)
+            places = list(dict.fromkeys([*by_direction, *by_words]))
             likeness = self._likeness(asked, places)
-        return [Recalled(place, _similarity(*both)) for place, both in zip(places, likeness, strict=True)]
+        found = [Recalled(place, _similarity(*both)) for place, both in zip(places, likeness, strict=True)]
+        return sorted(found, key=lambda one: -one.similarity)[:count]
 
     def rankings(self, text: str, among: Collection[int] | None = None) -> tuple[list[int], list[int]]:
         """Return the places of the CANDIDATES that are nearest by words, and of those nearest by direction."""
@@ -125,9 +127,11 @@ class RecallIndex:
         with self._lock:
             return self._likeness(_ask(text), places)
 
-    def recall(self, text: str, count: int, among: Collection[int] | None = None) -> list[Recalled]:
-        """Return those of the nearest that are about the same beyond the THRESHOLD; often there is none."""
-        return [found for found in self.nearest(text, count, among) if found.similarity >= THRESHOLD]
+    def recall(
+        self, text: str, count: int, among: Collection[int] | None = None, threshold: float = THRESHOLD
+    ) -> list[Recalled]:
+        """Return those of the nearest that are about the same beyond the threshold; often there is none."""
+        return [found for found in self.nearest(text, count, among) if found.similarity >= threshold]
 
     def _rankings(self, asked: "_Asked", among: Collection[int] | None) -> tuple[list[int], list[int]]:
         return self._by_words(asked.stems, among), self._directions.nearest(asked.direction, CANDIDATES, among)
@@ -142,13 +146,10 @@ class RecallIndex:
         if not sought:
             return []
         query = " OR ".join(f'"{stem}"' for stem in sought)
-        # "+" keeps SQLite from asking the query once for each place
-        within = "" if among is None else "AND +rowid IN (SELECT value FROM json_each(:among))"
-        rows = self._store.execute(
-            f"SELECT rowid FROM stems WHERE stems MATCH :query {within} ORDER BY rank LIMIT {CANDIDATES}",
-            {"query": query, "among": msgspec.json.encode(list(among or ())).decode()},
-        )
-        return [place for (place,) in rows]
+        limit = CANDIDATES if among is None else -1
+        rows = self._store.execute(f"SELECT rowid FROM stems WHERE stems MATCH ? ORDER BY rank LIMIT {limit}", (query,))
+        named = None if among is None else frozenset(among)
+        return list(islice((place for (place,) in rows if named is None or place in named), CANDIDATES))
 
     def _rarest(self, asked: Sequence[str]) -> list[str]:
         """Return the stems that some text has, as many of the rarest as MAX_SCORED allows, and at least one."""
@@ -161,14 +162,13 @@ class RecallIndex:
         total = len(self)
         weights = {stem: math.log((total + 1) / (self._frequency[stem] + 1)) + 1 for stem in set(asked)}
         everything = sum(weights.values()) or 1.0
-        return [
-            sum(weights[stem] for stem in weights.keys() & set(stems)) / everything for stems in self._stems(places)
-        ]
+        has = dict(self._stems(places))
+        return [sum(weights[stem] for stem in weights.keys() & has[place]) / everything for place in places]
 
-    def _stems(self, places: Iterable[int]) -> Iterator[list[str]]:
+    def _stems(self, places: Iterable[int]) -> Iterator[tuple[int, set[str]]]:
         for place in places:
             for (stems,) in self._store.execute("SELECT found FROM stems WHERE rowid = ?", (place,)):
-                yield stems.split()
+                yield place, set(stems.split())
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -179,15 +179,6 @@ class RecallIndex:
             self._store.execute("ROLLBACK")
             raise
         self._store.execute("COMMIT")
-
-
-def fuse(rankings: Iterable[Sequence[int]], count: int) -> list[int]:
-    """Return the places whose 1 / (FUSION + rank), summed over the rankings that have them, is largest."""
-    score: dict[int, float] = {}
-    for ranking in rankings:
-        for rank, place in enumerate(ranking, start=1):
-            score[place] = score.get(place, 0.0) + 1 / (FUSION + rank)
-    return sorted(score, key=lambda place: -score[place])[:count]
 
 
 class _Asked(NamedTuple):

@@ -9,8 +9,11 @@ from manera import config, logs
 from manera.bases.catalogue import DEFAULT_BASE
 from manera.cli import console, corpora, learning, talking
 from manera.cli.bases import ready_base
+from manera.cli.serving import ServeOptions, serve
+from manera.cli.web import web_settings
 from manera.corpus.speakers import choose_speaker
 from manera.corpus.storage import Corpus, open_corpus, write
+from manera.errors import SettingsError
 from manera.generation.opening import Opened, open_voices
 from manera.records import Message
 from manera.serving.app import create_app_on
@@ -38,10 +41,34 @@ class UpOptions(NamedTuple):
     replace: bool = False
     port: int = PORT
     talk: bool = True
+    web: bool = False
+    web_port: int | None = None
 
 
-def up(path: Path, options: UpOptions) -> None:
-    """Import, train, compare with the base, serve and chat; a voice that is there already is not trained again."""
+def up(path: Path | None, options: UpOptions) -> None:
+    """Import, train, compare with the base, serve and chat; a voice that is there already is not trained again.
+
+    With the page, a path may come later: it is dropped there. Raises SettingsError where there is neither.
+    """
+    if options.web:
+        web_settings({"port": options.web_port})  # what can be refused is refused before the training
+    elif path is None:
+        raise SettingsError("there is nothing to learn from", "manera up PATH, or manera up --web")
+    if path is not None:
+        voice = _made(path, options)
+        with open_voices([voice], console.say) as ready:
+            show_replies(ready, voice)
+            if options.talk and not options.web and sys.stdin.isatty():
+                _serve_and_talk(ready, voice, options.port)
+            elif not options.web:
+                console.say(f"\ntalk to it:  manera chat {voice}\nserve it:    manera serve {voice}")
+    if options.web:
+        ready_base(options.base, learning.chosen_languages(options.languages))
+        serve([], ServeOptions(port=options.port, web=True, web_port=options.web_port))
+
+
+def _made(path: Path, options: UpOptions) -> str:
+    """Import and train, unless the voice is there; return its name."""
     settings = config.resolve(TrainingConfig, "training", {"minutes": options.minutes, "epochs": options.epochs})
     corpus = _imported(path, options.name)
     chosen = choose_speaker(corpus.manifest, options.speaker, command=f"manera up {path}")
@@ -53,12 +80,7 @@ def up(path: Path, options: UpOptions) -> None:
         base = ready_base(options.base, learning.chosen_languages(options.languages))
         learned = learning.follow(corpus, chosen.speaker_id, voice, settings, base, options.replace)
         learning.report(learned, as_json=False)
-    with open_voices([voice], console.say) as ready:
-        show_replies(ready, voice)
-        if options.talk and sys.stdin.isatty():
-            _serve_and_talk(ready, voice, options.port)
-        else:
-            console.say(f"\ntalk to it:  manera chat {voice}\nserve it:    manera serve {voice}")
+    return voice
 
 
 def _imported(path: Path, name: str | None) -> Corpus:

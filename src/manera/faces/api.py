@@ -14,6 +14,9 @@ from manera.errors import FaceError
 
 _log = logging.getLogger(__name__)
 
+HANDED_ON = ("content-type", "content-length", "content-disposition", "content-security-policy")
+"""Headers of a file that go with it."""
+
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 660.0
 """A little longer than the API's own deadline, which is told better than a time-out."""
@@ -57,6 +60,15 @@ class Api:
         """Return what lies at a path as it is. Raises ApiError."""
         given = {name: value for name, value in parameters.items() if value is not None}
         return await self._ask("GET", path, request_id, params=given)
+
+    async def stream(self, path: str, **parameters: str) -> tuple[dict[str, str], AsyncIterator[bytes]]:
+        """Return a file's headers and its bytes as they come. Raises ApiError."""
+        response = await self._send("GET", path, None, params=parameters)
+        if response.is_error:
+            await response.aread()
+            raise _refused(response)
+        headers = {name: response.headers[name] for name in HANDED_ON if name in response.headers}
+        return headers, _closing(response)
 
     async def post(self, path: str, body: Mapping[str, Any] | None = None, request_id: str | None = None) -> Any:
         """Send JSON and return JSON. Raises ApiError."""
@@ -115,6 +127,14 @@ class Api:
                 level, "%s %s: %d after %.0f ms", method, path, response.status_code, 1000 * (perf_counter() - began)
             )
             return response
+
+
+async def _closing(response: httpx2.Response) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in response.aiter_bytes():
+            yield chunk
+    finally:
+        await response.aclose()
 
 
 def _chunk(data: str) -> dict[str, Any]:

@@ -27,7 +27,6 @@ HELLO = {"model": "anna", "messages": [{"role": "user", "content": SECRET}], "ma
 
 COMMANDS = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
 needs_bot = pytest.mark.skipif("bot" not in COMMANDS, reason="there is no bot yet")
-needs_page = pytest.mark.skipif("web" not in COMMANDS, reason="there is no page yet")
 
 
 class Started(NamedTuple):
@@ -43,13 +42,6 @@ class Started(NamedTuple):
         """Run a command of Compose on them."""
         command = ["docker-compose", "--env-file", str(self.env), "--file", "deploy/compose.yaml"]
         return self.engine.run(*command, *words)
-
-    def up(self) -> None:
-        """Do what `make run` does; as long as there is no page, for the API only."""
-        if "web" in COMMANDS:
-            services.main("run", self.env)
-        else:
-            self.compose("up", "--detach", "--no-build", "--wait", "api")
 
     def ask(self, path: str, body: object = None, key: str | None = None) -> httpx2.Response:
         """Ask the API."""
@@ -101,9 +93,8 @@ def started(image: Engine, tiny_base: Path, tmp_path_factory: pytest.TempPathFac
         image.environment.update(ports)
         given = settings(folder / ".env")
         api, page = services.api_address(given), services.page_address(given)
-        running = Started(image, folder / ".env", api, page, given["MANERA_API_KEY"])
-        running.up()
-        yield running
+        services.main("run", folder / ".env")
+        yield Started(image, folder / ".env", api, page, given["MANERA_API_KEY"])
         services.main("down", folder / ".env")
 
 
@@ -113,7 +104,6 @@ def test_the_api_answers_whoever_has_the_key(started: Started) -> None:
     assert started.ask("/v1/chat/completions", HELLO).json()["choices"][0]["message"]["content"]
 
 
-@needs_page
 def test_the_page_is_there_and_asks_for_its_password(started: Started) -> None:
     asked = httpx2.get(started.page, follow_redirects=True, timeout=30)
     assert 'type="password"' in asked.text
@@ -134,7 +124,6 @@ def test_a_container_may_do_little(started: Started) -> None:
     assert started.inside("api", "sh", "-c", "touch /opt/manera/x 2> /dev/null || echo read-only") == "read-only\n"
 
 
-@needs_page
 def test_the_containers_reach_each_other_by_name(started: Started) -> None:
     asks = "import urllib.request as u; print(u.urlopen('http://api:8000/healthz').read().decode())"
     assert json.loads(started.inside("studio", "/opt/manera/bin/python", "-c", asks)) == {"status": "ok"}
@@ -144,7 +133,7 @@ def test_volumes_and_logs_survive_down_and_up(started: Started) -> None:
     before = started.ask("/v1/chat/completions", HELLO).json()["choices"]
     services.main("down", started.env)
     assert started.engine.podman("ps", "--all", "--quiet") == ""
-    started.up()
+    services.main("run", started.env)
     assert started.ask("/v1/chat/completions", HELLO).json()["choices"] == before
     logged = started.inside("api", "cat", "/var/log/manera/api.log")
     assert logged.count("POST /v1/chat/completions: 200") >= 2
@@ -188,4 +177,4 @@ def answered(calls: str) -> dict[str, Any]:
 def test_a_signal_ends_the_api_at_once(started: Started) -> None:
     started.compose("stop", "--timeout", "20", "api")
     assert json.loads(started.engine.podman("inspect", "manera-api-1"))[0]["State"]["ExitCode"] in (0, 143)
-    started.up()
+    services.main("run", started.env)

@@ -124,7 +124,7 @@ def roles(given: Settings) -> list[Role]:
         Role(
             "studio",
             ["web", "--api", api, "--host", host, "--port", given.get("MANERA_WEB_PORT", "7860")],
-            page_address(given),
+            f"{page_address(given)}/healthz",
         ),
     ]
     if "bot" in given.get("COMPOSE_PROFILES", "").split(","):

@@ -105,7 +105,16 @@ def build(engine: Engine) -> None:
     mounts = [f"--volume={path}:{path}:ro" for path in _of_pip()]
     index = re.search(r"extra-index-url='(\S+?)[\s']", _pip_configuration())
     torch = [f"--build-arg=TORCH_INDEX={index[1]}"] if index else []
-    options = ["--isolation", "chroot", "--format", "docker", "--pull-never", "--tag", IMAGE]
+    options = [
+        "--isolation",
+        "chroot",
+        "--format",
+        "docker",
+        "--pull-never",
+        "--tag",
+        IMAGE,
+        "--build-arg=BYTECODE=--no-compile",
+    ]
     engine.run("buildah", "bud", *options, *mounts, *torch, "--file", "deploy/Dockerfile", ".")
 
 

@@ -2,9 +2,10 @@
 
 import json
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx2
 import pytest
@@ -18,12 +19,14 @@ from manera.cli.main import app
 pytestmark = pytest.mark.slow
 
 USER = 10001
+TOKEN = "42:the-token-of-a-test"
+SECONDS_TO_ANSWER = 60
 SECRET = "незабудковый"
 HELLO = {"model": "anna", "messages": [{"role": "user", "content": SECRET}], "max_tokens": 8, "temperature": 0}
 
 
 COMMANDS = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
-needs_page = pytest.mark.skipif("web" not in COMMANDS, reason="there is no page yet")
+needs_bot = pytest.mark.skipif("bot" not in COMMANDS, reason="there is no bot yet")
 
 
 class Started(NamedTuple):
@@ -39,13 +42,6 @@ class Started(NamedTuple):
         """Run a command of Compose on them."""
         command = ["docker-compose", "--env-file", str(self.env), "--file", "deploy/compose.yaml"]
         return self.engine.run(*command, *words)
-
-    def up(self) -> None:
-        """Do what `make run` does; as long as there is no page, for the API only."""
-        if "web" in COMMANDS:
-            services.main("run", self.env)
-        else:
-            self.compose("up", "--detach", "--no-build", "--wait", "api")
 
     def ask(self, path: str, body: object = None, key: str | None = None) -> httpx2.Response:
         """Ask the API."""
@@ -97,9 +93,8 @@ def started(image: Engine, tiny_base: Path, tmp_path_factory: pytest.TempPathFac
         image.environment.update(ports)
         given = settings(folder / ".env")
         api, page = services.api_address(given), services.page_address(given)
-        running = Started(image, folder / ".env", api, page, given["MANERA_API_KEY"])
-        running.up()
-        yield running
+        services.main("run", folder / ".env")
+        yield Started(image, folder / ".env", api, page, given["MANERA_API_KEY"])
         services.main("down", folder / ".env")
 
 
@@ -109,10 +104,14 @@ def test_the_api_answers_whoever_has_the_key(started: Started) -> None:
     assert started.ask("/v1/chat/completions", HELLO).json()["choices"][0]["message"]["content"]
 
 
-@needs_page
 def test_the_page_is_there_and_asks_for_its_password(started: Started) -> None:
-    assert httpx2.get(started.page, follow_redirects=True, timeout=30).status_code in (200, 401)
+    assert 'type="password"' in httpx2.get(started.page, timeout=30).text
     assert httpx2.get(f"{started.page}/config", timeout=30).status_code == 401
+    given = settings(started.env)["MANERA_WEB_PASSWORD"]
+    with httpx2.Client(base_url=started.page, follow_redirects=True, timeout=60) as browser:
+        page = browser.post("/login", data={"password": given})
+    assert page.status_code == 200
+    assert 'type="password"' not in page.text
 
 
 def test_a_container_may_do_little(started: Started) -> None:
@@ -125,7 +124,6 @@ def test_a_container_may_do_little(started: Started) -> None:
     assert started.inside("api", "sh", "-c", "touch /opt/manera/x 2> /dev/null || echo read-only") == "read-only\n"
 
 
-@needs_page
 def test_the_containers_reach_each_other_by_name(started: Started) -> None:
     asks = "import urllib.request as u; print(u.urlopen('http://api:8000/healthz').read().decode())"
     assert json.loads(started.inside("studio", "/opt/manera/bin/python", "-c", asks)) == {"status": "ok"}
@@ -135,7 +133,7 @@ def test_volumes_and_logs_survive_down_and_up(started: Started) -> None:
     before = started.ask("/v1/chat/completions", HELLO).json()["choices"]
     services.main("down", started.env)
     assert started.engine.podman("ps", "--all", "--quiet") == ""
-    started.up()
+    services.main("run", started.env)
     assert started.ask("/v1/chat/completions", HELLO).json()["choices"] == before
     logged = started.inside("api", "cat", "/var/log/manera/api.log")
     assert logged.count("POST /v1/chat/completions: 200") >= 2
@@ -143,7 +141,40 @@ def test_volumes_and_logs_survive_down_and_up(started: Started) -> None:
     assert SECRET not in logged + started.engine.podman("logs", "manera-api-1")
 
 
+@needs_bot
+def test_the_bot_answers_through_the_network(started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = str(free_port())
+    given = {"TELEGRAM_PORT": port, "BOT_TOKEN": TOKEN, "BOT_VOICE": "anna", "BOT_PACE": "none"}
+    started.engine.environment.update(given)
+    words = ["--file", "tests/deploy/compose.telegram.yaml", "--profile", "bot"]
+    started.compose(*words, "up", "--detach", "--no-build", "--wait", "telegram", "bot")
+    try:
+        person = {"id": 7, "is_bot": False, "first_name": "Olga", "language_code": "ru"}
+        place = {"id": 7, "type": "private"}
+        said = {"message_id": 1, "date": 1_700_000_000, "chat": place, "from": person, "text": SECRET}
+        httpx2.post(f"http://127.0.0.1:{port}/said", json={"message": said})
+        assert answered(f"http://127.0.0.1:{port}/calls")["fields"]["chat_id"] == "7"
+        for role in ("bot", "api"):
+            logged = started.inside(role, "cat", f"/var/log/manera/{role}.log")
+            assert "POST /v1/chat/completions: 200" in logged
+            assert SECRET not in logged + started.engine.podman("logs", f"manera-{role}-1")
+    finally:
+        started.compose(*words, "rm", "--stop", "--force", "telegram", "bot")
+
+
+def answered(calls: str) -> dict[str, Any]:
+    """Wait for the bot's first message; return the call that sent it."""
+    end = time.monotonic() + SECONDS_TO_ANSWER
+    while time.monotonic() < end:
+        called: list[dict[str, Any]] = httpx2.get(calls).json()
+        sent = [call for call in called if call["method"] == "sendMessage"]
+        if sent:
+            return sent[0]
+        time.sleep(0.2)
+    pytest.fail(f"no message after {SECONDS_TO_ANSWER} s: {called}")
+
+
 def test_a_signal_ends_the_api_at_once(started: Started) -> None:
     started.compose("stop", "--timeout", "20", "api")
     assert json.loads(started.engine.podman("inspect", "manera-api-1"))[0]["State"]["ExitCode"] in (0, 143)
-    started.up()
+    services.main("run", started.env)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dotenv import load_dotenv
 
-from manera import config
+from manera import config, logs
 from manera.cli import console
 from manera.errors import FaceError
 from manera.faces.api import Api
@@ -29,7 +29,8 @@ def web(api: str | None, flags: Mapping[str, object]) -> None:
     if settings.share:
         console.say(f"the page, for everybody who has the password: {_tunnel(settings)}")
     console.say(f"the page: {address(settings)}")
-    serve_app(studio, settings.host, settings.port)
+    with logs.kept("studio"):
+        serve_app(studio, settings.host, settings.port)
 
 
 def web_settings(flags: Mapping[str, object]) -> WebConfig:
@@ -45,7 +46,7 @@ def web_settings(flags: Mapping[str, object]) -> WebConfig:
 @contextmanager
 def beside(api: str, settings: WebConfig) -> Iterator[str]:
     """Serve the page in a thread beside the API, and lend its address."""
-    with serve_in_thread(_studio(api, settings), settings.host, settings.port):
+    with logs.kept("studio", on_console=False), serve_in_thread(_studio(api, settings), settings.host, settings.port):
         yield address(settings)
 
 

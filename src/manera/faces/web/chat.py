@@ -67,7 +67,7 @@ def tab(page: Page) -> Part:
     follow(again.click(wired.take_back, [chat, ids, *settings], [chat, ids]))
     follow(chat.retry(wired.take_back, [chat, ids, *settings], [chat, ids]))
     follow(chat.edit(wired.edit, [chat, ids, *settings], [chat, ids]))
-    chat.like(wired.like, [chat, voice], None)
+    chat.like(wired.like, [chat, voice, page.user], None)
     why.click(wired.why, [chat, voice], explained)
     anew.click(wired.anew, [voice, remember, page.user], [*shown, explained])
     voice.change(wired.history, [voice, remember, page.user], [*shown, explained])
@@ -186,12 +186,12 @@ class _Chat:
             return ""
         return pieces.origins(found["data"], self.page.say)
 
-    async def like(self, turns: Turns, voice: str, liked: gr.LikeData) -> None:
+    async def like(self, turns: Turns, voice: str, user: str, liked: gr.LikeData) -> None:
         """Keep a thumb as a preference."""
         at = liked.index if isinstance(liked.index, int) else liked.index[0]
         before = [{"role": turn["role"], "content": text_of(turn)} for turn in turns[:at]]
         side = "chosen" if liked.liked else "rejected"
-        body = {"messages": before, side: text_of(turns[at]), "source": "thumb"}
+        body = {"user": user, "messages": before, side: text_of(turns[at]), "source": "thumb"}
         try:
             await self.api.post(f"/v1/voices/{voice}/preferences", body)
             gr.Info(self.page.say("thanks"), duration=3, title=self.page.say("title"))

@@ -25,13 +25,13 @@ def tab(page: Page) -> Part:
 
     with gr.Row(elem_classes="bar"):
         left, right = page.picker(with_base, "left"), page.picker(with_base_last, "right")
-    asked = gr.Textbox(label=say("prompt"), lines=2, max_lines=8)
+    asked = gr.Textbox(label=say("prompt"), lines=2, max_lines=8, elem_id="question")
     with gr.Row(elem_classes="actions"):
         begin = gr.Button(say("compare_it"), variant="primary")
         stop = gr.Button(say("stop"), variant="stop")
     with gr.Row(elem_classes="drafts"):
         texts = [
-            gr.Textbox(label=say(side), lines=6, max_lines=20, min_width=260, buttons=["copy"])
+            gr.Textbox(label=say(side), lines=6, max_lines=20, min_width=260, buttons=["copy"], elem_id=f"{side}-text")
             for side in ("left", "right")
         ]
 
@@ -88,7 +88,7 @@ def _game(page: Page) -> None:
         for id in ("game_choose_a", "game_choose_b"):
             with gr.Column(min_width=260):
                 columns.append((gr.HTML(elem_classes="text"), gr.Button(say(id))))
-    told = gr.HTML()
+    told = gr.HTML(elem_id="told")
 
     async def show(name: str | None, user: str) -> tuple[Any, ...]:
         nothing = (None, "", gr.Row(visible=False), "", "", "")

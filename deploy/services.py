@@ -135,7 +135,7 @@ def roles(given: Settings) -> list[Role]:
 def without_docker(what: str, given: Settings, run: Path, chosen: Sequence[Role]) -> None:
     """Do one of the commands with processes from .venv."""
     if what in ("up", "run"):
-        given = {"MANERA_API_URL": api_address(given), "MANERA_LOG_CONSOLE": "off"} | given
+        given = {"MANERA_API_URL": api_address(given), "MANERA_LOG_CONSOLE": "off", **given}
         for role in chosen:
             start(role, given, run)
     if what in ("down", "stop"):

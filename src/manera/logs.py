@@ -121,7 +121,7 @@ class DailyFile(TimedRotatingFileHandler):
         return open(self.baseFilename, "a", encoding="utf-8", opener=_owners)
 
     def doRollover(self) -> None:
-        if self.stream is not None and self._is_moved():
+        if self.stream is not None and self._is_moved(self.stream.fileno()):
             # another process was first: moving once more would replace the day that it has put away
             self.stream.close()
             self.stream = self._open()
@@ -129,10 +129,9 @@ class DailyFile(TimedRotatingFileHandler):
         else:
             super().doRollover()
 
-    def _is_moved(self) -> bool:
-        written = os.fstat(self.stream.fileno())
+    def _is_moved(self, file: int) -> bool:
         try:
-            return not os.path.samestat(written, Path(self.baseFilename).stat())
+            return not os.path.samestat(os.fstat(file), Path(self.baseFilename).stat())
         except FileNotFoundError:
             return True
 

@@ -1,18 +1,21 @@
 """Voices over the API: cards, reports, origins, and their end."""
 
 import json
+import math
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import msgspec
 import pytest
 
 from manera.bases import base_model
 from manera.generation.llama_cpp import LlamaCpp
 from manera.jobs.cards import Verdict, write_verdict
 from manera.records import Example, Message
+from manera.rhythm.record import Answering, Delay, Rhythm
 from manera.serving.app import create_app
 from manera.serving.keys import Keys, add_key
 from manera.serving.voices import FollowedVoices
@@ -192,3 +195,18 @@ def test_preferences_are_kept_with_the_voice(http: httpx2.Client, home: Path) ->
     assert (first["chosen"], first["rejected"], first["source"]) == ("Еду", "Спасибо", "correction")
     assert first["tenant"] == {"client": "", "user": "telegram:7"}
     assert (second["chosen"], second["rejected"]) == (None, "Нет")
+
+
+def test_silence_is_asked_of_the_rhythm(http: httpx2.Client, home: Path) -> None:
+    said = [{"name": "Боря", "text": "Аня, ты идёшь?", "at": 1_700_000_000.0, "mentions_me": True}]
+    path = "/v1/voices/anna/silence"
+    assert http.post(path, json={"messages": said}).status_code == 404
+    answering = Answering(constant=-1.0, coefficients={"named": 3.0}, threshold=0.5)
+    delay = Delay(constant=1.0, slopes=(0.1, 0.1), residuals=(0.0, 1.0), median=3.0, longest=60.0)
+    rhythm = Rhythm((1.0,), delay, None, (1 / 24,) * 24, turns=9, answering=answering)
+    (home / "voices" / "anna" / "rhythm.json").write_bytes(msgspec.json.encode(rhythm))
+    assert http.post(path, json={"messages": said}).json()["speak"] == pytest.approx(1 / (1 + math.exp(-2)))
+    own = [said[0], {"name": "Аня", "text": "Иду", "at": 1_700_000_009.0, "is_mine": True}]
+    assert http.post(path, json={"messages": own}).json() == {"speak": 0.0}
+    assert http.get("/v1/voices/anna/rhythm").json()["turns"] == 9
+    assert http.get("/v1/voices/anna").json()["has_rhythm"]

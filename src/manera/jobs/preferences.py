@@ -15,9 +15,9 @@ from manera.files import read_records
 from manera.jobs.folder import Tenant
 from manera.jobs.running import alone
 from manera.records import Message
-from manera.voice.folder import voice_folder
+from manera.voice.folder import PREFERENCES, voice_folder
 
-PREFERENCES, VOTES = "preferences.jsonl", "votes.jsonl"
+VOTES = "votes.jsonl"
 
 PreferenceSource = Literal["thumb", "correction", "game"]
 

@@ -17,7 +17,7 @@ from manera.corpus.storage import open_corpus
 from manera.errors import ManeraError
 from manera.evaluation.budget import FAST, FULL
 from manera.jobs.cards import Verdict, write_verdict
-from manera.jobs.folder import STATE, told, write_record
+from manera.jobs.folder import STATE, Failure, told, write_record
 from manera.jobs.running import wait_for
 from manera.jobs.trainings import CORPUS, STEPS, STOP, Order, ReportOrder, State, TrainingOrder, before
 from manera.records import TrainingStep
@@ -57,6 +57,10 @@ def run(folder: Path, order: Order) -> None:
         journal.note(status="stopped")
     except ManeraError as error:
         journal.note(status="failed", error=told(error, folder))
+    except Exception as error:  # whoever follows it is told, and the process's own log says where
+        why = Failure(f"it broke off by a fault of manera itself ({type(error).__name__})", "please report it")
+        journal.note(status="failed", error=why)
+        raise
     finally:
         shutil.rmtree(folder / CORPUS, ignore_errors=True)
 

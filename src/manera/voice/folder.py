@@ -13,6 +13,7 @@ voices/<name>/manera.json                   Voice
              /rhythm.json                   Rhythm, where times taught one
              /rhythm-turns.json             Compared: what the rhythm is measured on
              /dataset/{train,validation,test}.jsonl
+             /preferences.jsonl             what people preferred of what it wrote, where they said so
 """
 
 import re
@@ -34,6 +35,7 @@ RELATIONS = "relations.json"
 RHYTHM = "rhythm.json"
 RHYTHM_TURNS = "rhythm-turns.json"
 DATASET = "dataset"
+PREFERENCES = "preferences.jsonl"
 _NAME = re.compile(r"[^\W_](?:[\w.-]{0,62}[\w-])?")
 _DEVICES = frozenset(
     {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in "123456789")}

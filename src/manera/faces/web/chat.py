@@ -21,8 +21,8 @@ def tab(page: Page) -> Part:
     """Lay out the tab and wire it."""
     say = page.say
     with gr.Row(elem_classes="bar"):
-        voice = page.picker(lambda cards, base: talking(cards, base, ("dialogue", "post")), "voice")
-        strength = gr.Slider(0, 1.5, 1, step=0.05, label=say("strength"))
+        voice = page.picker(lambda cards, base: talking(cards, base, ("dialogue",)), "voice")
+        strength = gr.Slider(0, 1.5, 1, step=0.05, label=say("strength"), info=say("strength_note"))
         remember = gr.Checkbox(True, label=say("remember"))
     chat = gr.Chatbot(
         show_label=False,
@@ -69,6 +69,7 @@ def tab(page: Page) -> Part:
     follow(chat.edit(wired.edit, [chat, ids, *settings], [chat, ids]))
     chat.like(wired.like, [chat, voice, page.user], None)
     why.click(wired.why, [chat, voice], explained)
+    chat.clear(wired.anew, [voice, remember, page.user], [*shown, explained])
     anew.click(wired.anew, [voice, remember, page.user], [*shown, explained])
     voice.change(wired.history, [voice, remember, page.user], [*shown, explained])
     remember.input(wired.history, [voice, remember, page.user], [*shown, explained])

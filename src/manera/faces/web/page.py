@@ -127,6 +127,7 @@ def _known(kept: dict[str, str] | None) -> tuple[dict[str, str], str]:
 def _first_tab(shared: Page) -> Callable[[], Any]:
     async def chosen() -> Any:
         cards, _ = await shared.voices()
-        return gr.Tabs(selected="chat" if any(card["can_talk"] for card in cards) else "new")
+        usable = {card["kind"] for card in cards if card["can_talk"]}
+        return gr.Tabs(selected="chat" if "dialogue" in usable else "write" if usable else "new")
 
     return chosen

@@ -16,7 +16,8 @@ ENGLISH: dict[str, str] = {
     # shared
     "voice": "Voice",
     "no_voices": "There is no voice yet: make one under “New voice”.",
-    "strength": "Strength: 0 is the base model, 1 is as trained",
+    "strength_note": "0 is the base model, 1 is as trained",
+    "strength": "Strength of the voice",
     "stop": "Stop",
     "copy": "Copy",
     "unreachable": "The server does not answer. Is it running?",

@@ -16,7 +16,7 @@ def tab(page: Page) -> Part:
     say = page.say
     with gr.Row(elem_classes="bar"):
         voice = page.picker(lambda cards, base: talking(cards, base), "voice")
-        strength = gr.Slider(0, 1.5, 1, step=0.05, label=say("strength"))
+        strength = gr.Slider(0, 1.5, 1, step=0.05, label=say("strength"), info=say("strength_note"))
         count = gr.Slider(1, MAX_DRAFTS, 2, step=1, label=say("drafts"))
     asked = gr.Textbox(label=say("topic"), lines=3, max_lines=12, elem_id="asked")
     with gr.Row(elem_classes="actions"):

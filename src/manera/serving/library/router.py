@@ -15,12 +15,15 @@ from manera.evaluation.report.document import REPORT_HTML, REPORT_JSON, page_in
 from manera.jobs import cards, exports
 from manera.jobs.cards import CardWithHeadline
 from manera.jobs.exports import Outcome, Target
+from manera.rhythm.pace import speaks
+from manera.rhythm.record import Said
 from manera.serving.answering import done, raise_failure
 from manera.serving.faults import REFUSALS
 from manera.serving.library import logic
-from manera.serving.library.protocol import CardList, OriginList, WhyRequest
+from manera.serving.library.protocol import CardList, OriginList, Silence, SilenceRequest, WhyRequest
 from manera.serving.schema import answers, json_answer
 from manera.serving.tenants import require_manager, tenant_of
+from manera.voice import rhythm
 from manera.voice.folder import RHYTHM, remove_voice, voice_folder
 
 router = APIRouter(tags=["voices"], responses=REFUSALS)
@@ -90,6 +93,17 @@ async def explain(id: str, asked: WhyRequest, http: Request) -> Response:
     logic.require_voice(http, id)
     found = await asyncio.to_thread(logic.nearest, id, logic.writer_of(http, id), asked.text, asked.count)
     return json_answer(OriginList(found))
+
+
+@router.post("/v1/voices/{id}/silence", response_class=Response, responses=answers(Silence))
+async def ask_silence(id: str, asked: SilenceRequest, http: Request) -> Response:
+    """Say how likely the person would be to speak in a group now."""
+    logic.require_voice(http, id)
+    said = [Said(**message.model_dump()) for message in asked.messages]
+    speak = await asyncio.to_thread(lambda: speaks(rhythm.read_rhythm(id), said))
+    if speak is None:
+        raise HTTPException(404, "this voice has not learned when to speak in a group")
+    return json_answer(Silence(speak))
 
 
 @router.get("/v1/voices/{id}/export", response_class=Response, responses=_ZIP)

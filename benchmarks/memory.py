@@ -3,8 +3,8 @@
 questions: of 60 questions about the bundled chats, whose message ids stand in ``memory/questions.jsonl``, how many find
 the piece of talk that holds the answer among five; of 40 remarks about anything else, how many recall nothing. A
 piece is a turn with the PIECE - 1 turns before it.
-threshold: sentences of plays and prose are asked of an index of other works, which holds nothing of theirs: how many
-recall something; and what a match of two sentences weighs, fitted on neighbours within a paragraph against strangers.
+threshold: turns of plays are asked of an index of other plays, which holds nothing of theirs: how many recall anything;
+and what a match of two sentences weighs, fitted on neighbours within a paragraph against strangers.
 speed: a look-up among 100,000 sentences, in milliseconds of wall clock and of processor.
 likelihood: bits per byte of held-out turns of each VOICE, with its recalled exchanges before them and without.
 DATA: a folder with ``plays_ru`` and ``prose_ru``. ``--save`` keeps the result.
@@ -23,7 +23,7 @@ import msgspec
 import numpy as np
 
 import machine
-from manera.corpus.conversations import SILENCE_SECONDS
+from manera.corpus.conversations import SILENCE_SECONDS, conversations
 from manera.records import Utterance
 from manera.retrieval.recall import THRESHOLD, RecallIndex, fuse
 from manera.retrieval.sentences import embed
@@ -36,8 +36,8 @@ FOUND_AMONG = 5
 PIECE = 3
 LOOK_UPS = 200
 SENTENCES = 100_000
-HELD_OUT_REMARKS = 200
-OTHER_TEXTS = 2_000
+HELD_OUT_REMARKS = 150
+OTHER_PIECES = 1_200
 STRETCHES = 24
 SEED = 0
 _SENTENCE_END = re.compile(r"(?<=[.!?…])\s+")
@@ -132,22 +132,32 @@ def sentences(data: Path) -> list[Sentence]:
     return found
 
 
+def dialogue(path: Path) -> list[str]:
+    """Read the turns of a play."""
+    said = conversations(record for record in read([path]) if isinstance(record, Utterance))
+    return ["\n".join(turn.texts)[:400] for scene in said for turn in scene.turns]
+
+
+def _around(turns: Sequence[str], place: int) -> str:
+    return "\n".join(turns[max(0, place - PIECE + 1) : place + 1])
+
+
 def threshold(data: Path) -> dict[str, Any]:
-    """Ask sentences of an index of other works, and weigh what tells neighbours from strangers."""
+    """Ask turns of an index of other plays, and weigh what tells neighbours from strangers."""
     rng = np.random.default_rng(SEED)
     plain = [one for one in sentences(data) if len(one.text) <= 120 and len(content_stems(one.text)) > 1]
-    works = sorted({one.work for one in plain})
-    indexed = {str(work) for work in rng.choice(works, len(works) // 2, replace=False)}
-    inside, outside = ([one for one in plain if (one.work in indexed) is side] for side in (True, False))
+    plays = [dialogue(path) for path in sorted((data / "plays_ru").glob("*-*.txt"))]
+    indexed = [_around(play, place) for play in plays[::2] for place in range(len(play))]
+    outside = [turn for play in plays[1::2] for turn in play if len(turn) <= 120 and len(content_stems(turn)) > 1]
     index = RecallIndex()
-    index.add([inside[place].text for place in rng.choice(len(inside), OTHER_TEXTS, replace=False)])
-    asked = [outside[place].text for place in rng.choice(len(outside), HELD_OUT_REMARKS, replace=False)]
+    index.add([indexed[place] for place in rng.choice(len(indexed), OTHER_PIECES, replace=False)])
+    asked = [outside[place] for place in rng.choice(len(outside), HELD_OUT_REMARKS, replace=False)]
     recalls = float(np.mean([bool(index.recall(text, FOUND_AMONG)) for text in asked]))
     return {
         "threshold": THRESHOLD,
-        "texts": OTHER_TEXTS,
+        "pieces": OTHER_PIECES,
         "held_out_remarks": HELD_OUT_REMARKS,
-        "remarks_of_other_works_that_recall": round(recalls, 3),
+        "remarks_of_other_plays_that_recall": round(recalls, 3),
         "log_odds_fitted": _fitted(plain, rng),
     }
 

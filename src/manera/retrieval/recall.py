@@ -22,8 +22,8 @@ from manera.text.stems import content_stems
 from manera.text.words import words
 
 THRESHOLD = 0.5
-"""Similarity below which nothing is recalled: of ten remarks asked of plays and prose that hold nothing of theirs, one
-recalls something (benchmarks/memory.py)."""
+"""Similarity below which nothing is recalled: of ten remarks of plays, one recalls something from other plays
+(benchmarks/memory.py)."""
 
 CANDIDATES = 50
 """How many of the nearest by words, and by direction, are fused."""
@@ -34,7 +34,7 @@ FUSION = 60
 MAX_SCORED = 5_000
 """Texts that BM25 scores in one look-up: rare stems come first, and common ones hardly tell texts apart."""
 
-_COSINE, _SHARED, _BIAS = 7.6, 5.1, -6.0
+_COSINE, _SHARED, _BIAS = 7.6, 5.1, -5.6
 """Log-odds of a match: what a cosine and a share of common words add, and what a match needs."""
 
 _SCHEMA = """

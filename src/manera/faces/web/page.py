@@ -92,7 +92,7 @@ def build(language: str, api: Api, max_upload: int, secret: str) -> gr.Blocks:
             elem_id="head",
         )
         shared = Page(say, language, api, user, max_upload)
-        with gr.Tabs(elem_id="tabs") as tabs:
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
             opened = {}
             for id, tab in (("new", making), ("chat", chat), ("write", writing), ("compare", compare)):
                 with gr.Tab(say(id), id=id):

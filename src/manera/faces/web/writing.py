@@ -26,6 +26,7 @@ def tab(page: Page) -> Part:
         drafts = [
             gr.Textbox(
                 label=say("draft", number=number + 1),
+                elem_id=f"draft-{number + 1}",
                 lines=8,
                 max_lines=24,
                 buttons=["copy"],

@@ -1,14 +1,15 @@
-"""Record the studio for the docs, from an upload to the first reply: ``python scripts/pictures.py API_PAGE``.
+"""Record the studio for the docs, from an upload to the first reply: ``python scripts/pictures.py PAGE``.
 
 The page runs already, on a home of its own without voices: ``MANERA_HOME=FOLDER manera up --web``.
 """
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 from manera.faces.web.words import words_of
 
@@ -16,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 CHROMIUM = os.environ.get("MANERA_CHROMIUM", "/usr/bin/chromium")
 PATIENCE = 900_000
-SIZE = {"width": 1000, "height": 700}
+SIZE = ViewportSize(width=1000, height=700)
 say = words_of("ru")
 
 
@@ -33,7 +34,7 @@ def main(url: str) -> None:
         Image.open(shot).convert("P", palette=Image.Palette.ADAPTIVE, colors=128).save(shot, optimize=True)
 
 
-def _steps(page: Page):  # type: ignore[no-untyped-def]
+def _steps(page: Page) -> Iterator[str]:
     """Do one thing after another; a name at each point that is worth a picture."""
     page.get_by_role("tab", name=say("new"), exact=True).click()
     page.locator("#file input[type=file]").set_input_files(ROOT / "examples" / "chat-ru" / "result.json")

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from fastapi.routing import Mount
+from fastapi import FastAPI
+from fastapi.routing import APIRoute, Mount
+from starlette.routing import Route
 
 from manera.errors import FaceError
 from manera.faces.api import Api
@@ -41,14 +43,16 @@ def nobody_guessed(gate: Gate) -> None:
 
 def paths_of(gate: Gate) -> Iterator[tuple[str, str]]:
     """Yield every method and path that the application answers, gradio's own included."""
-    for route in gate.app.routes:  # type: ignore[attr-defined]
-        if not isinstance(route, Mount):
+    assert isinstance(gate.app, FastAPI)
+    for route in gate.app.routes:
+        if isinstance(route, APIRoute):
             yield "GET", route.path
             continue
-        for one in route.app.routes:
+        assert isinstance(route, Mount)
+        for one in route.routes:
             included = one.original_router.routes if hasattr(one, "original_router") else [one]
-            for inner in included:
-                for method in inner.methods:
+            for inner in (one for one in included if isinstance(one, Route)):
+                for method in inner.methods or ():
                     yield method, f"{route.path}{inner.path}".replace("{", "").replace("}", "")
 
 

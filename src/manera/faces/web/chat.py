@@ -8,7 +8,7 @@ import gradio as gr
 
 from manera.faces.api import ApiError
 from manera.faces.web import pieces
-from manera.faces.web.page import MAX_AT_ONCE, Page, Part, talking
+from manera.faces.web.page import MAX_AT_ONCE, Pace, Page, Part, talking
 
 MAX_SHOWN = 200
 """Turns of the history that the page shows."""
@@ -98,14 +98,15 @@ class _Chat:
         body: dict[str, Any] = {"model": voice, "messages": asked, "voice_scale": strength}
         if remember:
             body |= {"messages": asked[-1:], "memory": {"user": user, "chat": chat_of(voice)}}
-        written = ""
+        written, pace = "", Pace()
         told: dict[str, Any] = {}
         try:
             async for chunk in self.api.chat(body, uuid4().hex):
                 told = chunk.get("memory") or told
                 for choice in chunk["choices"]:
                     written += choice["delta"].get("content") or ""
-                yield [*turns, {"role": "assistant", "content": written or "…"}], [*ids, None], ""
+                if pace.is_due():
+                    yield [*turns, {"role": "assistant", "content": written or "…"}], [*ids, None], ""
         except ApiError as error:
             self.page.warn(error)
             yield turns, ids, ""

@@ -158,10 +158,15 @@ def plays(visit: Visit) -> None:
 
 
 def deletes(visit: Visit) -> None:
-    """The voice has its card; it goes when that was confirmed."""
+    """The voice has its card, and a report once it is measured; it goes when that was confirmed."""
     page = visit.page
     visit.tab("voices")
     expect(page.locator("#cards .card")).to_have_count(1)
+    visit.press("make_report")
+    with page.expect_popup() as report:
+        page.locator("#report a.button").click()
+    expect(report.value.locator("html")).to_have_attribute("lang", visit.language)
+    report.value.close()
     visit.press("delete")
     page.locator("#sure").click()
     expect(page.locator("#cards .empty")).to_be_visible()

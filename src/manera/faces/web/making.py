@@ -8,11 +8,9 @@ import gradio as gr
 
 from manera.faces.api import ApiError
 from manera.faces.web import pieces
-from manera.faces.web.library import report_link
+from manera.faces.web.library import ENDED, POLL_SECONDS, report_link
 from manera.faces.web.page import Page, Part
 
-POLL_SECONDS = 1.0
-ENDED = ("done", "stopped", "failed")
 UPLOADED_CHUNK = 1 << 20
 DEFAULT_MINUTES = 5
 

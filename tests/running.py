@@ -6,15 +6,16 @@ from threading import Thread
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from manera.serving.listening import listen, server
 
 
 @contextmanager
-def running(app: FastAPI) -> Iterator[str]:
+def running(app: ASGIApp) -> Iterator[str]:
     """Serve an application, ours or another one; yield its address."""
     with listen("127.0.0.1", 0) as listener:
-        is_ours = hasattr(app.state, "service")
+        is_ours = isinstance(app, FastAPI) and hasattr(app.state, "service")
         uvicorn_server = server(app) if is_ours else uvicorn.Server(uvicorn.Config(app, log_config=None))
         thread = Thread(target=uvicorn_server.run, kwargs={"sockets": [listener]})
         thread.start()

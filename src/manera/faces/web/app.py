@@ -1,8 +1,10 @@
 """The application: a page in each language, files handed on from the API, and the gate before all of it."""
 
+import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -46,24 +48,29 @@ def create_studio(api: Api, settings: WebConfig) -> ASGIApp:
     async def hand_on(name: str, what: str, http: Request) -> Response:
         return await _handed_on(api, name, what, http)
 
+    with ThreadPoolExecutor(1) as maker:  # outside of a running loop gradio leaves one open for each of its locks
+        maker.submit(asyncio.run, _mount_pages(app, api, settings.max_upload)).result()
+    guarded: ASGIApp = Gate(app, settings.password)
+    if settings.is_local:  # another page's name that points here is not let in
+        guarded = TrustedHostMiddleware(guarded, sorted(LOOPBACK), www_redirect=False)
+    return guarded
+
+
+async def _mount_pages(app: FastAPI, api: Api, max_upload: int) -> None:
     secret = _secret()
     for language in LANGUAGES:
         gr.mount_gradio_app(
             app,
-            build(language, api, settings.max_upload, secret),
+            build(language, api, max_upload, secret),
             f"/{language}",
             theme=THEME,
             css=CSS.read_text("utf-8"),
             footer_links=[],
             run_history=False,
             ssr_mode=False,
-            max_file_size=settings.max_upload,
+            max_file_size=max_upload,
             show_error=False,
         )
-    guarded: ASGIApp = Gate(app, settings.password)
-    if settings.is_local:  # another page's name that points here is not let in
-        guarded = TrustedHostMiddleware(guarded, sorted(LOOPBACK), www_redirect=False)
-    return guarded
 
 
 async def _handed_on(api: Api, name: str, what: str, http: Request) -> Response:

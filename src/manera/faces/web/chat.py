@@ -8,7 +8,7 @@ import gradio as gr
 
 from manera.faces.api import ApiError
 from manera.faces.web import pieces
-from manera.faces.web.page import MAX_AT_ONCE, Page, Part, talking
+from manera.faces.web.page import MAX_AT_ONCE, Pace, Page, Part, talking
 
 MAX_SHOWN = 200
 """Turns of the history that the page shows."""
@@ -28,7 +28,8 @@ def tab(page: Page) -> Part:
         show_label=False,
         label=say("chat"),
         elem_id="talk",
-        height="56vh",
+        height="calc(100vh - 29rem)",
+        min_height=280,
         render_markdown=False,
         group_consecutive_messages=False,
         editable="user",
@@ -67,7 +68,7 @@ def tab(page: Page) -> Part:
     follow(again.click(wired.take_back, [chat, ids, *settings], [chat, ids]))
     follow(chat.retry(wired.take_back, [chat, ids, *settings], [chat, ids]))
     follow(chat.edit(wired.edit, [chat, ids, *settings], [chat, ids]))
-    chat.like(wired.like, [chat, voice], None)
+    chat.like(wired.like, [chat, voice, page.user], None)
     why.click(wired.why, [chat, voice], explained)
     chat.clear(wired.anew, [voice, remember, page.user], [*shown, explained])
     anew.click(wired.anew, [voice, remember, page.user], [*shown, explained])
@@ -98,14 +99,15 @@ class _Chat:
         body: dict[str, Any] = {"model": voice, "messages": asked, "voice_scale": strength}
         if remember:
             body |= {"messages": asked[-1:], "memory": {"user": user, "chat": chat_of(voice)}}
-        written = ""
+        written, pace = "", Pace()
         told: dict[str, Any] = {}
         try:
             async for chunk in self.api.chat(body, uuid4().hex):
                 told = chunk.get("memory") or told
                 for choice in chunk["choices"]:
                     written += choice["delta"].get("content") or ""
-                yield [*turns, {"role": "assistant", "content": written or "…"}], [*ids, None], ""
+                if pace.is_due():
+                    yield [*turns, {"role": "assistant", "content": written or "…"}], [*ids, None], ""
         except ApiError as error:
             self.page.warn(error)
             yield turns, ids, ""
@@ -187,12 +189,12 @@ class _Chat:
             return ""
         return pieces.origins(found["data"], self.page.say)
 
-    async def like(self, turns: Turns, voice: str, liked: gr.LikeData) -> None:
+    async def like(self, turns: Turns, voice: str, user: str, liked: gr.LikeData) -> None:
         """Keep a thumb as a preference."""
         at = liked.index if isinstance(liked.index, int) else liked.index[0]
         before = [{"role": turn["role"], "content": text_of(turn)} for turn in turns[:at]]
         side = "chosen" if liked.liked else "rejected"
-        body = {"messages": before, side: text_of(turns[at]), "source": "thumb"}
+        body = {"user": user, "messages": before, side: text_of(turns[at]), "source": "thumb"}
         try:
             await self.api.post(f"/v1/voices/{voice}/preferences", body)
             gr.Info(self.page.say("thanks"), duration=3, title=self.page.say("title"))

@@ -8,7 +8,7 @@ import gradio as gr
 
 from manera.faces.api import ApiError
 from manera.faces.web import pieces
-from manera.faces.web.page import MAX_AT_ONCE, Page, Part, talking
+from manera.faces.web.page import MAX_AT_ONCE, SHOWN_EVERY, Page, Part, talking
 
 
 def tab(page: Page) -> Part:
@@ -25,13 +25,13 @@ def tab(page: Page) -> Part:
 
     with gr.Row(elem_classes="bar"):
         left, right = page.picker(with_base, "left"), page.picker(with_base_last, "right")
-    asked = gr.Textbox(label=say("prompt"), lines=2, max_lines=8)
+    asked = gr.Textbox(label=say("prompt"), lines=2, max_lines=8, elem_id="question")
     with gr.Row(elem_classes="actions"):
         begin = gr.Button(say("compare_it"), variant="primary")
         stop = gr.Button(say("stop"), variant="stop")
     with gr.Row(elem_classes="drafts"):
         texts = [
-            gr.Textbox(label=say(side), lines=6, max_lines=20, min_width=260, buttons=["copy"])
+            gr.Textbox(label=say(side), lines=6, max_lines=20, min_width=260, buttons=["copy"], elem_id=f"{side}-text")
             for side in ("left", "right")
         ]
 
@@ -40,30 +40,20 @@ def tab(page: Page) -> Part:
         if not first or not second or not text.strip():
             return
         written = ["", ""]
-        news: asyncio.Queue[ApiError | None] = asyncio.Queue()
 
         async def write(side: int, model: str) -> None:
             try:
                 async for chunk in page.api.chat({"model": model, "messages": [{"role": "user", "content": text}]}):
                     for choice in chunk["choices"]:
                         written[side] += choice["delta"].get("content") or ""
-                    news.put_nowait(None)
             except ApiError as error:
-                news.put_nowait(error)
+                page.warn(error)
 
-        writing = [asyncio.ensure_future(write(side, model)) for side, model in enumerate((first, second))]
+        writing = [asyncio.create_task(write(side, model)) for side, model in enumerate((first, second))]
         try:
-            while not all(task.done() for task in writing) or not news.empty():
-                getting = asyncio.ensure_future(news.get())
-                await asyncio.wait([getting, *writing], return_when=asyncio.FIRST_COMPLETED)
-                if not getting.done():
-                    getting.cancel()
-                    if all(task.done() for task in writing):
-                        break
-                    await asyncio.wait([task for task in writing if not task.done()], timeout=0.05)
-                    continue
-                if error := getting.result():
-                    page.warn(error)
+            going: set[asyncio.Task[None]] = set(writing)
+            while going:
+                _, going = await asyncio.wait(going, timeout=SHOWN_EVERY)
                 yield written[0], written[1]
         finally:
             for task in writing:
@@ -88,7 +78,7 @@ def _game(page: Page) -> None:
         for id in ("game_choose_a", "game_choose_b"):
             with gr.Column(min_width=260):
                 columns.append((gr.HTML(elem_classes="text"), gr.Button(say(id))))
-    told = gr.HTML()
+    told = gr.HTML(elem_id="told")
 
     async def show(name: str | None, user: str) -> tuple[Any, ...]:
         nothing = (None, "", gr.Row(visible=False), "", "", "")

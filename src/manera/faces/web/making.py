@@ -8,11 +8,9 @@ import gradio as gr
 
 from manera.faces.api import ApiError
 from manera.faces.web import pieces
-from manera.faces.web.library import report_link
+from manera.faces.web.library import ENDED, POLL_SECONDS, report_link
 from manera.faces.web.page import Page, Part
 
-POLL_SECONDS = 1.0
-ENDED = ("done", "stopped", "failed")
 UPLOADED_CHUNK = 1 << 20
 DEFAULT_MINUTES = 5
 
@@ -218,14 +216,15 @@ class _Making:
         )
 
     async def resume(self, user: str) -> tuple[Any, ...]:
-        """Take up the training that goes on, when the page is opened again."""
+        """Take up the last training when the page is opened again; one that has ended is shown as it ended."""
         nothing = ("", gr.Row(visible=False), gr.Row(visible=False), None, gr.Timer(active=False))
         try:
             trainings = (await self.api.get("/v1/trainings", user=user))["data"] if user else []
         except ApiError:
             trainings = []  # the voices' own warning says that the API does not answer
         going = next((one for one in trainings if one["status"] not in ENDED), None)
-        return (*(self._shown(going) if going else nothing), gr.Column(visible=going is None))
+        last = going or next(iter(trainings), None)
+        return (*(self._shown(last) if last else nothing), gr.Column(visible=going is None))
 
     async def stop(self, training: str | None, user: str) -> None:
         """Let a training end with the best point so far."""

@@ -1,6 +1,7 @@
 """The page in one language: its tabs, and what they share."""
 
 import secrets
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,8 +24,15 @@ THEME = gr.themes.Base(
     radius_size="md",
     spacing_size="sm",
 )
+SHOWN_EVERY = 0.08
+"""Seconds between two pictures of a text that grows."""
+
 MAX_AT_ONCE = 32
 """Requests of one kind that run together: the API has its own queue."""
+
+
+_GO_TO = "id => { if (!navigator.userActivation.hasBeenActive) document.getElementById(`tab-${id}-button`)?.click() }"
+"""Nobody who went to another tab meanwhile is called back."""
 
 
 @dataclass
@@ -72,6 +80,21 @@ class Page:
         gr.Warning(self.say("unreachable") if error.status is None else error.message, title=self.say("title"))
 
 
+class Pace:
+    """When a text that grows is to be shown again: each of its words by itself would drown a browser."""
+
+    def __init__(self) -> None:
+        self._shown_at = -SHOWN_EVERY
+
+    def is_due(self) -> bool:
+        """Tell whether it was last shown long enough ago, and count it as shown if so."""
+        now = time.monotonic()
+        if now - self._shown_at < SHOWN_EVERY:
+            return False
+        self._shown_at = now
+        return True
+
+
 def talking(cards: list[dict[str, Any]], base: str, kinds: Sequence[str] = ()) -> list[tuple[str, str]]:
     """Return the voices that can be asked here."""
     return [(card["id"], card["id"]) for card in cards if card["can_talk"] and (not kinds or card["kind"] in kinds)]
@@ -92,10 +115,10 @@ def build(language: str, api: Api, max_upload: int, secret: str) -> gr.Blocks:
             elem_id="head",
         )
         shared = Page(say, language, api, user, max_upload)
-        with gr.Tabs(elem_id="tabs") as tabs:
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
             opened = {}
             for id, tab in (("new", making), ("chat", chat), ("write", writing), ("compare", compare)):
-                with gr.Tab(say(id), id=id):
+                with gr.Tab(say(id), id=id, elem_id=f"tab-{id}"):
                     opened[id] = tab.tab(shared)
             with gr.Tab(say("voices"), id="voices") as voices:
                 opened["voices"] = library.tab(shared)
@@ -107,7 +130,8 @@ def build(language: str, api: Api, max_upload: int, secret: str) -> gr.Blocks:
                 listed.then(act, takes, gives, show_progress="hidden")
         tabs.change(shared.choices, pickers, pickers, show_progress="hidden")
         voices.select(*opened["voices"].on_load[0], show_progress="hidden")
-        page.load(_first_tab(shared), None, tabs, show_progress="hidden")
+        first = gr.Textbox(visible="hidden")
+        page.load(_first_tab(shared), None, first, show_progress="hidden").then(None, first, None, js=_GO_TO)
     return page
 
 
@@ -125,9 +149,9 @@ def _known(kept: dict[str, str] | None) -> tuple[dict[str, str], str]:
 
 
 def _first_tab(shared: Page) -> Callable[[], Any]:
-    async def chosen() -> Any:
+    async def chosen() -> str:
         cards, _ = await shared.voices()
         usable = {card["kind"] for card in cards if card["can_talk"]}
-        return gr.Tabs(selected="chat" if "dialogue" in usable else "write" if usable else "new")
+        return "chat" if "dialogue" in usable else "write" if usable else "new"
 
     return chosen

@@ -6,6 +6,7 @@ from typing import Any
 
 from manera.faces.web.words import Say
 
+MAX_SUMMARY = 60
 WIDTH, HEIGHT = 640, 200
 _LEFT, _BOTTOM = 44, 22
 _COLOURS = {"loss": "var(--faint)", "validation_loss": "var(--accent)", "base_loss": "var(--warm)"}
@@ -54,7 +55,9 @@ def recalled(found: Sequence[Mapping[str, Any]], say: Say) -> str:
         + f" <small>{escape(say('recalled_' + str(one['kind'])))}</small></li>"
         for one in found
     )
-    return f'<details class="note" open><summary>{escape(say("recalled"))}</summary><ul>{items}</ul></details>'
+    first = str(found[0]["text"]).split("\n")[0]
+    shown = f"{say('recalled')}: {first if len(first) <= MAX_SUMMARY else first[:MAX_SUMMARY] + '…'}"
+    return f'<details class="note"><summary>{escape(shown)}</summary><ul>{items}</ul></details>'
 
 
 def origins(found: Sequence[Mapping[str, Any]], say: Say) -> str:

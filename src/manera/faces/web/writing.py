@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from manera.faces.api import ApiError
-from manera.faces.web.page import MAX_AT_ONCE, Page, Part, talking
+from manera.faces.web.page import MAX_AT_ONCE, Pace, Page, Part, talking
 
 MAX_DRAFTS = 4
 
@@ -26,6 +26,7 @@ def tab(page: Page) -> Part:
         drafts = [
             gr.Textbox(
                 label=say("draft", number=number + 1),
+                elem_id=f"draft-{number + 1}",
                 lines=8,
                 max_lines=24,
                 buttons=["copy"],
@@ -44,7 +45,7 @@ def tab(page: Page) -> Part:
         """Write every draft at once, and show them as they grow."""
         if not name or not text.strip():
             return
-        texts = [""] * int(wanted)
+        texts, pace = [""] * int(wanted), Pace()
         body = {
             "model": name,
             "messages": [{"role": "user", "content": text}],
@@ -55,9 +56,11 @@ def tab(page: Page) -> Part:
             async for chunk in page.api.chat(body):
                 for choice in chunk["choices"]:
                     texts[choice["index"]] += choice["delta"].get("content") or ""
-                yield _shown(texts)
+                if pace.is_due():
+                    yield _shown(texts)
         except ApiError as error:
             page.warn(error)
+        yield _shown(texts)
 
     writing = begin.click(
         write, [voice, strength, count, asked], drafts, concurrency_limit=MAX_AT_ONCE, show_progress="hidden"

@@ -18,7 +18,8 @@ class Utterance(msgspec.Struct, frozen=True, omit_defaults=True):
     speaker_id is stable (``user42``, or the name itself where the source has no ids);
     speaker is what people see. thread names the chat, book or scene, thread_id is the same in every
     export of it, None where the source has none; position counts up within it. sent_at is Unix
-    seconds, UTC. title is what a post is called, where it has a name of its own.
+    seconds, UTC. title is what a post is called, where it has a name of its own. reply_to is the position of the
+    message in the same thread that it answers, where its author named one.
     """
 
     speaker_id: str
@@ -31,6 +32,7 @@ class Utterance(msgspec.Struct, frozen=True, omit_defaults=True):
     sent_at: int | None = None
     title: str | None = None
     thread_id: str | None = None
+    reply_to: int | None = None
 
     @property
     def thread_key(self) -> str:

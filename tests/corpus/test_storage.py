@@ -62,7 +62,7 @@ def test_what_is_written_comes_back_and_the_ledger_adds_up(
 def test_a_corpus_with_a_field_that_is_no_longer_known_is_read(tmp_path: Path) -> None:
     folder = tmp_path / "corpus"
     manifest = write([said()], folder)
-    lines = (folder / UTTERANCES).read_text("utf-8").replace('"position":1', '"position":1,"reply_to":7')
+    lines = (folder / UTTERANCES).read_text("utf-8").replace('"position":1', '"position":1,"seen_by":7')
     (folder / UTTERANCES).write_text(lines, "utf-8")
     changed = (folder / MANIFEST).read_text("utf-8")
     changed = changed.replace(manifest.fingerprint, fingerprint(folder / UTTERANCES).sha256)

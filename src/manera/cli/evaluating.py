@@ -21,6 +21,7 @@ PARTS = {
     "likeness": "asking the verifier",
     "real_or_generated": "telling real texts from generated ones",
     "distances": "comparing lengths, marks and words",
+    "rhythm": "comparing when they write",
     "copying": "looking for training text",
     "personal_data": "looking for personal data",
     "canaries": "ranking planted secrets",

@@ -26,6 +26,7 @@ from manera.evaluation.parts import (
     likeness,
     personal_data,
     real_or_generated,
+    rhythm,
     topic,
     writing,
 )
@@ -118,6 +119,7 @@ PARTS = (
     Part("likeness", lambda opened: likeness.measure(opened.judge, opened.answers, opened.seed)),
     Part("real_or_generated", lambda opened: real_or_generated.measure(opened.answers, opened.seed)),
     Part("distances", lambda opened: distances.measure(opened.answers, opened.earlier, opened.voice.kind, opened.seed)),
+    Part("rhythm", lambda opened: rhythm.measure(opened.voice.name, opened.seed)),
     Part("copying", lambda opened: copying.measure(opened.answers, opened.source, opened.seed)),
     Part("personal_data", _personal_data),
     Part("canaries", _canaries),

@@ -291,6 +291,7 @@ def _messages(chat: _Chat, document: JsonDocument) -> Iterator[SourceRecord]:
             source,
             _sent_at(message),
             thread_id=thread_id,
+            reply_to=_answered(message),
         )
 
 

@@ -20,6 +20,7 @@ from manera.dataset.examples import INSTRUCTIONS, example_kind
 from manera.dataset.packing import pack, place
 from manera.errors import TrainingError
 from manera.records import Conversation, Example, ExampleKind
+from manera.rhythm import learning
 from manera.text.languages import Language, language_of
 
 MAX_HELD_OUT_CHARACTERS = 40_000
@@ -31,6 +32,7 @@ class Material:
     """A dataset, and what it was made with; dropped counts what was left out since the import, by reason.
 
     canaries: secrets that are planted among the training rows, and nowhere else; copies: how many of each.
+    rhythm: where a chat's times taught one.
     """
 
     speaker: Speaker
@@ -44,6 +46,7 @@ class Material:
     dropped: dict[str, int]
     canaries: tuple[Canary, ...] = ()
     copies: int = 0
+    rhythm: learning.Learned | None = None
 
 
 def gather(corpus: Corpus, requested: str | None, base: Path, max_length: int | None) -> Material:
@@ -73,7 +76,8 @@ def gather(corpus: Corpus, requested: str | None, base: Path, max_length: int | 
                 "import more of what they wrote",
             )
     dropped = parts.dropped | dataset.dropped
-    return Material(speaker, kind, base, encoder, dataset, length, language, instruction, dropped)
+    rhythm = learning.learn(corpus.utterances(), speaker.speaker_id) if kind == "dialogue" else None
+    return Material(speaker, kind, base, encoder, dataset, length, language, instruction, dropped, rhythm=rhythm)
 
 
 def plant(material: Material, canaries: Sequence[Canary], copies: int) -> Material:

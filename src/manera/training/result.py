@@ -17,6 +17,7 @@ from manera.voice.dataset import write_dataset, write_unread
 from manera.voice.folder import ADAPTER_GGUF, CANARIES, MANIFEST, TRAINING, voice_folder
 from manera.voice.manifest import Cost, HeldOut, Persona, Sampling, Sharpness, Voice, write_voice
 from manera.voice.recipe import Recipe
+from manera.voice.rhythm import write_rhythm
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,6 +59,7 @@ def write_voice_folder(name: str, material: Material, recipe: Recipe, outcome: O
         adapter.write_gguf(outcome.state, new / ADAPTER_GGUF, recipe.alpha, material.base)
         write_records(new / TRAINING, outcome.steps)
         write_unread(outcome.unread, new)
+        write_rhythm(material.rhythm, new)
         if material.canaries:
             write_records(new / CANARIES, material.canaries)
         voice = Voice(

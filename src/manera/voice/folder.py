@@ -7,6 +7,8 @@ voices/<name>/manera.json                   Voice
              /training.jsonl                one TrainingStep a line
              /canaries.jsonl                one planted Canary a line, where there are any
              /unread.json                   what the kept point had not read of the training text, where there is any
+             /rhythm.json                   Rhythm, where times taught one
+             /rhythm-turns.json             Compared: what the rhythm is measured on
              /dataset/{train,validation,test}.jsonl
 """
 
@@ -22,6 +24,8 @@ ADAPTER_GGUF = "adapter.gguf"
 TRAINING = "training.jsonl"
 CANARIES = "canaries.jsonl"
 UNREAD = "unread.json"
+RHYTHM = "rhythm.json"
+RHYTHM_TURNS = "rhythm-turns.json"
 DATASET = "dataset"
 _NAME = re.compile(r"[^\W_](?:[\w.-]{0,62}[\w-])?")
 _DEVICES = frozenset(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from manera.dataset.examples import messages_of
 from manera.evaluation.measures import intervals
@@ -18,6 +18,7 @@ from manera.text.words import sentence_lengths, words
 RESAMPLES = 100
 _MARKS = frozenset(string.punctuation + "…—–«»“”„’") - {"\r"}
 
+Floats = NDArray[np.float64]
 Counted = Callable[[str], Iterable[Hashable]]
 
 
@@ -57,8 +58,8 @@ def distances(
     for name, measure in LENGTHS.items():
         if name != "burst_size" or kind == "dialogue":
             mine = [measure(text) for text in one]
-            theirs = np.sort([length for text in other for length in measure(text)])
-            found[name] = _bounded(mine, partial(_gap, theirs), groups, seed)
+            theirs = np.sort(np.array([length for text in other for length in measure(text)], dtype=np.float64))
+            found[name] = _bounded(mine, partial(gap, theirs), groups, seed)
     for name, listed in KINDS.items():
         mine_counted = [list(listed(text)) for text in one]
         counted = Counter(item for text in other for item in listed(text))
@@ -78,10 +79,11 @@ def _bounded(
     return Interval(found.value, low, high)
 
 
-def _gap(other: NDArray[np.int64], one: list[Hashable]) -> float:
-    if not one or not len(other):
+def gap(other: Floats, one: ArrayLike) -> float:
+    """Return the largest gap of the cumulative shares (Kolmogorov and Smirnov); other: in order."""
+    mine = np.sort(np.asarray(one, dtype=np.float64))
+    if not len(mine) or not len(other):
         return float("nan")
-    mine = np.sort(np.array(one, dtype=np.int64))
     at = np.unique(np.concatenate([mine, other]))
     shares = (np.searchsorted(values, at, side="right") / len(values) for values in (mine, other))
     return float(np.abs(np.subtract(*shares)).max())

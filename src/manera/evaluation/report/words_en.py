@@ -123,6 +123,7 @@ ENGLISH: dict[str, dict[str, str]] = {
         "prompts": "prompts",
         "pairs": "pairs",
         "runs": "runs",
+        "turns": "turns",
     },
     "units": {
         "bits_per_byte": "bits per byte",
@@ -163,6 +164,7 @@ ENGLISH: dict[str, dict[str, str]] = {
         "likeness": "likeness",
         "real_or_generated": "real or generated",
         "distances": "distances",
+        "rhythm": "rhythm",
         "copying": "copying",
         "personal_data": "personal data",
         "canaries": "canaries",
@@ -197,6 +199,10 @@ ENGLISH: dict[str, dict[str, str]] = {
         "learned_what_is_held_out": (
             "{voice!r} learned {learned} of the {held_out} longer texts that are held out here"
         ),
+        "no_rhythm": (
+            "the voice has no rhythm: what it learned from has no times, or fewer than {needed} timed answers"
+        ),
+        "too_few_waits": "{found} held-out answers have a time, and {needed} are needed",
         "no_canaries": "no canaries were planted in training",
         "canaries_broken": "the record of planted canaries cannot be read: {error}",
         "memory_not_noted": "this voice was trained before peak memory was noted",

@@ -121,6 +121,7 @@ RUSSIAN: dict[str, dict[str, str]] = {
         "prompts": "вопросов",
         "pairs": "пар",
         "runs": "запуск",
+        "turns": "реплик",
     },
     "units": {
         "bits_per_byte": "бит на байт",
@@ -161,6 +162,7 @@ RUSSIAN: dict[str, dict[str, str]] = {
         "likeness": "похожесть",
         "real_or_generated": "настоящее или нет",
         "distances": "расстояния",
+        "rhythm": "ритм",
         "copying": "повторы",
         "personal_data": "личные данные",
         "canaries": "подсаженные секреты",
@@ -195,6 +197,10 @@ RUSSIAN: dict[str, dict[str, str]] = {
         "learned_what_is_held_out": (
             "{voice!r} учился на {learned} из {held_out} длинных текстов, которые здесь отложены"
         ),
+        "no_rhythm": (
+            "у голоса нет ритма: в том, на чём он учился, нет времени или меньше {needed} ответов со временем"
+        ),
+        "too_few_waits": "со временем отложено ответов: {found}, а нужно {needed}",
         "no_canaries": "при обучении не подсаживали секретов",
         "canaries_broken": "запись о подсаженных секретах не прочесть: {error}",
         "memory_not_noted": "голос обучен до того, как стали записывать память",

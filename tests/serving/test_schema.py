@@ -17,8 +17,9 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 CASES = int(os.environ.get("MANERA_FUZZ_CASES", "120"))
 BODIES = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
 PLAIN = ("/v1/models", "/v1/models/{model}", "/healthz", "/readyz", "/metrics")
+MEMORY = ("/v1/memory", "/v1/memory/turns", "/v1/memory/search", "/v1/memory/export", "/v1/memory/relation")
 POSITIVE, NEGATIVE = GenerationMode.POSITIVE, GenerationMode.NEGATIVE
-SHARE = {**dict.fromkeys(BODIES, 0.1), **dict.fromkeys(PLAIN, 0.02)}
+SHARE = {**dict.fromkeys(BODIES, 0.1), **dict.fromkeys((*PLAIN, *MEMORY), 0.02)}
 """Of the cases; what is tried with a body is tried in three ways."""
 
 
@@ -40,11 +41,11 @@ def cases(schema: schemathesis.BaseSchema, path: str, mode: GenerationMode) -> C
 
 
 def test_every_operation_is_tried(schema: schemathesis.BaseSchema) -> None:
-    assert set(schema) == {*BODIES, *PLAIN}
+    assert set(schema) == {*BODIES, *PLAIN, *MEMORY}
 
 
 @pytest.mark.parametrize(
-    ("path", "mode"), [*((path, POSITIVE) for path in SHARE), *((path, NEGATIVE) for path in BODIES)]
+    ("path", "mode"), [*((path, POSITIVE) for path in SHARE), *((path, NEGATIVE) for path in (*BODIES, *MEMORY))]
 )
 def test_answers_are_as_the_schema_says(schema: schemathesis.BaseSchema, path: str, mode: GenerationMode) -> None:
     @cases(schema, path, mode)

@@ -24,6 +24,10 @@ app = typer.Typer(
 
 keys = typer.Typer(help="Add, list and revoke keys to the API.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(keys, name="keys")
+memory = typer.Typer(
+    help="See, search, take along and delete what people said to voices.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(memory, name="memory")
 
 Paths = Annotated[list[Path], typer.Argument(help="Telegram exports, books, plays, folders of them.")]
 To = Annotated[Path, typer.Option("--to", help="Folder of the corpus to write.")]
@@ -53,6 +57,10 @@ Replace = Annotated[bool, typer.Option("--replace", help="Replace what has this 
 All = Annotated[bool, typer.Option("--all", help="Show every row of a long table.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 VoiceName = Annotated[str, typer.Argument(help="Name of a voice.")]
+User = Annotated[str, typer.Argument(help="Who talked, as the API knows them: telegram:12345.")]
+OfClient = Annotated[str, typer.Option("--key", help="Name of the key over which they talked; by default none.")]
+OfVoice = Annotated[str | None, typer.Option("--voice", help="With which voice; by default with all.")]
+OfChat = Annotated[str | None, typer.Option("--chat", help="In which chat; by default in all.")]
 KeyName = Annotated[str, typer.Argument(help="Whose key it is.")]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(help="Port to listen on.")]
@@ -276,6 +284,53 @@ def revoke_key(name: KeyName) -> None:
     from manera.cli import serving
 
     serving.revoke(name)
+
+
+@memory.command("show")
+def show_memory(
+    user: Annotated[str | None, typer.Argument(help="Who talked; by default everybody is listed.")] = None,
+    key: OfClient = "",
+    voice: OfVoice = None,
+    chat: OfChat = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many of the last turns of a chat.")] = 50,
+    all: All = False,
+    json: Json = False,
+) -> None:
+    """Show who talked to which voice; of one person, in which chats; of one chat, what was said."""
+    from manera.cli import remembering
+
+    remembering.show(remembering.Asked(key, user, voice, chat), limit, all, json)
+
+
+@memory.command("search")
+def search_memory(
+    user: User,
+    text: Annotated[str, typer.Argument(help="What it was about.")],
+    key: OfClient = "",
+    voice: OfVoice = None,
+    limit: Annotated[int, typer.Option(min=1, max=50, help="How many turns at most.")] = 10,
+    json: Json = False,
+) -> None:
+    """Find what a person said, or was answered, by words and by meaning."""
+    from manera.cli import remembering
+
+    remembering.search(remembering.Asked(key, user, voice), text, limit, json)
+
+
+@memory.command("forget")
+def forget_memory(user: User, key: OfClient = "", voice: OfVoice = None, chat: OfChat = None) -> None:
+    """Delete what a person said and was answered, from running servers' memory too."""
+    from manera.cli import remembering
+
+    remembering.forget(remembering.Asked(key, user, voice, chat))
+
+
+@memory.command("export")
+def export_memory(user: User, key: OfClient = "") -> None:
+    """Print everything that is kept of a person as one JSON document."""
+    from manera.cli import remembering
+
+    remembering.export(remembering.Asked(key, user))
 
 
 @app.command()

@@ -19,6 +19,7 @@ from manera.generation.guard import Guard
 from manera.generation.guarded_engine import guarded
 from manera.records import ExampleKind, Message
 from manera.retrieval.origins import TrainingIndex, persona_messages
+from manera.retrieval.own_exchanges import OwnExchanges, open_exchanges
 from manera.text.languages import script
 from manera.voice.dataset import training_examples, training_texts
 from manera.voice.manifest import Sampling, Voice
@@ -35,8 +36,8 @@ class Writer(NamedTuple):
     """Who replies: a voice, or the untuned base beside it; and how prompts are made for it.
 
     guard: what a reply may not be; None lets everything through. origins: makes, once, the index of the training
-    messages, in which those nearest to a reply are found. is_merged: the engine's base holds the adapter, which can be
-    neither weighed nor left out.
+    messages, in which those nearest to a reply are found. exchanges: opens, once, what the persona answered to whom.
+    is_merged: the engine's base holds the adapter, which can be neither weighed nor left out.
     """
 
     model: str
@@ -47,6 +48,7 @@ class Writer(NamedTuple):
     instruction: str | None = None
     guard: Guard | None = None
     origins: Callable[[], TrainingIndex] | None = None
+    exchanges: Callable[[], OwnExchanges] | None = None
     is_merged: bool = False
 
 
@@ -84,6 +86,7 @@ def voice_writer(voice: Voice, tokenizer: Tokenizer) -> Writer:
         voice.instruction,
         guard,
         origins=origins,
+        exchanges=cache(lambda: open_exchanges(voice.name)),
     )
 
 

@@ -7,6 +7,8 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from manera.errors import ServingError
+from manera.memory import settings
+from manera.memory.memory import Memory
 from manera.serving.border import LOOPBACK_NAMES, Border
 from manera.serving.catalogue import Catalogue
 from manera.serving.chat.router import router as chat
@@ -17,6 +19,7 @@ from manera.serving.health import router as health
 from manera.serving.keys import Keys, keys_file, read_keys
 from manera.serving.limits import Limits
 from manera.serving.listening import is_loopback
+from manera.serving.memory.router import router as memory_routes
 from manera.serving.models.router import router as models
 from manera.serving.service import Bounds, Service
 
@@ -27,15 +30,17 @@ def create_app(
     bounds: Bounds | None = None,
     keys: Keys | None = None,
     limits: Limits | None = None,
+    memory: Memory | None = None,
     hosts: Collection[str] | None = LOOPBACK_NAMES,
 ) -> FastAPI:
     """Serve a catalogue with OpenAI's API.
 
-    keys: by default those in MANERA_HOME, where there are any. hosts: names under which the server may be asked, None
-    for any. The engine stays the caller's to close.
+    keys: by default those in MANERA_HOME, where there are any. memory: by default where the settings say, opened when
+    it is first asked for. hosts: names under which the server may be asked, None for any. The engine stays the
+    caller's to close.
     """
     bounds = bounds or Bounds()
-    service = Service(catalogue, bounds, limits or Limits())
+    service = Service(catalogue, bounds, limits or Limits(), memory or Memory(settings.resolve()))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -60,7 +65,7 @@ def create_app(
         hosts=hosts,
         most_bytes=bounds.body,
     )
-    for router in (chat, completions, embeddings, models, health):
+    for router in (chat, completions, embeddings, memory_routes, models, health):
         app.include_router(router)
     return app
 

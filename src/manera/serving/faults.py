@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from manera.errors import DatasetError, GenerationError, ManeraError
+from manera.errors import DatasetError, GenerationError, ManeraError, StoreError
 from manera.generation.engine import PromptTooLongError
 from manera.serving.catalogue import UnavailableModelError, UnknownModelError
 from manera.serving.keys import KeysError
@@ -42,6 +42,7 @@ FAULTS: dict[type[Exception], Fault] = {
     DeadlineError: Fault(504, "server_error", "deadline_exceeded"),
     KeysError: Fault(503, "server_error", "keys_unreadable"),
     LimitsError: Fault(503, "server_error", "limits_unavailable"),
+    StoreError: Fault(503, "server_error", "memory_unavailable", "memory"),
     DatasetError: Fault(400, "invalid_request_error", None, "messages"),
     GenerationError: Fault(500, "server_error", None),
     ManeraError: Fault(500, "server_error", None),
@@ -87,7 +88,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
         421: "This server is not asked under that name",
         429: "The key's limit is reached, or too many requests are waiting",
         500: "The server failed",
-        503: "The voice cannot be used, or the server is shutting down",
+        503: "The voice or the memory cannot be used, or the server is shutting down",
         504: "The request took longer than it may",
     }.items()
 }

@@ -34,7 +34,7 @@ _PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_
 {% for method, operation in operations.items() %}
 <h2><code>{{ method.upper() }} {{ path }}</code></h2>
 <p>{{ operation.description or operation.summary }}</p>
-{% if operation.requestBody %}
+{% if fields(operation) %}
 <table>
 <tr><th>field<th>is
 {% for name, field in fields(operation).items() %}
@@ -67,10 +67,14 @@ def page(schema: Mapping[str, Any]) -> str:
         return found
 
     def fields(operation: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the fields of a body, those that must be given first."""
+        """Return what goes into the query, then the fields of the body; of each those first that must be given."""
+        asked = sorted(operation.get("parameters", ()), key=lambda one: not one["required"])
+        query = {one["name"]: one["schema"] for one in asked if one["in"] == "query"}
+        if "requestBody" not in operation:
+            return query
         body = resolved(operation["requestBody"]["content"]["application/json"]["schema"])
-        needed = body["required"]
-        return dict(sorted(body["properties"].items(), key=lambda field: field[0] not in needed))
+        needed = body.get("required", ())
+        return query | dict(sorted(body["properties"].items(), key=lambda field: field[0] not in needed))
 
     def kind(part: Mapping[str, Any]) -> str:
         part = resolved(part)

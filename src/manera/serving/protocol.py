@@ -17,7 +17,7 @@ IGNORED = frozenset({
     "metadata", "parallel_tool_calls", "prompt_cache_key", "prompt_cache_retention", "safety_identifier",
     "service_tier", "store", "user",
 })  # fmt: skip
-"""Fields that clients send and that change nothing here."""
+"""Fields that clients send and that change nothing here, but where a model has them itself."""
 
 SAMPLING_FIELDS = (
     "temperature", "top_p", "top_k", "min_p", "repetition_penalty",
@@ -65,7 +65,8 @@ class StrictModel(BaseModel):
     def _leave_out(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
-        return {name: value for name, value in given.items() if value is not None and name not in IGNORED}
+        ignored = IGNORED - cls.model_fields.keys()
+        return {name: value for name, value in given.items() if value is not None and name not in ignored}
 
 
 class StreamOptions(StrictModel):

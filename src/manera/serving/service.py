@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from manera.generation.engine import Request
 from manera.generation.reply import Prompt, Writer
+from manera.memory.memory import Memory
 from manera.serving.catalogue import Catalogue, writer_of
 from manera.serving.events import event_response
 from manera.serving.keys import Key
@@ -39,11 +40,12 @@ class Bounds(NamedTuple):
 
 
 class Service:
-    """A catalogue, the threads in which its writers write, and what its clients have used."""
+    """A catalogue, the threads in which its writers write, what they remember, and what clients have used."""
 
-    def __init__(self, catalogue: Catalogue, bounds: Bounds, limits: Limits) -> None:
+    def __init__(self, catalogue: Catalogue, bounds: Bounds, limits: Limits, memory: Memory) -> None:
         self.catalogue = catalogue
         self.limits = limits
+        self.memory = memory
         self.threads = WritingThreads(catalogue.engine, bounds.slots, bounds.queue, bounds.deadline)
         self.metrics = self.threads.metrics
         self.is_draining = False
@@ -102,9 +104,10 @@ class Service:
             _log.warning("%d tokens of a key could not be counted", tokens)
 
     def close(self) -> None:
-        """Wait for the threads to end."""
+        """Wait for the threads to end, and close the memory."""
         self.threads.close()
         self._embedder.shutdown()
+        self.memory.close()
 
 
 def service_of(http: HttpRequest) -> Service:
@@ -117,6 +120,12 @@ def key_of(http: HttpRequest) -> Key | None:
     """Return the key that a request came with, where keys are asked for."""
     key: Key | None = http.scope.get("manera.key")
     return key
+
+
+def client_of(http: HttpRequest) -> str:
+    """Return whose memory a request may ask for: that of its key's name, empty where no key is asked for."""
+    key = key_of(http)
+    return "" if key is None else key.name
 
 
 def allowed_models(http: HttpRequest) -> Collection[str] | None:

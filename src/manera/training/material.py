@@ -22,6 +22,7 @@ from manera.errors import TrainingError
 from manera.records import Conversation, Example, ExampleKind
 from manera.rhythm import learning
 from manera.text.languages import Language, language_of
+from manera.voice.exchanges import Exchange, exchanges_of
 
 MAX_HELD_OUT_CHARACTERS = 40_000
 """More would hardly sharpen the figure, and is better learned from; it is scored many times in a run."""
@@ -31,7 +32,8 @@ MAX_HELD_OUT_CHARACTERS = 40_000
 class Material:
     """A dataset, and what it was made with; dropped counts what was left out since the import, by reason.
 
-    canaries: secrets that are planted among the training rows, and nowhere else; copies: how many of each.
+    exchanges: what the speaker answered to whom in the training part. canaries: secrets that are planted among the
+    training rows, and nowhere else; copies: how many of each.
     rhythm: where a chat's times taught one.
     """
 
@@ -44,6 +46,7 @@ class Material:
     language: Language
     instruction: str | None
     dropped: dict[str, int]
+    exchanges: tuple[Exchange, ...] = ()
     canaries: tuple[Canary, ...] = ()
     copies: int = 0
     rhythm: learning.Learned | None = None
@@ -77,7 +80,10 @@ def gather(corpus: Corpus, requested: str | None, base: Path, max_length: int | 
             )
     dropped = parts.dropped | dataset.dropped
     rhythm = learning.learn(corpus.utterances(), speaker.speaker_id) if kind == "dialogue" else None
-    return Material(speaker, kind, base, encoder, dataset, length, language, instruction, dropped, rhythm=rhythm)
+    exchanges = tuple(exchanges_of(learned_from, speaker.speaker_id))
+    return Material(
+        speaker, kind, base, encoder, dataset, length, language, instruction, dropped, exchanges, rhythm=rhythm
+    )
 
 
 def plant(material: Material, canaries: Sequence[Canary], copies: int) -> Material:

@@ -11,9 +11,11 @@ from manera.bases import base_model
 from manera.errors import ModelError
 from manera.files import replacing_folder, write_records
 from manera.records import ExampleKind, TrainingStep
+from manera.retrieval.own_exchanges import write_index
 from manera.training.material import Material
 from manera.voice import adapter
 from manera.voice.dataset import write_dataset, write_unread
+from manera.voice.exchanges import read_relations, write_exchanges
 from manera.voice.folder import ADAPTER_GGUF, CANARIES, MANIFEST, TRAINING, voice_folder
 from manera.voice.manifest import Cost, HeldOut, Persona, Sampling, Sharpness, Voice, write_voice
 from manera.voice.recipe import Recipe
@@ -26,7 +28,10 @@ MAX_NEW_TOKENS: dict[ExampleKind, int] = {"dialogue": 120, "post": 400, "continu
 
 
 def require_free(name: str, replace: bool) -> None:
-    """Raise ModelError when the name is a voice's already and may not be replaced, or is no voice's folder."""
+    """Raise ModelError when the name is a voice's already and may not be replaced, or is no voice's folder.
+
+    What its owner wrote about its relations is kept, so it has to be readable.
+    """
     folder = voice_folder(name)
     if not folder.exists():
         return
@@ -34,6 +39,7 @@ def require_free(name: str, replace: bool) -> None:
         raise ModelError(f"{folder} exists and is not a voice", "choose another name: --name NAME")
     if not replace:
         raise ModelError(f"there is a voice {name!r} already", f"--replace, or another name: --name {name}-2")
+    read_relations(name)
 
 
 class Outcome(NamedTuple):
@@ -60,6 +66,8 @@ def write_voice_folder(name: str, material: Material, recipe: Recipe, outcome: O
         write_records(new / TRAINING, outcome.steps)
         write_unread(outcome.unread, new)
         write_rhythm(material.rhythm, new)
+        write_exchanges(material.exchanges, read_relations(name), new)
+        write_index(material.exchanges, new)
         if material.canaries:
             write_records(new / CANARIES, material.canaries)
         voice = Voice(

@@ -9,6 +9,9 @@ voices/<name>/manera.json                   Voice
              /unread.json                   what the kept point had not read of the training text, where there is any
              /rhythm.json                   Rhythm, where times taught one
              /rhythm-turns.json             Compared: what the rhythm is measured on
+             /exchanges.jsonl               one Exchange a line, where the persona answered anybody
+             /exchanges.index               what they are recalled by, an SQLite file
+             /relations.json                Relations, which the owner may edit
              /dataset/{train,validation,test}.jsonl
 """
 
@@ -26,6 +29,9 @@ CANARIES = "canaries.jsonl"
 UNREAD = "unread.json"
 RHYTHM = "rhythm.json"
 RHYTHM_TURNS = "rhythm-turns.json"
+EXCHANGES = "exchanges.jsonl"
+EXCHANGES_INDEX = "exchanges.index"
+RELATIONS = "relations.json"
 DATASET = "dataset"
 _NAME = re.compile(r"[^\W_](?:[\w.-]{0,62}[\w-])?")
 _DEVICES = frozenset(

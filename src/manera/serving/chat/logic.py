@@ -1,7 +1,7 @@
 """Chat completions: from messages to choices, whole or as a stream."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
 from msgspec import UNSET, UnsetType
 
@@ -22,24 +22,33 @@ from manera.serving.chat.protocol import (
     TokenLogprob,
 )
 from manera.serving.events import as_events, event
+from manera.serving.memory.protocol import Remembered
 from manera.serving.protocol import BadRequestError, Identity, usage_of
 from manera.serving.writing import Item, collect
 
+Fit = Callable[[Writer, Sequence[Message], int], Prompt]
+Tell = Callable[[], Remembered | UnsetType]
 
-def prompt_for(asked: ChatRequest, writer: Writer, context_length: int) -> Prompt:
+
+def nothing() -> UnsetType:
+    """Tell of a reply for which nothing was remembered."""
+    return UNSET
+
+
+def prompt_for(asked: ChatRequest, writer: Writer, context_length: int, fit: Fit = prompt_of) -> Prompt:
     """Encode what was asked; raise BadRequestError, and GenerationError when it does not fit."""
     asked.require_sense(writer.encoder.tokenizer.get_vocab_size())
     limit = asked.sampling(writer.sampling, 0).max_new_tokens
-    messages = [message.message() for message in asked.messages]
+    messages = asked.spoken()
     if asked.persona_note is not None:
         if writer.kind != "dialogue":
             raise BadRequestError("persona_note", f"{writer.model!r} does not talk: it has learned no system message")
         messages.insert(0, Message("system", asked.persona_note))
-    return prompt_of(writer, messages, prompt_room(context_length, limit))
+    return fit(writer, messages, prompt_room(context_length, limit))
 
 
 async def completion(
-    asked: ChatRequest, writer: Writer, called: Identity, made: AsyncGenerator[list[Item]]
+    asked: ChatRequest, writer: Writer, called: Identity, tell: Tell, made: AsyncGenerator[list[Item]]
 ) -> ChatCompletion:
     """Collect every choice."""
     tokens, finished = await collect(made, asked.n)
@@ -51,7 +60,8 @@ async def completion(
         Choice(index, Reply(text), ended.reason, _logprobs(written), near)
         for index, (text, written, ended, near) in enumerate(zip(texts, tokens, finished, origins, strict=True))
     ]
-    return ChatCompletion(called.id, called.created, called.model, choices, usage_of(finished, asked.n))
+    usage = usage_of(finished, asked.n)
+    return ChatCompletion(called.id, called.created, called.model, choices, usage, memory=tell())
 
 
 def _origins(writer: Writer, texts: Sequence[str], count: int) -> list[list[Origin]]:
@@ -59,17 +69,20 @@ def _origins(writer: Writer, texts: Sequence[str], count: int) -> list[list[Orig
     return [[] if writer.origins is None else writer.origins().nearest(text, count) for text in texts]
 
 
-def events(asked: ChatRequest, called: Identity, made: AsyncIterator[list[Item]]) -> AsyncIterator[bytes]:
-    """Yield events: the role of every choice, the tokens, why each ended, and the usage where it is wanted."""
+def events(asked: ChatRequest, called: Identity, tell: Tell, made: AsyncIterator[list[Item]]) -> AsyncIterator[bytes]:
+    """Yield events: the role of every choice, the tokens, why each ended, and the usage where it is wanted.
+
+    What is told of memory comes with the end of the first choice, which is the one that is kept.
+    """
     wants_usage = asked.stream_options.include_usage
     usage = None if wants_usage else UNSET
 
-    def chunk(choice: ChunkChoice) -> bytes:
-        return event(Chunk(called.id, called.created, called.model, [choice], usage))
+    def chunk(choice: ChunkChoice, memory: Remembered | UnsetType = UNSET) -> bytes:
+        return event(Chunk(called.id, called.created, called.model, [choice], usage, memory=memory))
 
     def write(index: int, item: Token | Finished) -> bytes:
         if isinstance(item, Finished):
-            return chunk(ChunkChoice(index, Delta(), item.reason))
+            return chunk(ChunkChoice(index, Delta(), item.reason), tell() if index == 0 else UNSET)
         return chunk(ChunkChoice(index, Delta(item.text), None, _logprobs([item])))
 
     def close(finished: list[Finished]) -> bytes:

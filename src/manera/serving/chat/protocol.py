@@ -6,8 +6,11 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from pydantic import Field
 
+from manera.memory.past import spoken
+from manera.memory.talk import Said
 from manera.records import Message, Role
 from manera.retrieval.origins import Origin
+from manera.serving.memory.protocol import MemoryFields, Remembered
 from manera.serving.protocol import MAX_CHARACTERS, WHOLE, BadRequestError, GenerationFields, StrictModel, Usage
 
 MAX_MESSAGES = 1024
@@ -48,6 +51,10 @@ class ChatRequest(GenerationFields):
     explain: Annotated[
         int, Field(ge=0, le=20, description="How many of the training messages nearest to each reply to tell."), WHOLE
     ] = 0
+    memory: Annotated[
+        MemoryFields | None,
+        Field(description="With whom and where: what they said before is remembered, this is kept."),
+    ] = None
 
     def require_sense(self, vocabulary: int) -> None:
         """Raise BadRequestError for what no schema can say."""
@@ -61,6 +68,35 @@ class ChatRequest(GenerationFields):
     def max_new_tokens(self) -> int | None:
         """Return the limit of each reply, under its newer name or its older one."""
         return self.max_completion_tokens if self.max_completion_tokens is not None else self.max_tokens
+
+    @property
+    def has_history(self) -> bool:
+        """Tell whether the client brings the turns before this one itself."""
+        return any(message.role == "assistant" for message in self.messages)
+
+    def spoken(self) -> list[Message]:
+        """Return the messages as the encoder knows them; in a remembered group people's have their names."""
+        return [self._spoken(message) for message in self.messages]
+
+    def _spoken(self, asked: ChatMessage) -> Message:
+        message = asked.message()
+        if self.memory is None or not self.memory.group or message.role != "user":
+            return message
+        return Message("user", spoken(message.content, asked.name or self.memory.name, in_group=True))
+
+    def said(self) -> list[Said]:
+        """Return what the person has said since the last reply; raise BadRequestError where that is nothing."""
+        name = None if self.memory is None else self.memory.name
+        said: list[Said] = []
+        for asked in self.messages:
+            message = asked.message()
+            if message.role == "assistant":
+                said.clear()
+            elif message.role == "user" and message.content.strip():
+                said.append(Said(message.content, asked.name or name))
+        if not said:
+            raise BadRequestError("messages", "with memory, the last message has to be a user's, and not blank")
+        return said
 
 
 class Alternative(msgspec.Struct, frozen=True):
@@ -104,6 +140,7 @@ class ChatCompletion(msgspec.Struct, frozen=True):
     choices: list[Choice]
     usage: Usage
     object: Literal["chat.completion"] = "chat.completion"
+    memory: Remembered | UnsetType = UNSET
 
 
 class Delta(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -125,3 +162,4 @@ class Chunk(msgspec.Struct, frozen=True):
     choices: list[ChunkChoice]
     usage: Usage | UnsetType | None = UNSET
     object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
+    memory: Remembered | UnsetType = UNSET

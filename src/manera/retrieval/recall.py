@@ -1,0 +1,178 @@
+"""Short texts recalled by what they say: by the stems of their words and by the direction of their sentences.
+
+Stems are found by SQLite's FTS5, which ranks by BM25; directions by their cosine, each looked at. The two rankings are
+fused by reciprocal ranks: https://doi.org/10.1145/1571941.1572114 (Cormack, Clarke and Büttcher).
+"""
+
+import math
+import sqlite3
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import RLock
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from manera.retrieval.directions import Directions
+from manera.retrieval.sentences import DIMENSIONS, Vectors, embed
+from manera.text.stems import content_stems
+from manera.text.words import words
+
+THRESHOLD = 0.5
+"""Similarity below which nothing is recalled; how it was chosen: benchmarks/memory.py."""
+
+CANDIDATES = 50
+"""How many of the nearest by words, and by direction, are fused."""
+
+FUSION = 60
+"""The constant of reciprocal rank fusion: how little the first ranks differ."""
+
+MAX_SCORED = 5_000
+"""Texts that BM25 scores in one look-up: rare stems come first, and common ones hardly tell texts apart."""
+
+_COSINE, _SHARED, _BIAS = 9.0, 3.0, -5.5
+"""Log-odds of a match: what a cosine and a share of common words add; fitted by benchmarks/memory.py."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS directions (place INTEGER PRIMARY KEY, direction BLOB NOT NULL);
+CREATE VIRTUAL TABLE IF NOT EXISTS stems USING fts5 (found, tokenize = "ascii tokenchars '''-'");
+CREATE VIRTUAL TABLE IF NOT EXISTS frequencies USING fts5vocab (stems, row);
+"""
+
+
+class Recalled(NamedTuple):
+    """The place of a text in the order of adding, and how surely it is about the same, from 0 to 1."""
+
+    place: int
+    similarity: float
+
+
+class RecallIndex:
+    """Texts to be recalled, in memory or in a file; threads may search and add.
+
+    The file holds stems and directions, not the texts. One process at a time may write it.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._lock = RLock()
+        self._store = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
+        self._store.executescript(_SCHEMA)
+        self._frequency = Counter(dict(self._store.execute("SELECT term, doc FROM frequencies")))
+        self._directions = Directions()
+        rows = self._store.execute("SELECT place, direction FROM directions ORDER BY place").fetchall()
+        stored = np.frombuffer(b"".join(direction for _, direction in rows), "<f2").reshape(-1, DIMENSIONS)
+        self._directions.add(stored.astype(np.float32), [place for place, _ in rows])
+
+    def __len__(self) -> int:
+        return len(self._directions)
+
+    def close(self) -> None:
+        """Close the file; nothing can be recalled afterwards."""
+        with self._lock:
+            self._store.close()
+
+    def add(self, texts: Sequence[str], vectors: Vectors | None = None) -> range:
+        """Add texts and return their places. vectors: what ``embed`` made of them, where that was kept."""
+        rounded = (embed(texts) if vectors is None else vectors).astype("<f2")
+        stems = [content_stems(text) for text in texts]
+        with self._lock, self._transaction():
+            places = self._directions.add(rounded.astype(np.float32))
+            self._store.executemany(
+                "INSERT INTO stems (rowid, found) VALUES (?, ?)", zip(places, map(" ".join, stems), strict=True)
+            )
+            self._store.executemany(
+                "INSERT INTO directions VALUES (?, ?)", zip(places, map(bytes, rounded), strict=True)
+            )
+            for found in stems:
+                self._frequency.update(set(found))
+        return places
+
+    def remove(self, places: Iterable[int]) -> None:
+        """Forget texts, in the file too; the others keep their places."""
+        with self._lock, self._transaction():
+            gone = [place for place in set(places) if self._directions.has(place)]
+            for stems in self._stems(gone):
+                self._frequency.subtract(set(stems))
+            self._store.executemany("DELETE FROM stems WHERE rowid = ?", ((place,) for place in gone))
+            self._store.executemany("DELETE FROM directions WHERE place = ?", ((place,) for place in gone))
+            self._store.execute("INSERT INTO stems (stems) VALUES ('optimize')")  # else the index still has their words
+            self._directions.remove(gone)
+
+    def nearest(self, text: str, count: int, among: Collection[int] | None = None) -> list[Recalled]:
+        """Return the texts nearest by words and direction, the nearest first; none to what has no word.
+
+        among: the places to look at.
+        """
+        if count < 1 or not len(self) or not words(text):
+            return []
+        asked = content_stems(text)
+        (vector,) = embed([text])
+        with self._lock:
+            rankings = (self._by_words(asked, among), self._directions.nearest(vector, CANDIDATES, among))
+            places = fuse(rankings, count)
+            cosines, shared = self._directions.cosines(places, vector).tolist(), self._shared(asked, places)
+        return [Recalled(place, _similarity(*both)) for place, *both in zip(places, cosines, shared, strict=True)]
+
+    def recall(self, text: str, count: int, among: Collection[int] | None = None) -> list[Recalled]:
+        """Return those of the nearest that are about the same beyond the THRESHOLD; often there is none."""
+        return [found for found in self.nearest(text, count, among) if found.similarity >= THRESHOLD]
+
+    def _by_words(self, asked: Sequence[str], among: Collection[int] | None) -> list[int]:
+        """Return the places of texts that share stems with what is asked, by BM25."""
+        sought = self._rarest(asked)
+        if not sought:
+            return []
+        query = " OR ".join(f'"{stem}"' for stem in sought)
+        # "+" keeps SQLite from asking the query once for each place
+        within = "" if among is None else "AND +rowid IN (SELECT value FROM json_each(:among))"
+        rows = self._store.execute(
+            f"SELECT rowid FROM stems WHERE stems MATCH :query {within} ORDER BY rank LIMIT {CANDIDATES}",
+            {"query": query, "among": msgspec.json.encode(list(among or ())).decode()},
+        )
+        return [place for (place,) in rows]
+
+    def _rarest(self, asked: Sequence[str]) -> list[str]:
+        """Return the stems that some text has, as many of the rarest as MAX_SCORED allows, and at least one."""
+        known = sorted((self._frequency[stem], stem) for stem in set(asked) if self._frequency[stem] > 0)
+        scored = np.cumsum([count for count, _ in known])
+        return [stem for place, (_, stem) in enumerate(known) if not place or scored[place] <= MAX_SCORED]
+
+    def _shared(self, asked: Sequence[str], places: Sequence[int]) -> list[float]:
+        """Return for each text the share of the asked stems that it has, rare ones counting more."""
+        total = len(self)
+        weights = {stem: math.log((total + 1) / (self._frequency[stem] + 1)) + 1 for stem in set(asked)}
+        everything = sum(weights.values()) or 1.0
+        return [
+            sum(weights[stem] for stem in weights.keys() & set(stems)) / everything for stems in self._stems(places)
+        ]
+
+    def _stems(self, places: Iterable[int]) -> Iterator[list[str]]:
+        for place in places:
+            for (stems,) in self._store.execute("SELECT found FROM stems WHERE rowid = ?", (place,)):
+                yield stems.split()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._store.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._store.execute("ROLLBACK")
+            raise
+        self._store.execute("COMMIT")
+
+
+def fuse(rankings: Iterable[Sequence[int]], count: int) -> list[int]:
+    """Return the places whose 1 / (FUSION + rank), summed over the rankings that have them, is largest."""
+    score: dict[int, float] = {}
+    for ranking in rankings:
+        for rank, place in enumerate(ranking, start=1):
+            score[place] = score.get(place, 0.0) + 1 / (FUSION + rank)
+    return sorted(score, key=lambda place: -score[place])[:count]
+
+
+def _similarity(cosine: float, shared: float) -> float:
+    return 1 / (1 + math.exp(-(_COSINE * cosine + _SHARED * shared + _BIAS)))

@@ -4,11 +4,31 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXAMPLE ?= examples/channel-ru
 
-.PHONY: demo test check docs format bench results fuzz soak clean
+SERVICES := $(PYTHON) deploy/services.py
+
+.PHONY: demo up down logs build run stop test check docs format bench results fuzz soak clean
 
 demo: .venv/installed       ## learn the bundled example and compare its voice with the untuned base
 	$(BIN)/manera up $(EXAMPLE) --name demo --epochs 3 --minutes 4 --replace --no-chat
 	@echo "here:        $(BIN)/manera chat demo"
+
+up:                         ## build and start the API and the studio, in Docker or from .venv; print where they are
+	@$(SERVICES) up
+
+down:                       ## end them; voices, memory and logs stay
+	@$(SERVICES) down
+
+logs:                       ## follow what they log
+	@$(SERVICES) logs
+
+build:                      ## build the image, or .venv
+	@$(SERVICES) build
+
+run:                        ## start what is built
+	@$(SERVICES) run
+
+stop:                       ## end them; containers stay
+	@$(SERVICES) stop
 
 test: .venv/installed .venv/wheels    ## run the tests
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile

@@ -85,7 +85,7 @@ def manera(*arguments: str) -> dict[str, Any]:
 
 def train(name: str, source: Source, minutes: float) -> None:
     """Import and train as a person would who has so much time."""
-    from manera.training.setup import EPOCHS  # loads torch, which reads the environment that main sets
+    from manera.training.settings import EPOCHS
 
     with TemporaryDirectory() as folder:
         manera("import", str(source.path), "--to", f"{folder}/corpus")

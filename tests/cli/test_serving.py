@@ -17,8 +17,11 @@ from manera.cli.serving import ServeOptions, serve
 from manera.errors import GenerationError, ModelError, ServingError
 from manera.generation import llama_cpp
 from manera.generation.engine import Request, Token, stream
+from manera.generation.llama_cpp import LlamaCpp
 from manera.generation.opening import EngineChoice, open_base
-from manera.serving.app import create_app, require_keys
+from manera.generation.reply import Writer
+from manera.serving.app import create_app, create_app_on, require_keys
+from manera.serving.catalogue import Catalogue
 from manera.serving.keys import Keys, keys_file
 from manera.serving.opening import chosen_base, fits, open_merged_catalogue
 from manera.voice.folder import ADAPTER_GGUF, MANIFEST, voice_folder
@@ -63,6 +66,21 @@ def test_other_addresses_need_a_key() -> None:
     assert refused.value.hint == "manera keys add NAME"
     run("keys", "add", "phone")
     require_keys("0.0.0.0")
+
+
+def test_a_key_of_the_environment_is_one_and_is_not_short(
+    monkeypatch: pytest.MonkeyPatch, tiny_engine: LlamaCpp, tiny_writers: dict[str, Writer]
+) -> None:
+    monkeypatch.setenv("MANERA_API_KEY", "guess-me")
+    with pytest.raises(ServingError, match="could be guessed"):
+        require_keys("0.0.0.0")
+    monkeypatch.setenv("MANERA_API_KEY", text := "0123456789abcdef" * 2)
+    require_keys("0.0.0.0")
+    catalogue = Catalogue(tiny_engine, "tiny-gemma3", tiny_writers, created=0)
+    with running(create_app_on("127.0.0.1", catalogue)) as url:
+        for key, status in ((text, 200), (text[:-1], 401), ("none", 401)):
+            assert httpx2.get(f"{url}/v1/models", headers={"authorization": f"Bearer {key}"}).status_code == status
+    assert not keys_file().exists()
 
 
 def test_damaged_voice_does_not_keep_the_server_from_starting(home: Path, tiny_base: Path) -> None:

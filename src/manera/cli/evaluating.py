@@ -4,16 +4,14 @@ from pathlib import Path
 
 from manera.cli import console
 from manera.errors import SettingsError
-from manera.evaluation.evaluate import Evaluated, evaluate, pairs
+from manera.evaluation.evaluate import Evaluated, evaluate, pairs, store
 from manera.evaluation.opening import Options
 from manera.evaluation.report.blind_page import read_votes, write_blind
-from manera.evaluation.report.document import Report, write_report
+from manera.evaluation.report.document import HEADLINE, Report
 from manera.evaluation.report.metric import Metric, metric
-from manera.evaluation.report.page import write_page
 from manera.evaluation.report.words import LANGUAGES, words_of
 from manera.text.languages import language_of
 from manera.voice.folder import voice_folder
-from manera.voice.manifest import read_steps
 
 PARTS = {
     "ladder": "scoring held-out text on every rung",
@@ -34,18 +32,6 @@ PARTS = {
     "cost_of_a_reply": "replying alone",
     "energy_of_a_reply": "reading what energy replies took",
 }
-SHOWN = (
-    "bits_per_byte.base",
-    "bits_per_byte.base + examples",
-    "bits_per_byte.voice",
-    "likeness.base",
-    "likeness.voice",
-    "likeness.real",
-    "real_or_generated_auc.voice",
-    "copied.8_words.voice",
-    "copied.8_words.real",
-    "health.never_stopped.voice",
-)
 
 
 def evaluate_voice(name: str, options: Options, language: str | None, as_json: bool) -> None:
@@ -55,14 +41,11 @@ def evaluate_voice(name: str, options: Options, language: str | None, as_json: b
         if not isinstance(event, Evaluated):
             console.say(PARTS.get(event.name, words_of("en", "parts", event.name)))
             continue
-        voice, report, findings, own_language = event
-        folder = voice_folder(name)
-        write_report(report, folder)
-        page = write_page(report, findings, voice.persona.name, read_steps(name), folder, language or own_language)
+        page = store(name, event, language or event.language)
         if as_json:
-            console.result(report)
+            console.result(event.report)
         else:
-            _show(report, page)
+            _show(event.report, page)
 
 
 def write_pairs(name: str, count: int, options: Options, language: str | None) -> None:
@@ -94,7 +77,7 @@ def _require_language(language: str | None) -> None:
 
 
 def _show(report: Report, page: Path) -> None:
-    rows = [_row(found) for name in SHOWN if (found := report.metrics.get(name)) and found.value is not None]
+    rows = [_row(found) for name in HEADLINE if (found := report.metrics.get(name)) and found.value is not None]
     console.show_table(("held-out text only", "value", "95 % interval", "unit"), rows)
     for part, why in report.not_measured.items():
         console.show(f"not measured: {words_of('en', 'parts', part)}: {why.message}")

@@ -1,6 +1,5 @@
 """``manera train``: the run drawn as it goes, and its figures at the end."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,9 +11,9 @@ from manera.cli import console
 from manera.cli.bases import ready_base
 from manera.corpus.speakers import choose_speaker
 from manera.corpus.storage import Corpus, open_corpus
-from manera.errors import ManeraError
 from manera.records import TrainingStep
 from manera.training.settings import TrainingConfig
+from manera.voice.folder import name_for
 
 if TYPE_CHECKING:
     from manera.training.learn import Learned, Prepared
@@ -35,7 +34,7 @@ def train_voice(
     chosen = choose_speaker(corpus.manifest, speaker, command=f"manera train {folder}")
     console.say(f"voice of {chosen.name} ({chosen.utterances:,} utterances, {chosen.words:,} words)")
     ready = ready_base(base, chosen_languages(languages))
-    return follow(corpus, chosen.speaker_id, name or voice_name(chosen.name), settings, ready, replace)
+    return follow(corpus, chosen.speaker_id, name or name_for(chosen.name), settings, ready, replace)
 
 
 def follow(
@@ -70,25 +69,10 @@ def chosen_languages(listed: str | None) -> list[str]:
     return sorted({language.strip() for language in (listed or "").split(",") if language.strip()})
 
 
-def voice_name(speaker: str) -> str:
-    """Make a voice's name of a speaker's: lower case, words joined by dashes."""
-    return re.sub(r"[\W_]+", "-", speaker.lower()).strip("-")[:64] or "voice"
-
-
-def recommended(voice: str, is_origin_known: bool) -> tuple[bool | None, str]:
-    """Ask the gate on a few held-out stretches, and why it says so; None where it cannot be asked."""
-    from manera.evaluation.evaluate import recommend
-    from manera.evaluation.report.verdict import because
-
-    try:
-        verdict = recommend(voice, is_origin_known=is_origin_known)
-    except ManeraError as error:
-        return None, error.message
-    return verdict.recommended, because(verdict)
-
-
 def report(learned: "Learned", as_json: bool) -> None:
     """Show the figures of a finished run, and whether the voice is recommended."""
+    from manera.evaluation.evaluate import recommended
+
     if learned.stopped:
         console.say(f"{learned.stopped}; the best point so far, step {learned.kept_step}, is kept")
     if as_json:

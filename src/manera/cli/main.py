@@ -70,6 +70,9 @@ Guarded = Annotated[
 ]
 MaxTokens = Annotated[int | None, typer.Option(help="Longest reply, in tokens.")]
 
+Web = Annotated[bool, typer.Option("--web", help="Serve the studio's page too.")]
+WebPort = Annotated[int | None, typer.Option(help="Port of the page; by default 7860.")]
+
 DEFAULT_PORT = 8000
 SECONDS_TO_UNWIND = 5
 
@@ -244,15 +247,33 @@ def serve(
     merge: Annotated[
         bool, typer.Option("--merge", help="Fold one voice into its base: faster, a little coarser, alone.")
     ] = False,
+    web: Web = False,
+    web_port: WebPort = None,
 ) -> None:
-    """Serve voices over an OpenAI-compatible API."""
+    """Serve voices over an OpenAI-compatible API, and with --web the studio's page beside it."""
     from manera.cli import serving
     from manera.generation.opening import EngineChoice
     from manera.serving.service import Bounds
 
     bounds = Bounds(slots=slots, queue=queue, deadline=deadline)
     choice = EngineChoice(engine, tuple(url or ()))
-    serving.serve(voices or [], serving.ServeOptions(host, port, bounds, limits, choice, merge))
+    serving.serve(voices or [], serving.ServeOptions(host, port, bounds, limits, choice, merge, web, web_port))
+
+
+@app.command()
+def web(
+    api: Annotated[str | None, typer.Option(help="Address of the API; by default that of this machine.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; any but loopback wants a password.")] = None,
+    port: WebPort = None,
+    password: Annotated[str | None, typer.Option(help="Asked for on every page; better in .env.")] = None,
+    share: Annotated[
+        bool | None, typer.Option("--share", help="Open a public tunnel to the page; wants a password.")
+    ] = None,
+) -> None:
+    """Serve the studio: a page to make voices, talk to them and compare them. It asks an API that runs already."""
+    from manera.cli import web as studio
+
+    studio.web(api, {"host": host, "port": port, "password": password, "share": share})
 
 
 @keys.command("add")
@@ -354,7 +375,10 @@ def export(
 
 @app.command()
 def up(
-    path: Annotated[Path, typer.Argument(help="A Telegram export, a book, a play, or a folder of them.")],
+    path: Annotated[
+        Path | None,
+        typer.Argument(help="A Telegram export, a book, a play, or a folder of them; with --web it may come later."),
+    ] = None,
     speaker: Speaker = None,
     name: Name = None,
     minutes: Minutes = None,
@@ -364,11 +388,14 @@ def up(
     replace: Replace = False,
     port: Port = DEFAULT_PORT,
     talk: Annotated[bool, typer.Option("--chat/--no-chat", help="Serve and chat at the end.")] = True,
+    web: Web = False,
+    web_port: WebPort = None,
 ) -> None:
-    """Do it all: import, choose the voice, train, report, serve, and chat in the terminal."""
+    """Do it all: import, choose the voice, train, report, serve, and chat in the terminal, or on a page with --web."""
     from manera.cli import journey
 
-    journey.up(path, journey.UpOptions(speaker, name, minutes, epochs, base, languages, replace, port, talk))
+    options = journey.UpOptions(speaker, name, minutes, epochs, base, languages, replace, port, talk, web, web_port)
+    journey.up(path, options)
 
 
 @app.command()

@@ -1,11 +1,15 @@
 """``manera serve``: voices over HTTP; ``manera keys``: who may ask for them."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
+from manera import logs
 from manera.cli import console
+from manera.cli.web import beside, web_settings
 from manera.errors import ManeraError, ServingError
+from manera.faces.web.settings import WebConfig
 from manera.generation.opening import EngineChoice
 from manera.serving.app import create_app_on, require_keys
 from manera.serving.catalogue import Catalogue
@@ -26,21 +30,36 @@ class ServeOptions(NamedTuple):
     limits: str = "memory://"
     engine: EngineChoice = EngineChoice()
     merge: bool = False
+    web: bool = False
+    web_port: int | None = None
 
 
 def serve(names: Sequence[str], options: ServeOptions) -> None:
     """Serve voices until SIGTERM or Ctrl-C; none named is all of the newest base, those to come included."""
-    host, port, bounds, limits, engine, merge = options
+    host, port, bounds, limits, engine, merge, with_page, web_port = options
     require_keys(host)
+    settings = web_settings({"port": web_port}) if with_page else None
     if merge and (len(names) != 1 or engine.urls or engine.name != "llama.cpp"):
         raise ServingError("--merge folds one voice into its base, for llama.cpp", "manera serve VOICE --merge")
     if merge:
         opened = open_merged_catalogue(names[0], bounds.slots, console.say)
     else:
         opened = open_catalogue(names, bounds.slots, console.say, engine)
-    with opened as catalogue:
+    with logs.kept("api"), opened as catalogue:
         tell(catalogue, host, port)
-        serve_app(create_app_on(host, catalogue, bounds=bounds, limits=Limits(limits)), host, port)
+        with _page(settings, host, port):
+            serve_app(create_app_on(host, catalogue, bounds=bounds, limits=Limits(limits)), host, port)
+
+
+@contextmanager
+def _page(settings: WebConfig | None, host: str, port: int) -> Iterator[None]:
+    """Serve the page beside the API, where it is wanted."""
+    if settings is None:
+        yield
+        return
+    with beside(address(host, port), settings) as page:
+        console.say(f"the page: {page}")
+        yield
 
 
 def tell(catalogue: Catalogue, host: str, port: int) -> None:
@@ -49,8 +68,12 @@ def tell(catalogue: Catalogue, host: str, port: int) -> None:
         if isinstance(entry.writer, ManeraError):
             console.say(f"not served: {name}: {entry.writer.message}")
     served = [name for name, entry in catalogue.entries().items() if not isinstance(entry.writer, ManeraError)]
-    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    console.say(f"serving {', '.join(served)} on {address}/v1   docs: {address}/docs")
+    console.say(f"serving {', '.join(served)} on {address(host, port)}/v1   docs: {address(host, port)}/docs")
+
+
+def address(host: str, port: int) -> str:
+    """Return where a server on a host and port is asked."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def add(name: str, requests_per_minute: int | None, tokens_per_minute: int | None, voices: str | None) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import NamedTuple
 
 from manera.errors import ManeraError
@@ -31,12 +32,15 @@ from manera.evaluation.parts import (
     writing,
 )
 from manera.evaluation.reasons import NotMeasuredError
-from manera.evaluation.report.document import AGAINST, Missing, Report, missing
+from manera.evaluation.report.document import AGAINST, Missing, Report, missing, page_in, write_report
 from manera.evaluation.report.findings import Findings, SideBySide
 from manera.evaluation.report.metric import Metric
+from manera.evaluation.report.page import write_page
 from manera.evaluation.report.verdict import because
+from manera.evaluation.report.words import LANGUAGES
 from manera.evaluation.voice_dataset import read_canaries, read_part
-from manera.voice.manifest import Voice
+from manera.voice.folder import voice_folder
+from manera.voice.manifest import Voice, read_steps
 
 
 class Part(NamedTuple):
@@ -185,12 +189,31 @@ def _report(
     )
 
 
+def store(name: str, evaluated: Evaluated, language: str) -> Path:
+    """Write both reports into the voice's folder, and the page in every language beside it; return the page's path."""
+    voice, report, findings, _ = evaluated
+    folder, steps = voice_folder(name), read_steps(name)
+    write_report(report, folder)
+    for other in LANGUAGES:
+        write_page(report, findings, voice.persona.name, steps, folder, other, page_in(other))
+    return write_page(report, findings, voice.persona.name, steps, folder, language)
+
+
 def recommend(name: str, options: Options = Options(budget=FAST), is_origin_known: bool = False) -> Verdict:
     """Ask the gate alone whether a voice is worth having; nothing is written, so no engine is opened.
 
     is_origin_known: for a voice that has just been trained here, which is not asked whether it knows its own text.
     """
     return verdict_of(open_voice(name, options), is_origin_known)
+
+
+def recommended(name: str, is_origin_known: bool = False) -> tuple[bool | None, str]:
+    """Ask the gate, and why it says so; None where it cannot be asked."""
+    try:
+        verdict = recommend(name, is_origin_known=is_origin_known)
+    except ManeraError as error:
+        return None, error.message
+    return verdict.recommended, because(verdict)
 
 
 def verdict_of(opened: Opened, is_origin_known: bool = False) -> Verdict:

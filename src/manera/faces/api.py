@@ -1,17 +1,21 @@
 """The API as its faces ask it: one client, its errors in words."""
 
+import logging
 from collections.abc import AsyncIterator, Mapping
+from time import perf_counter
 from types import TracebackType
 from typing import Any, Self
-from uuid import uuid4
 
 import httpx2
 import msgspec
 
+from manera import logs
 from manera.errors import FaceError
 
-REQUEST_ID = "x-request-id"
-"""Goes with every request and into every log line about it, here and there."""
+_log = logging.getLogger(__name__)
+
+HANDED_ON = ("content-type", "content-length", "content-disposition", "content-security-policy")
+"""Headers of a file that go with it."""
 
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 660.0
@@ -57,6 +61,15 @@ class Api:
         given = {name: value for name, value in parameters.items() if value is not None}
         return await self._ask("GET", path, request_id, params=given)
 
+    async def stream(self, path: str, **parameters: str) -> tuple[dict[str, str], AsyncIterator[bytes]]:
+        """Return a file's headers and its bytes as they come. Raises ApiError."""
+        response = await self._send("GET", path, None, params=parameters)
+        if response.is_error:
+            await response.aread()
+            raise _refused(response)
+        headers = {name: response.headers[name] for name in HANDED_ON if name in response.headers}
+        return headers, _closing(response)
+
     async def post(self, path: str, body: Mapping[str, Any] | None = None, request_id: str | None = None) -> Any:
         """Send JSON and return JSON. Raises ApiError."""
         answered = await self._ask("POST", path, request_id, json=dict(body or {}))
@@ -74,13 +87,7 @@ class Api:
 
     async def chat(self, body: Mapping[str, Any], request_id: str | None = None) -> AsyncIterator[dict[str, Any]]:
         """Yield the chunks of a reply as they are written; closing it frees the engine. Raises ApiError."""
-        request = self._client.build_request(
-            "POST", "/v1/chat/completions", json={**body, "stream": True}, headers=_identified(request_id)
-        )
-        try:
-            response = await self._client.send(request, stream=True)
-        except httpx2.TransportError as error:
-            raise _unreachable(self.url, error) from error
+        response = await self._send("POST", "/v1/chat/completions", request_id, json={**body, "stream": True})
         try:
             if response.is_error:
                 await response.aread()
@@ -94,17 +101,40 @@ class Api:
             await response.aclose()
 
     async def _ask(self, method: str, path: str, request_id: str | None, **sent: Any) -> bytes:
+        response = await self._send(method, path, request_id, **sent)
         try:
-            response = await self._client.request(method, path, headers=_identified(request_id), **sent)
+            content = await response.aread()
         except httpx2.TransportError as error:
             raise _unreachable(self.url, error) from error
+        finally:
+            await response.aclose()
         if response.is_error:
             raise _refused(response)
-        return response.content
+        return content
+
+    async def _send(self, method: str, path: str, request_id: str | None, **sent: Any) -> httpx2.Response:
+        """Return how an answer begins; the request's id goes along, and into the log here and there."""
+        with logs.request(request_id) as given:
+            request = self._client.build_request(method, path, headers={logs.REQUEST_ID: given}, **sent)
+            began = perf_counter()
+            try:
+                response = await self._client.send(request, stream=True)
+            except httpx2.TransportError as error:
+                _log.warning("%s %s: not reached, %s", method, path, type(error).__name__)
+                raise _unreachable(self.url, error) from error
+            level = logging.WARNING if response.is_error else logging.DEBUG if method == "GET" else logging.INFO
+            _log.log(
+                level, "%s %s: %d after %.0f ms", method, path, response.status_code, 1000 * (perf_counter() - began)
+            )
+            return response
 
 
-def _identified(request_id: str | None) -> dict[str, str]:
-    return {REQUEST_ID: request_id or uuid4().hex}
+async def _closing(response: httpx2.Response) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in response.aiter_bytes():
+            yield chunk
+    finally:
+        await response.aclose()
 
 
 def _chunk(data: str) -> dict[str, Any]:

@@ -134,10 +134,13 @@ class LlamaCpp:
     def generate(self, request: Request, deliver: Deliver, is_cancelled: IsCancelled) -> Finished:
         """Write one reply in the calling thread; see ``Engine.generate``."""
         reply = _Reply(deliver, lambda: is_cancelled() or self._running.is_closing, len(request.prompt))
-        with self._running.reply():
+
+        def write() -> Finished:
             assert self._server is not None
             self._server.handle_completions(msgspec.json.encode(_document(request, self.adapters)), reply.take)
-        return reply.finished()
+            return reply.finished()
+
+        return self._running.reply(request, write)
 
     def close(self) -> None:
         """Cancel what is being written, wait for it to end, and free the model."""

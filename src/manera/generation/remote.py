@@ -18,6 +18,7 @@ import httpx2
 import msgspec
 from dotenv import dotenv_values
 
+from manera import logs
 from manera.errors import GenerationError
 from manera.generation.engine import (
     Deliver,
@@ -106,6 +107,11 @@ def stored_key() -> str | None:
     return os.environ.get(KEY_VARIABLE) or dotenv_values(Path(".env")).get(KEY_VARIABLE)
 
 
+def _identified() -> dict[str, str]:
+    request_id = logs.current_request()
+    return {logs.REQUEST_ID: request_id} if request_id else {}
+
+
 class RemoteEngine:
     """Replicas of an OpenAI-compatible server; see ``manera.generation.engine.Engine``."""
 
@@ -131,9 +137,12 @@ class RemoteEngine:
     def generate(self, request: Request, deliver: Deliver, is_cancelled: IsCancelled) -> Finished:
         """Write one reply in the calling thread; see ``Engine.generate``."""
         reply = _Reply(request, deliver, lambda: is_cancelled() or self._running.is_closing)
-        with self._running.reply():
+
+        def write() -> Finished:
             self._write(request, reply)
-        return reply.finished()
+            return reply.finished()
+
+        return self._running.reply(request, write)
 
     def close(self) -> None:
         """Cancel what is being written, wait for it to end, and close the connections."""
@@ -189,7 +198,7 @@ class RemoteEngine:
             raise _ReplicaError("the stream broke off")
 
     async def _read(self, url: str, document: dict[str, Any], arrived: "SimpleQueue[_Event | None]") -> None:
-        content, headers = msgspec.json.encode(document), {"content-type": "application/json"}
+        content, headers = msgspec.json.encode(document), {"content-type": "application/json", **_identified()}
         async with self._client.stream("POST", url, content=content, headers=headers) as answer:
             if answer.status_code != 200:
                 await answer.aread()

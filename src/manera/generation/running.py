@@ -1,10 +1,14 @@
 """The replies that an engine is writing."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Condition, Event
 
 from manera.errors import GenerationError
+from manera.generation.engine import Finished, Request
+
+_log = logging.getLogger(__name__)
 
 
 class Running:
@@ -20,9 +24,21 @@ class Running:
         """Tell a reply to end."""
         return self._closing.is_set()
 
+    def reply(self, request: Request, write: Callable[[], Finished]) -> Finished:
+        """Count one reply while it is written, and log its lengths; raise GenerationError when it comes too late."""
+        with self._counted():
+            _log.info("a reply begins: %d tokens of prompt", len(request.prompt))
+            try:
+                ended = write()
+            except Exception as error:
+                _log.info("a reply failed: %s", type(error).__name__)
+                raise
+        counts = (ended.prompt_tokens, ended.new_tokens, ended.seconds)
+        _log.info("a reply ended, %s: %d tokens read, %d written in %.2f s", ended.reason, *counts)
+        return ended
+
     @contextmanager
-    def reply(self) -> Iterator[None]:
-        """Count one reply while it is written; raise GenerationError when it comes too late."""
+    def _counted(self) -> Iterator[None]:
         with self._changed:
             if self._closing.is_set():
                 raise GenerationError("the engine is closed", "open it again")

@@ -108,8 +108,9 @@ class TransformersEngine:
     def generate(self, request: Request, deliver: Deliver, is_cancelled: IsCancelled) -> Finished:
         """Write one reply in the calling thread; see ``Engine.generate``."""
         self._require_possible(request)
-        with self._running.reply():
-            return self._write(request, deliver, lambda: is_cancelled() or self._running.is_closing)
+        return self._running.reply(
+            request, lambda: self._write(request, deliver, lambda: is_cancelled() or self._running.is_closing)
+        )
 
     def close(self) -> None:
         """Cancel what is being written, wait for it to end, and free the model."""

@@ -77,8 +77,8 @@ def write_index(exchanges: Sequence[Exchange], folder: Path) -> None:
 
 
 def texts_of(exchanges: Sequence[Exchange]) -> list[str]:
-    """Return what exchanges are found by: each by what was asked, then by what was answered."""
-    return [text for exchange in exchanges for text in (exchange.asked, exchange.reply)]
+    """Return what exchanges are found by: each by what was asked, then by both sides of it."""
+    return [text for one in exchanges for text in (one.asked, f"{one.asked}\n{one.reply}")]
 
 
 def _written_index(path: Path, exchanges: Sequence[Exchange]) -> RecallIndex | None:

@@ -22,7 +22,8 @@ from manera.text.stems import content_stems
 from manera.text.words import words
 
 THRESHOLD = 0.5
-"""Similarity below which nothing is recalled; how it was chosen: benchmarks/memory.py."""
+"""Similarity below which nothing is recalled: of ten remarks of plays, one recalls something from other plays
+(benchmarks/memory.py)."""
 
 CANDIDATES = 50
 """How many of the nearest by words, and by direction, are fused."""
@@ -33,8 +34,8 @@ FUSION = 60
 MAX_SCORED = 5_000
 """Texts that BM25 scores in one look-up: rare stems come first, and common ones hardly tell texts apart."""
 
-_COSINE, _SHARED, _BIAS = 9.0, 3.0, -5.5
-"""Log-odds of a match: what a cosine and a share of common words add; fitted by benchmarks/memory.py."""
+_COSINE, _SHARED, _BIAS = 7.6, 5.1, -5.6
+"""Log-odds of a match: what a cosine and a share of common words add, and what a match needs."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS directions (place INTEGER PRIMARY KEY, direction BLOB NOT NULL);
@@ -108,17 +109,32 @@ class RecallIndex:
         """
         if count < 1 or not len(self) or not words(text):
             return []
-        asked = content_stems(text)
-        (vector,) = embed([text])
+        asked = _ask(text)
         with self._lock:
-            rankings = (self._by_words(asked, among), self._directions.nearest(vector, CANDIDATES, among))
-            places = fuse(rankings, count)
-            cosines, shared = self._directions.cosines(places, vector).tolist(), self._shared(asked, places)
-        return [Recalled(place, _similarity(*both)) for place, *both in zip(places, cosines, shared, strict=True)]
+            places = fuse(self._rankings(asked, among), count)
+            likeness = self._likeness(asked, places)
+        return [Recalled(place, _similarity(*both)) for place, both in zip(places, likeness, strict=True)]
+
+    def rankings(self, text: str, among: Collection[int] | None = None) -> tuple[list[int], list[int]]:
+        """Return the places of the CANDIDATES that are nearest by words, and of those nearest by direction."""
+        with self._lock:
+            return self._rankings(_ask(text), among)
+
+    def likeness(self, text: str, places: Sequence[int]) -> list[tuple[float, float]]:
+        """Return of each text at some places the cosine with this one, and the share of this one's words it has."""
+        with self._lock:
+            return self._likeness(_ask(text), places)
 
     def recall(self, text: str, count: int, among: Collection[int] | None = None) -> list[Recalled]:
         """Return those of the nearest that are about the same beyond the THRESHOLD; often there is none."""
         return [found for found in self.nearest(text, count, among) if found.similarity >= THRESHOLD]
+
+    def _rankings(self, asked: "_Asked", among: Collection[int] | None) -> tuple[list[int], list[int]]:
+        return self._by_words(asked.stems, among), self._directions.nearest(asked.direction, CANDIDATES, among)
+
+    def _likeness(self, asked: "_Asked", places: Sequence[int]) -> list[tuple[float, float]]:
+        cosines = self._directions.cosines(places, asked.direction).tolist()
+        return list(zip(cosines, self._shared(asked.stems, places), strict=True))
 
     def _by_words(self, asked: Sequence[str], among: Collection[int] | None) -> list[int]:
         """Return the places of texts that share stems with what is asked, by BM25."""
@@ -172,6 +188,17 @@ def fuse(rankings: Iterable[Sequence[int]], count: int) -> list[int]:
         for rank, place in enumerate(ranking, start=1):
             score[place] = score.get(place, 0.0) + 1 / (FUSION + rank)
     return sorted(score, key=lambda place: -score[place])[:count]
+
+
+class _Asked(NamedTuple):
+    """What is compared of a text."""
+
+    stems: list[str]
+    direction: Vectors
+
+
+def _ask(text: str) -> _Asked:
+    return _Asked(content_stems(text), embed([text])[0])
 
 
 def _similarity(cosine: float, shared: float) -> float:

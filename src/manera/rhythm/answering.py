@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import takewhile
 
 from manera.rhythm.record import Answering, Said
@@ -12,6 +13,7 @@ RECENT = 10
 """So many messages back somebody still takes part."""
 
 _DAY = 86_400.0
+_JOINER = re.compile(f"[{JOINERS}]")
 _MIN_NAME = 3
 _CASE_LETTERS = "аяоеёийь"
 _CASES = ("а", "я", "ы", "и", "е", "у", "ю", "ой", "ей", "ом", "ем")
@@ -48,9 +50,13 @@ def probability(answering: Answering, described: dict[str, float]) -> float:
 
 def is_named(text: str, name: str) -> bool:
     """Tell whether a text has somebody's first name, in any of its cases where it is a Russian one (Ася, Асе, Асю)."""
+    return not _forms(name).isdisjoint(_JOINER.split(word)[0] for word in words(text))
+
+
+@lru_cache(maxsize=1024)
+def _forms(name: str) -> frozenset[str]:
     first = next((part for part in words(name) if len(part) >= _MIN_NAME), None)
     if first is None:
-        return False
+        return frozenset()
     stem = first[:-1] if first[-1] in _CASE_LETTERS else first
-    forms = {first, *(stem + ending for ending in _CASES)} if first[0] > "z" else {first}
-    return any(re.split(f"[{JOINERS}]", word)[0] in forms for word in words(text))
+    return frozenset({first, *(stem + ending for ending in _CASES)} if first[0] > "z" else {_JOINER.split(first)[0]})

@@ -137,7 +137,7 @@ def said(thread: Thread, speaker_id: str) -> list[Said]:
     name = next((message.speaker for message in reversed(thread) if message.speaker_id == speaker_id), "")
     return [
         Said(
-            message.speaker_id,
+            message.speaker,
             message.text,
             _at(message),
             is_mine=message.speaker_id == speaker_id,

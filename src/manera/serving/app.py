@@ -6,7 +6,9 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from manera import config
 from manera.errors import ServingError
+from manera.jobs.settings import JobsConfig
 from manera.memory import settings
 from manera.memory.memory import Memory
 from manera.serving.border import LOOPBACK_NAMES, Border
@@ -15,13 +17,17 @@ from manera.serving.chat.router import router as chat
 from manera.serving.completions.router import router as completions
 from manera.serving.embeddings.router import router as embeddings
 from manera.serving.faults import answer_errors
+from manera.serving.games.router import router as games
 from manera.serving.health import router as health
-from manera.serving.keys import Keys, keys_file, read_keys
+from manera.serving.keys import Keys, key_of_environment, keys_file, read_keys
+from manera.serving.library.router import router as library
 from manera.serving.limits import Limits
 from manera.serving.listening import is_loopback
 from manera.serving.memory.router import router as memory_routes
 from manera.serving.models.router import router as models
 from manera.serving.service import Bounds, Service
+from manera.serving.trainings.router import router as trainings
+from manera.serving.uploads.router import router as uploads
 
 
 def create_app(
@@ -40,7 +46,8 @@ def create_app(
     caller's to close.
     """
     bounds = bounds or Bounds()
-    service = Service(catalogue, bounds, limits or Limits(), memory or Memory(settings.resolve()))
+    jobs = config.resolve(JobsConfig, "jobs", {})
+    service = Service(catalogue, bounds, limits or Limits(), memory or Memory(settings.resolve()), jobs)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -64,8 +71,9 @@ def create_app(
         keys=keys or Keys(keys_file(), are_required=False),
         hosts=hosts,
         most_bytes=bounds.body,
+        most_bytes_of_upload=jobs.max_upload_bytes,
     )
-    for router in (chat, completions, embeddings, memory_routes, models, health):
+    for router in (chat, completions, embeddings, memory_routes, models, uploads, trainings, library, games, health):
         app.include_router(router)
     return app
 
@@ -78,7 +86,7 @@ def create_app_on(
     return create_app(
         catalogue,
         bounds=bounds,
-        keys=Keys(keys_file(), are_required=not local),
+        keys=Keys(keys_file(), are_required=not local, unstored=key_of_environment()),
         limits=limits,
         hosts=LOOPBACK_NAMES | {host} if local else None,
     )
@@ -86,7 +94,7 @@ def create_app_on(
 
 def require_keys(host: str) -> None:
     """Raise ServingError when others could reach the server and no key would keep them out."""
-    if not is_loopback(host) and not read_keys(keys_file()):
+    if not is_loopback(host) and not read_keys(keys_file()) and not key_of_environment():
         raise ServingError(
             f"on {host} anyone who reaches this machine could ask, and there is no key", "manera keys add NAME"
         )

@@ -14,12 +14,19 @@ from manera.serving.faults import refusal_text
 MAX_CONNECTIONS = 512
 MAX_HEAD_BYTES = 64 << 10
 SECONDS_TO_SEND = 30.0
-"""How long a whole request may take to arrive, headers and body."""
+"""How long a whole request may take to arrive, headers and body; an upload, each part of it."""
 
 SECONDS_TO_READ = 60.0
 """How long a client may leave what was sent to it lying."""
 
+UPLOADS = "/v1/uploads"
+
 _PHRASES = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large", 503: "Overloaded"}
+
+
+def is_upload(method: str, path: str) -> bool:
+    """Tell whether a request brings a file, which may be large and slow."""
+    return (method, path) == ("POST", UPLOADS)
 
 
 class Connection(HttpToolsProtocol):
@@ -29,6 +36,7 @@ class Connection(HttpToolsProtocol):
     _reading: TimerHandle | None = None
     _is_in_head = True
     _head_bytes = 0
+    _is_upload = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -42,6 +50,9 @@ class Connection(HttpToolsProtocol):
             return
         began_in_head = self._is_in_head
         super().data_received(data)
+        if self._is_upload and self._sending is not None:
+            self._sending.cancel()
+            self._sending = self.loop.call_later(SECONDS_TO_SEND, self._too_slow)
         if began_in_head and self._is_in_head:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
@@ -49,13 +60,14 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._is_in_head, self._head_bytes = True, 0
+        self._is_in_head, self._head_bytes, self._is_upload = True, 0, False
         if self._sending is None:
             self._sending = self.loop.call_later(SECONDS_TO_SEND, self._too_slow)
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
         self._is_in_head = False
+        self._is_upload = is_upload(self.scope["method"], self.scope["path"])
 
     def on_message_complete(self) -> None:
         super().on_message_complete()

@@ -12,8 +12,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from manera.errors import DatasetError, GenerationError, ManeraError, StoreError
+from manera import logs
+from manera.errors import DatasetError, GenerationError, JobError, ManeraError, StoreError
 from manera.generation.engine import PromptTooLongError
+from manera.jobs.folder import UnknownJobError
+from manera.jobs.trainings import TakenError
+from manera.jobs.uploads import NoRoomError
 from manera.serving.catalogue import UnavailableModelError, UnknownModelError
 from manera.serving.keys import KeysError
 from manera.serving.limits import LimitsError, RateLimitedError
@@ -42,6 +46,10 @@ FAULTS: dict[type[Exception], Fault] = {
     DeadlineError: Fault(504, "server_error", "deadline_exceeded"),
     KeysError: Fault(503, "server_error", "keys_unreadable"),
     LimitsError: Fault(503, "server_error", "limits_unavailable"),
+    UnknownJobError: Fault(404, "invalid_request_error", "not_found"),
+    NoRoomError: Fault(507, "server_error", "no_room"),
+    TakenError: Fault(409, "invalid_request_error", "taken"),
+    JobError: Fault(400, "invalid_request_error", "job_refused"),
     StoreError: Fault(503, "server_error", "memory_unavailable", "memory"),
     DatasetError: Fault(400, "invalid_request_error", None, "messages"),
     GenerationError: Fault(500, "server_error", None),
@@ -56,6 +64,7 @@ _MAX_OF_A_NAME = 100
 
 _BY_STATUS = {
     401: Fault(401, "authentication_error", "invalid_api_key"),
+    403: Fault(403, "permission_error", "forbidden"),
     405: Fault(405, "method_not_allowed", None),
     413: Fault(413, "request_too_large", None),
     503: Fault(503, "server_error", "shutting_down"),
@@ -83,13 +92,16 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     for status, description in {
         400: "The request is not valid",
         401: "A key is asked for, and this is none",
-        404: "There is no such model or path",
+        403: "The key may not do this",
+        404: "There is no such model, job or path",
+        409: "The name is taken, or in work",
         413: "The request is too large",
         421: "This server is not asked under that name",
         429: "The key's limit is reached, or too many requests are waiting",
         500: "The server failed",
         503: "The voice or the memory cannot be used, or the server is shutting down",
         504: "The request took longer than it may",
+        507: "The server's disk is full",
     }.items()
 }
 """How every route may refuse, for the schema."""
@@ -142,10 +154,12 @@ def _retry_after(error: Exception, fault: Fault) -> dict[str, str] | None:
 
 async def _known(http: Request, error: Exception) -> Response:
     fault = _fault(error)
-    if fault.status == 500:
-        _log.error("a request failed: %s", type(error).__name__)
+    with logs.request(http.scope.get("manera.request_id")) as request_id:  # an unforeseen error has left the border
+        if fault.status == 500:
+            _log.error("a request failed: %s", type(error).__name__)
     http.app.state.service.metrics.refused(reason(error))
-    return Response(_body(_message(error), fault), fault.status, _retry_after(error, fault), _JSON)
+    headers = {logs.REQUEST_ID: request_id, **(_retry_after(error, fault) or {})}
+    return Response(_body(_message(error), fault), fault.status, headers, _JSON)
 
 
 async def _invalid(http: Request, error: Exception) -> Response:

@@ -4,6 +4,7 @@ keys.json     a list of Key, readable by its owner only
 """
 
 import hmac
+import os
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -17,6 +18,10 @@ from manera.errors import ServingError
 from manera.files import replacing
 
 PREFIX = "manera-"
+VARIABLE = "MANERA_API_KEY"
+"""A key may also stand in the environment, of the API as of those who ask it: containers share one that way."""
+
+MIN_CHARACTERS = 20
 _RANDOM_BYTES = 32
 
 
@@ -51,6 +56,19 @@ def read_keys(path: Path) -> tuple[Key, ...]:
         return ()
     except (OSError, msgspec.DecodeError) as error:
         raise KeysError(f"{path} cannot be read: {error}", "mend it, or remove it and add the keys anew") from error
+
+
+def key_of_environment() -> Key | None:
+    """Return the key in the environment, which may do everything; raise ServingError when it could be guessed."""
+    text = os.environ.get(VARIABLE)
+    if not text:
+        return None
+    if len(text) < MIN_CHARACTERS:
+        raise ServingError(
+            f"{VARIABLE} has {len(text)} characters and could be guessed: {MIN_CHARACTERS} at least",
+            "openssl rand -hex 32",
+        )
+    return Key(VARIABLE, _digest(text), datetime.now(UTC).isoformat(timespec="seconds"))
 
 
 def add_key(
@@ -92,26 +110,28 @@ def _digest(text: str) -> str:
 
 
 class Keys:
-    """The keys as they are on disk when asked; a changed file is read again.
+    """The keys as they are on disk when asked, a changed file is read again; and one that is on no disk.
 
     are_required: ask for a key even where there is none: the server can be reached from elsewhere.
     """
 
-    def __init__(self, path: Path, are_required: bool) -> None:
+    def __init__(self, path: Path, are_required: bool, unstored: Key | None = None) -> None:
         self._path = path
         self._are_required = are_required
+        self._unstored = () if unstored is None else (unstored,)
         self._state: tuple[int, int] | None = None
         self._keys: tuple[Key, ...] = ()
 
     @property
     def are_asked_for(self) -> bool:
         """Tell whether a request needs a key; raise KeysError."""
-        return self._are_required or bool(self._current())
+        return self._are_required or bool(self._unstored or self._current())
 
     def find(self, text: str) -> Key | None:
         """Return the key with this text; raise KeysError."""
         digest = _digest(text)
-        return next((key for key in self._current() if hmac.compare_digest(key.sha256, digest)), None)
+        known = (*self._unstored, *self._current())
+        return next((key for key in known if hmac.compare_digest(key.sha256, digest)), None)
 
     def _current(self) -> tuple[Key, ...]:
         try:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from manera.errors import ServingError
 from manera.serving.connection import Connection
@@ -23,7 +24,7 @@ SECONDS_TO_FINISH = 30
 SECONDS_TO_CANCEL = 5
 
 
-def serve(app: FastAPI, host: str = HOST, port: int = PORT) -> None:
+def serve(app: ASGIApp, host: str = HOST, port: int = PORT) -> None:
     """Serve until SIGTERM, Ctrl-C or the terminal's end, let the running replies finish, and return.
 
     Raises ServingError when it cannot listen there.
@@ -33,7 +34,7 @@ def serve(app: FastAPI, host: str = HOST, port: int = PORT) -> None:
 
 
 @contextmanager
-def serve_in_thread(app: FastAPI, host: str = HOST, port: int = PORT) -> Iterator[None]:
+def serve_in_thread(app: ASGIApp, host: str = HOST, port: int = PORT) -> Iterator[None]:
     """Serve from a thread for the length of the block; raise ServingError when it cannot listen there."""
     with listen(host, port) as listener:
         running = server(app)
@@ -81,11 +82,12 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def server(app: FastAPI) -> uvicorn.Server:
-    """Return uvicorn set up for the application: silent, because its log is not ours to fill."""
+def server(app: ASGIApp) -> uvicorn.Server:
+    """Return uvicorn set up for the API or another application: silent, because its log is not ours to fill."""
+    is_api = isinstance(app, FastAPI) and hasattr(app.state, "service")
     config = uvicorn.Config(
         app,
-        http=Connection,
+        http=Connection if is_api else "auto",
         log_config=None,
         access_log=False,
         server_header=False,
@@ -93,7 +95,7 @@ def server(app: FastAPI) -> uvicorn.Server:
         lifespan="on",
         timeout_graceful_shutdown=SECONDS_TO_CANCEL,
     )
-    return Server(config, app)
+    return Server(config, app) if is_api and isinstance(app, FastAPI) else uvicorn.Server(config)
 
 
 @contextmanager

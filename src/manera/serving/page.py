@@ -70,9 +70,10 @@ def page(schema: Mapping[str, Any]) -> str:
         """Return what goes into the query, then the fields of the body; of each those first that must be given."""
         asked = sorted(operation.get("parameters", ()), key=lambda one: not one["required"])
         query = {one["name"]: one["schema"] for one in asked if one["in"] == "query"}
-        if "requestBody" not in operation:
+        content = operation.get("requestBody", {}).get("content", {})
+        if "application/json" not in content:
             return query
-        body = resolved(operation["requestBody"]["content"]["application/json"]["schema"])
+        body = resolved(content["application/json"]["schema"])
         needed = body.get("required", ())
         return query | dict(sorted(body["properties"].items(), key=lambda field: field[0] not in needed))
 

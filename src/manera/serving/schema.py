@@ -4,16 +4,22 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from starlette.responses import Response
 
 
-def answers(kind: type[msgspec.Struct], *, streams: bool = False) -> dict[int | str, dict[str, Any]]:
+def answers(kind: type[msgspec.Struct], *, streams: bool = False, status: int = 200) -> dict[int | str, dict[str, Any]]:
     """Describe a struct as the answer of a route, and events of it where the client may have them."""
     (reference,), parts = msgspec.json.schema_components([kind], ref_template="{name}")
     content: dict[str, Any] = {"application/json": {"schema": _inlined(reference, parts)}}
     if streams:
         event = {"type": "object", "properties": {"data": {"type": "string"}}, "required": ["data"]}
         content["text/event-stream"] = {"schema": event}
-    return {200: {"description": "What was made", "content": content}}
+    return {status: {"description": "What was made", "content": content}}
+
+
+def json_answer(made: msgspec.Struct, status: int = 200) -> Response:
+    """Answer with a struct."""
+    return Response(msgspec.json.encode(made), status, media_type="application/json")
 
 
 def _inlined(part: Any, parts: Mapping[str, Any]) -> Any:

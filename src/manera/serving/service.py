@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from manera.generation.engine import Request
 from manera.generation.reply import Prompt, Writer
+from manera.jobs.settings import JobsConfig
 from manera.memory.memory import Memory
 from manera.serving.catalogue import Catalogue, writer_of
 from manera.serving.events import event_response
@@ -42,10 +43,11 @@ class Bounds(NamedTuple):
 class Service:
     """A catalogue, the threads in which its writers write, what they remember, and what clients have used."""
 
-    def __init__(self, catalogue: Catalogue, bounds: Bounds, limits: Limits, memory: Memory) -> None:
+    def __init__(self, catalogue: Catalogue, bounds: Bounds, limits: Limits, memory: Memory, jobs: JobsConfig) -> None:
         self.catalogue = catalogue
         self.limits = limits
         self.memory = memory
+        self.jobs = jobs
         self.threads = WritingThreads(catalogue.engine, bounds.slots, bounds.queue, bounds.deadline)
         self.metrics = self.threads.metrics
         self.is_draining = False

@@ -39,7 +39,7 @@ class FollowedVoices(Catalogue):
         self, engine: Engine, base: BaseModel, tokenizer: Tokenizer, created: int, names: Collection[str] | None = None
     ) -> None:
         super().__init__(engine, base.id, {base.id: base_writer(base, tokenizer)}, created)
-        self._described = base
+        self.described = base
         self._tokenizer = tokenizer
         self._names = names
         self._read: dict[str, tuple[tuple[_State, _State | None], Entry]] = {}
@@ -75,7 +75,7 @@ class FollowedVoices(Catalogue):
         created = manifest.changed_ns // 10**9
         try:
             voice = msgspec.structs.replace(read_voice(model), name=model)
-            require_base(voice, self._described)
+            require_base(voice, self.described)
             require_adapter(adapter_file(model))
             return Entry(created, voice_writer(voice, self._tokenizer))
         except (ManeraError, OSError, TemplateError) as error:

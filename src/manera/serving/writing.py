@@ -1,6 +1,7 @@
 """From the threads in which replies are written to the event loop."""
 
 import asyncio
+import contextvars
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -61,7 +62,10 @@ class WritingThreads:
         asked_at = loop.time()
         expiry = loop.call_at(asked_at + self._deadline, box.expire, self._deadline)
         engine = guarded(self._engine, guard)
-        running = [self._threads.submit(box.fill, engine, index, request) for index, request in enumerate(requests)]
+        running = [
+            self._threads.submit(contextvars.copy_context().run, box.fill, engine, index, request)  # with its id
+            for index, request in enumerate(requests)
+        ]
         for reply in running:
             reply.add_done_callback(lambda done: loop.call_soon_threadsafe(self._ended, done, finished))
         try:

@@ -33,8 +33,7 @@ class Material:
     """A dataset, and what it was made with; dropped counts what was left out since the import, by reason.
 
     exchanges: what the speaker answered to whom in the training part. canaries: secrets that are planted among the
-    training rows, and nowhere else; copies: how many of each.
-    rhythm: where a chat's times taught one.
+    training rows, and nowhere else; copies: how many of each. rhythm: where a chat's times taught one.
     """
 
     speaker: Speaker
@@ -79,8 +78,8 @@ def gather(corpus: Corpus, requested: str | None, base: Path, max_length: int | 
                 "import more of what they wrote",
             )
     dropped = parts.dropped | dataset.dropped
-    rhythm = learning.learn(corpus.utterances(), speaker.speaker_id) if kind == "dialogue" else None
     exchanges = tuple(exchanges_of(learned_from, speaker.speaker_id))
+    rhythm = learning.learn(corpus.utterances(), speaker.speaker_id) if kind == "dialogue" else None
     return Material(
         speaker, kind, base, encoder, dataset, length, language, instruction, dropped, exchanges, rhythm=rhythm
     )

@@ -1,5 +1,6 @@
 """A finished run becomes a voice's folder, whole or not at all."""
 
+import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from manera.training.material import Material
 from manera.voice import adapter
 from manera.voice.dataset import write_dataset, write_unread
 from manera.voice.exchanges import read_relations, write_exchanges
-from manera.voice.folder import ADAPTER_GGUF, CANARIES, MANIFEST, TRAINING, voice_folder
+from manera.voice.folder import ADAPTER_GGUF, CANARIES, MANIFEST, PREFERENCES, TRAINING, voice_folder
 from manera.voice.manifest import Cost, HeldOut, Persona, Sampling, Sharpness, Voice, write_voice
 from manera.voice.recipe import Recipe
 from manera.voice.rhythm import write_rhythm
@@ -65,11 +66,13 @@ def write_voice_folder(name: str, material: Material, recipe: Recipe, outcome: O
         adapter.write_gguf(outcome.state, new / ADAPTER_GGUF, recipe.alpha, material.base)
         write_records(new / TRAINING, outcome.steps)
         write_unread(outcome.unread, new)
-        write_rhythm(material.rhythm, new)
         write_exchanges(material.exchanges, read_relations(name), new)
         write_index(material.exchanges, new)
+        write_rhythm(material.rhythm, new)
         if material.canaries:
             write_records(new / CANARIES, material.canaries)
+        if (folder / PREFERENCES).is_file():  # of the voice that is replaced: they are about the same person
+            shutil.copy2(folder / PREFERENCES, new)
         voice = Voice(
             name=folder.name,
             kind=material.kind,

@@ -4,6 +4,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from manera.records import ExampleKind
+
+MAX_EPOCHS = 100.0
+EPOCHS: dict[ExampleKind, float] = {"dialogue": 2, "post": 3, "continuation": 2}
+
 
 class TrainingConfig(BaseModel):
     """Settings of ``[training]``; None lets the material or the machine decide."""
@@ -30,3 +35,10 @@ class TrainingConfig(BaseModel):
     device: str = Field("auto", description="cpu, cuda, mps or auto")
     canaries: int = Field(0, ge=0, le=1000, description="secrets to plant, to see whether the voice gives them away")
     seed: int = Field(0, ge=0, description="seed of the adapter and of the order of examples")
+
+
+def epochs_of(config: TrainingConfig, kind: ExampleKind) -> float:
+    """Return how many passes are made at most: so many that only the time ends them where it is all that is given."""
+    if config.epochs is not None:
+        return config.epochs
+    return MAX_EPOCHS if config.minutes else EPOCHS[kind]

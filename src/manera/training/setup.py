@@ -16,11 +16,9 @@ from manera.records import ExampleKind, Precision
 from manera.training.loop import Plan, plan
 from manera.training.material import Material, gather, plant
 from manera.training.methods import LORA, Method
-from manera.training.settings import TrainingConfig
+from manera.training.settings import TrainingConfig, epochs_of
 from manera.voice.recipe import Recipe
 
-MAX_EPOCHS = 100.0
-EPOCHS: dict[ExampleKind, float] = {"dialogue": 2, "post": 3, "continuation": 2}
 LEARNING_RATES: dict[ExampleKind, float] = {"dialogue": 3e-4, "post": 1e-3, "continuation": 1e-3}
 """A chat or a role has few words to learn: at a high rate it is over-fitted before the rate has fallen."""
 
@@ -95,13 +93,6 @@ def _plan(material: Material, config: TrainingConfig, compiled: bool) -> Plan:
         patience=config.patience,
         seed=config.seed,
     )
-
-
-def epochs_of(config: TrainingConfig, kind: ExampleKind) -> float:
-    """Return how many passes are made at most: so many that only the time ends them where it is all that is given."""
-    if config.epochs is not None:
-        return config.epochs
-    return MAX_EPOCHS if config.minutes else EPOCHS[kind]
 
 
 def _device(config: TrainingConfig) -> str:

@@ -7,12 +7,13 @@ voices/<name>/manera.json                   Voice
              /training.jsonl                one TrainingStep a line
              /canaries.jsonl                one planted Canary a line, where there are any
              /unread.json                   what the kept point had not read of the training text, where there is any
-             /rhythm.json                   Rhythm, where times taught one
-             /rhythm-turns.json             Compared: what the rhythm is measured on
              /exchanges.jsonl               one Exchange a line, where the persona answered anybody
              /exchanges.index               what they are recalled by, an SQLite file
              /relations.json                Relations, which the owner may edit
+             /rhythm.json                   Rhythm, where times taught one
+             /rhythm-turns.json             Compared: what the rhythm is measured on
              /dataset/{train,validation,test}.jsonl
+             /preferences.jsonl             what people preferred of what it wrote, where they said so
 """
 
 import re
@@ -21,18 +22,20 @@ from pathlib import Path
 
 from manera import config
 from manera.errors import ModelError
+from manera.files import unfinished_beside
 
 MANIFEST = "manera.json"
 ADAPTER_GGUF = "adapter.gguf"
 TRAINING = "training.jsonl"
 CANARIES = "canaries.jsonl"
 UNREAD = "unread.json"
-RHYTHM = "rhythm.json"
-RHYTHM_TURNS = "rhythm-turns.json"
 EXCHANGES = "exchanges.jsonl"
 EXCHANGES_INDEX = "exchanges.index"
 RELATIONS = "relations.json"
+RHYTHM = "rhythm.json"
+RHYTHM_TURNS = "rhythm-turns.json"
 DATASET = "dataset"
+PREFERENCES = "preferences.jsonl"
 _NAME = re.compile(r"[^\W_](?:[\w.-]{0,62}[\w-])?")
 _DEVICES = frozenset(
     {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in "123456789")}
@@ -67,6 +70,18 @@ def voice_names() -> list[str]:
 def is_there(name: str) -> bool:
     """Tell whether there is a voice of this name, readable or not."""
     return (voice_folder(name) / MANIFEST).exists()
+
+
+def name_for(speaker: str) -> str:
+    """Propose a voice's name for a speaker's: lower case, words joined by dashes."""
+    return re.sub(r"[\W_]+", "-", speaker.lower()).strip("-")[:64] or "voice"
+
+
+def remove_voice(name: str) -> None:
+    """Remove a voice's folder at once: nobody sees it half gone. Raises ModelError."""
+    folder = voice_folder(name)
+    with unfinished_beside(folder) as removed:
+        folder.rename(removed / "removed")
 
 
 def adapter_file(name: str) -> Path:

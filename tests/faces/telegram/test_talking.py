@@ -10,7 +10,6 @@ from conversing import conversing
 from fake_clock import FakeClock
 
 
-
 def turns(url: str, user: int = 7, chat: int = 7) -> list[tuple[str, str]]:
     parameters = {"user": f"telegram:{user}", "chat": f"telegram:{chat}"}
     listed = httpx2.get(f"{url}/v1/memory/turns", params=parameters).json()["data"]

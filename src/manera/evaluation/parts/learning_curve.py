@@ -25,7 +25,8 @@ from manera.text.words import words
 from manera.training import lora
 from manera.training.fitting import fit
 from manera.training.loop import plan
-from manera.training.setup import COMPILE_FROM_TOKENS, EPOCHS, LEARNING_RATES, MICRO_BATCH_TOKENS
+from manera.training.settings import EPOCHS
+from manera.training.setup import COMPILE_FROM_TOKENS, LEARNING_RATES, MICRO_BATCH_TOKENS
 from manera.voice.manifest import Voice
 
 SHARES = (0.25, 0.5, 1.0)

@@ -20,6 +20,20 @@ REPORT_HTML = "report.html"
 AGAINST = "against"
 """What figures of another voice are named by, as in ``bits_per_byte.against.NAME``."""
 
+HEADLINE = (
+    "bits_per_byte.base",
+    "bits_per_byte.base + examples",
+    "bits_per_byte.voice",
+    "likeness.base",
+    "likeness.voice",
+    "likeness.real",
+    "real_or_generated_auc.voice",
+    "copied.8_words.voice",
+    "copied.8_words.real",
+    "health.never_stopped.voice",
+)
+"""What is shown of a report first."""
+
 FORMAT = 2
 
 
@@ -53,6 +67,11 @@ class Report(msgspec.Struct, frozen=True):
     compared_with: tuple[str, ...]
     seconds: float
     format: int = FORMAT
+
+
+def page_in(language: str) -> str:
+    """Name the page in a language."""
+    return f"report.{language}.html"
 
 
 def missing(error: ManeraError) -> Missing:

@@ -48,9 +48,15 @@ class Figure(NamedTuple):
 
 
 def write_page(
-    report: Report, findings: Findings, persona: str, steps: Sequence[TrainingStep], folder: Path, language: str
+    report: Report,
+    findings: Findings,
+    persona: str,
+    steps: Sequence[TrainingStep],
+    folder: Path,
+    language: str,
+    name: str = REPORT_HTML,
 ) -> Path:
-    """Write ``report.html``; return its path."""
+    """Write ``report.html``, or the page by another name; return its path."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
@@ -68,7 +74,7 @@ def write_page(
         words=partial(words_of, language),
         why=partial(_why, language),
     )
-    path = folder / REPORT_HTML
+    path = folder / name
     with replacing(path) as unfinished:
         unfinished.write_text(page, "utf-8")
     return path

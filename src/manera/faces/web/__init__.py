@@ -1,0 +1,1 @@
+"""The studio: a page that is one more client of the API."""

@@ -1,0 +1,146 @@
+"""What would be learned from an upload, and what it would take; worked out in a process, and not kept."""
+
+import os
+import time
+from pathlib import Path
+
+import msgspec
+
+from manera import config
+from manera.bases import base_model
+from manera.corpus.storage import Corpus, open_corpus
+from manera.evaluation.measures.spread import spread
+from manera.jobs.folder import Failure, Tenant
+from manera.jobs.trainings import speaker_of, speeds
+from manera.machine.memory import available_memory_bytes
+from manera.records import ExampleKind, Message, SplitName
+from manera.training.material import Material, gather
+from manera.training.settings import TrainingConfig, epochs_of
+from manera.voice.folder import is_there, name_for
+
+PLANS = "plans"
+SAMPLES = 3
+FEW_WORDS = 2_000
+MAX_CORES = 8
+
+TOKENS_PER_SECOND_AND_CORE = 150.0
+"""Of a base of 270 M parameters, where nothing was trained on this machine before: 2 cores have made 300 to 480."""
+
+MEMORY_BYTES = 3_500_000_000
+"""Of the same: what its trainings took at their peak, and some more."""
+
+SECONDS_AROUND = 60.0
+"""What is done before the first step and after the last, in about."""
+
+
+class PlanOrder(msgspec.Struct, frozen=True, tag="plan"):
+    """What a plan is wanted for."""
+
+    tenant: Tenant
+    created_ns: int
+    corpus: str
+    speaker: str | None
+    base: str
+    base_folder: str | None
+    minutes: float | None
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What would be learned. dropped: since the import, by reason. samples: examples to learn from.
+
+    seconds_expected, memory_bytes_expected: as earlier trainings on this machine were, else a guess, which ``warnings``
+    says. fits: whether so much memory is free now.
+    """
+
+    kind: ExampleKind
+    persona: str
+    speaker: str
+    voice: str
+    base: str
+    languages: list[str]
+    examples: dict[SplitName, int]
+    tokens: dict[SplitName, int]
+    dropped: dict[str, int]
+    minutes: float | None
+    seconds_expected: float
+    memory_bytes_expected: int
+    fits: bool
+    samples: list[list[Message]]
+    warnings: list[str]
+
+
+class Planned(msgspec.Struct, frozen=True):
+    """A plan, or why there is none."""
+
+    plan: Plan | None = None
+    error: Failure | None = None
+
+
+def order_of(
+    tenant: Tenant, corpus: Corpus, speaker: str | None, base: tuple[str, Path | None], minutes: float | None
+) -> PlanOrder:
+    """Write down what a plan is wanted for; raise JobError for a speaker who is not there."""
+    chosen = speaker_of(corpus, speaker)
+    id, folder = base
+    place = str(folder) if folder else None
+    return PlanOrder(tenant, time.time_ns(), str(corpus.folder), chosen.speaker_id, id, place, minutes)
+
+
+def plan(order: PlanOrder) -> Plan:
+    """Work a plan out; raise ManeraError where nothing can be learned."""
+    settings = config.resolve(TrainingConfig, "training", {"minutes": order.minutes})
+    base = Path(order.base_folder) if order.base_folder else base_model.prepare(name=order.base)
+    material = gather(open_corpus(Path(order.corpus)), order.speaker, base, settings.max_length)
+    earlier = speeds(order.base)
+    speed = (earlier[-1].tokens_per_second if earlier else None) or _guessed_speed()
+    memory = max((one.peak_memory_bytes or 0 for one in earlier), default=0) or MEMORY_BYTES
+    rows, tokens = material.dataset.rows, material.dataset.rows["train"].tokens
+    seconds = tokens * epochs_of(settings, material.kind) / speed
+    if order.minutes is not None:
+        seconds = min(seconds, order.minutes * 60)
+    free = available_memory_bytes()
+    return Plan(
+        kind=material.kind,
+        persona=material.speaker.name,
+        speaker=material.speaker.speaker_id,
+        voice=_free_name(material.speaker.name),
+        base=order.base,
+        languages=[material.language],
+        examples={part: len(made) for part, made in material.dataset.examples.items()},
+        tokens={part: held.tokens for part, held in rows.items()},
+        dropped=material.dropped,
+        minutes=order.minutes,
+        seconds_expected=seconds + SECONDS_AROUND,
+        memory_bytes_expected=memory,
+        fits=free is None or memory <= free,
+        samples=[list(example.messages) for example in spread(material.dataset.examples["train"], SAMPLES)],
+        warnings=_warnings(material, base, is_guess=not earlier, lacks_memory=free is not None and memory > free),
+    )
+
+
+def _guessed_speed() -> float:
+    return TOKENS_PER_SECOND_AND_CORE * min(os.cpu_count() or 1, MAX_CORES)
+
+
+def _free_name(speaker: str) -> str:
+    """Propose a name that no voice has."""
+    name = name_for(speaker)[:60]
+    number = 2
+    proposed = name
+    while is_there(proposed):
+        proposed, number = f"{name}-{number}", number + 1
+    return proposed
+
+
+def _warnings(material: Material, base: Path, *, is_guess: bool, lacks_memory: bool) -> list[str]:
+    told = []
+    if material.speaker.words < FEW_WORDS:
+        told.append(f"{material.speaker.words:,} words are few: the voice will have little of {material.speaker.name}")
+    languages = base_model.read(base).languages
+    if languages and material.language not in languages:
+        told.append(f"the base knows {', '.join(languages)}, and the words are {material.language}")
+    if is_guess:
+        told.append("the time is a guess: nothing has been trained on this base and machine yet")
+    if lacks_memory:
+        told.append("so much memory is not free now: close other programs, or choose a smaller base")
+    return told

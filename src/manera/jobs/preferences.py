@@ -1,0 +1,74 @@
+"""What people preferred: pairs in a voice's folder, for training to come.
+
+voices/<name>/preferences.jsonl     one Preference a line, for its owner alone
+             /votes.jsonl           one Vote of the blind game a line
+"""
+
+import os
+import time
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from manera.files import read_records
+from manera.jobs.folder import Tenant
+from manera.jobs.running import alone
+from manera.records import Message
+from manera.voice.folder import PREFERENCES, voice_folder
+
+VOTES = "votes.jsonl"
+
+PreferenceSource = Literal["thumb", "correction", "game"]
+
+
+class Preference(msgspec.Struct, frozen=True):
+    """A prompt, and the reply that was preferred to another; None where nobody said what would be better, or worse."""
+
+    messages: tuple[Message, ...]
+    chosen: str | None
+    rejected: str | None
+    source: PreferenceSource
+    tenant: Tenant
+    at: int
+
+
+class Vote(msgspec.Struct, frozen=True):
+    """Whether somebody told the real text from the written one."""
+
+    is_right: bool
+    at: int
+
+
+def keep_preference(
+    voice: str,
+    tenant: Tenant,
+    messages: tuple[Message, ...],
+    chosen: str | None,
+    rejected: str | None,
+    source: PreferenceSource,
+) -> None:
+    """Append a preference to those of a voice."""
+    kept = Preference(messages, chosen, rejected, source, tenant, int(time.time()))
+    _append(voice_folder(voice) / PREFERENCES, kept)
+
+
+def keep_vote(voice: str, is_right: bool) -> None:
+    """Append a vote to those on a voice."""
+    _append(voice_folder(voice) / VOTES, Vote(is_right, int(time.time())))
+
+
+def votes_on(voice: str) -> list[bool]:
+    """Return which votes on a voice were right."""
+    try:
+        return [vote.is_right for vote in read_records(voice_folder(voice) / VOTES, Vote)]
+    except FileNotFoundError:
+        return []
+
+
+def _append(path: Path, record: msgspec.Struct) -> None:
+    path.touch(mode=0o600)
+    with alone(path), path.open("ab") as lines:
+        lines.write(msgspec.json.encode(record) + b"\n")
+        lines.flush()
+        os.fsync(lines.fileno())

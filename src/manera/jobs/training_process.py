@@ -1,0 +1,144 @@
+"""What the process of a training, or of a report, does."""
+
+import math
+import shutil
+import signal
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from manera import config
+from manera.bases import base_model
+from manera.corpus.storage import open_corpus
+from manera.errors import ManeraError
+from manera.evaluation.budget import FAST, FULL
+from manera.jobs.cards import Verdict, write_verdict
+from manera.jobs.folder import STATE, Failure, told, write_record
+from manera.jobs.running import wait_for
+from manera.jobs.trainings import CORPUS, STEPS, STOP, Order, ReportOrder, State, TrainingOrder, before
+from manera.records import TrainingStep
+from manera.training.settings import TrainingConfig
+
+if TYPE_CHECKING:
+    from manera.training.learn import Learned, Prepared
+
+
+class Journal:
+    """Where a job writes down how far it is."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.state = State(status="preparing")
+
+    def note(self, **changed: object) -> None:
+        """Write down what has changed."""
+        self.state = msgspec.structs.replace(self.state, **changed)
+        write_record(self.folder / STATE, self.state)
+
+
+def run(folder: Path, order: Order) -> None:
+    """Wait for the job's turn, do it, and write down how it ended."""
+    journal = Journal(folder)
+    try:
+        with _interruptible():
+            for earlier in before(folder):
+                wait_for(earlier)
+            if (folder / STOP).exists():
+                raise KeyboardInterrupt
+        if isinstance(order, ReportOrder):
+            _report(journal, order.voice, order.fast)
+        else:
+            _train(journal, order)
+    except KeyboardInterrupt:
+        journal.note(status="stopped")
+    except ManeraError as error:
+        journal.note(status="failed", error=told(error, folder))
+    except Exception as error:  # whoever follows it is told, and the process's own log says where
+        why = Failure(f"it broke off by a fault of manera itself ({type(error).__name__})", "please report it")
+        journal.note(status="failed", error=why)
+        raise
+    finally:
+        shutil.rmtree(folder / CORPUS, ignore_errors=True)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let SIGINT raise KeyboardInterrupt in the block: outside of one it would lose what has been learned."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _train(journal: Journal, order: TrainingOrder) -> None:
+    from manera.training.learn import Prepared, learn
+
+    journal.note(status="preparing", base=order.base)
+    settings = config.resolve(TrainingConfig, "training", {"minutes": order.minutes})
+    with _interruptible():
+        base = Path(order.base_folder) if order.base_folder else base_model.prepare(name=order.base)
+        corpus = open_corpus(journal.folder / CORPUS)
+        events = learn(corpus, order.speaker, order.voice, settings, base, order.replace)
+        prepared = next(events)
+    assert isinstance(prepared, Prepared)
+    base_loss = math.log(prepared.base.perplexity)
+    journal.note(status="training", trained_from=time.time(), steps=prepared.steps, base_loss=base_loss)
+    learned = _followed(events, journal.folder)
+    journal.note(
+        status="measuring",
+        held_out=learned.held_out,
+        tokens_per_second=learned.tokens_per_second,
+        peak_memory_bytes=learned.peak_memory_bytes,
+        was_stopped=learned.stopped is not None,
+    )
+    _measure(journal, order)
+
+
+def _followed(events: "Generator[Prepared | TrainingStep | Learned]", folder: Path) -> "Learned":
+    """Write every step down, until it has learned, or is to stop: then the best point so far is kept."""
+    encode = msgspec.json.Encoder().encode
+    with (folder / STEPS).open("ab") as steps:
+        for event in events:
+            if not isinstance(event, TrainingStep):
+                break
+            steps.write(encode(event) + b"\n")
+            steps.flush()
+            if (folder / STOP).exists():
+                event = events.throw(KeyboardInterrupt())
+                break
+    assert not isinstance(event, TrainingStep)
+    return event  # type: ignore[return-value]  # only the first is Prepared
+
+
+def _measure(journal: Journal, order: TrainingOrder) -> None:
+    """Ask the gate, and make the report where one is wanted; being stopped once more leaves out the rest."""
+    from manera.evaluation.evaluate import recommended
+
+    ended = "stopped" if journal.state.was_stopped else "done"
+    try:
+        with _interruptible():
+            verdict = Verdict(*recommended(order.voice, is_origin_known=True))
+        write_verdict(order.voice, verdict)
+        journal.note(recommended=verdict.recommended, because=verdict.because)
+        if order.report and not journal.state.was_stopped:
+            _report(journal, order.voice, fast=True)
+    except KeyboardInterrupt:
+        pass
+    journal.note(status=ended)
+
+
+def _report(journal: Journal, voice: str, fast: bool) -> None:
+    from manera.evaluation.evaluate import Evaluated, evaluate, store
+    from manera.evaluation.opening import Options
+
+    journal.note(status="measuring")
+    with _interruptible():
+        for event in evaluate(voice, Options(budget=FAST if fast else FULL)):
+            if isinstance(event, Evaluated):
+                store(voice, event, event.language)
+                journal.note(status="done", recommended=event.report.recommended, because=event.report.because)

@@ -1,0 +1,1 @@
+"""The blind game, and what people prefer."""

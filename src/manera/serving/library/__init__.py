@@ -1,0 +1,1 @@
+"""Voices: what they are, what is known of them, and their end."""

@@ -1,0 +1,1 @@
+"""What would be learned, and learning it."""

@@ -8,6 +8,7 @@ from random import Random
 from typing import NamedTuple
 from uuid import uuid4
 
+from manera import logs
 from manera.faces.api import ApiError
 from manera.faces.telegram.clock import Clock
 from manera.faces.telegram.sending import ChatGoneError, Sender
@@ -110,7 +111,8 @@ class Conversation:
             self._refuse(burst)
             return
         try:
-            await self._answer(burst, waiting)
+            with logs.request(uuid4().hex) as request_id:
+                await self._answer(burst, waiting, request_id)
         except ApiError as error:
             await self._bear(error, burst)
         else:
@@ -131,9 +133,9 @@ class Conversation:
         if self._state.tell_budget(last.user, self._clock.now()):
             self._reply(last, say(last.language, "budget", count=self._config.daily_messages))
 
-    async def _answer(self, burst: Sequence[Incoming], waiting: Sequence[Incoming]) -> None:
+    async def _answer(self, burst: Sequence[Incoming], waiting: Sequence[Incoming], request_id: str) -> None:
         """Let the voice answer; raise ApiError."""
-        request_id, last = uuid4().hex, burst[-1]
+        last = burst[-1]
         origin = self._state.origin(self.chat)
         wrote = None
         if any(one.is_asked for one in burst):
@@ -200,6 +202,9 @@ class Conversation:
         """Say once that there is no answer yet, and wait; after a long time, or where it never helps, give up."""
         now, last = self._clock.now(), burst[-1]
         _log.warning("chat %d: the API refused: status %s", self.chat, error.status)
+        if error.status == 400 and len(burst) > 1:  # more than the voice can read at once: the latest matters most
+            self._state.drop(burst[: len(burst) // 2])
+            return
         self._failures += 1
         if self._failing_since is None:
             self._failing_since = now

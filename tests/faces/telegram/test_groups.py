@@ -10,7 +10,7 @@ from conversing import conversing
 GROUP = -5
 
 
-def turns(url: str, user: int) -> list[tuple[str, str]]:
+def turns(url: str, user: int) -> list[tuple[str, bool]]:
     listed = httpx2.get(f"{url}/v1/memory", params={"user": f"telegram:{user}"}).json()["data"]
     return [(one["chat"], one["group"]) for one in listed]
 

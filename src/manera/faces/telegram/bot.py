@@ -25,7 +25,7 @@ from manera.faces.telegram.state import Incoming, Outgoing
 from manera.faces.telegram.voice import chat_of
 from manera.faces.telegram.words import COMMANDS, language_for, say
 from manera.rhythm.record import Said
-from manera.text.languages import Language
+from manera.text.languages import Language, language_of
 
 UPDATES = ["message", "edited_message", "message_reaction", "my_chat_member"]
 """What Telegram is asked to tell."""
@@ -46,11 +46,6 @@ class Bot:
         self._recent = Recent()
         self._talking: dict[int, asyncio.Task[None]] = {}
         self._noticing: dict[int, asyncio.Task[None]] = {}
-
-    @property
-    def busy_chats(self) -> int:
-        """Return in how many chats something is being done."""
-        return len(self._talking)
 
     async def go_on(self) -> None:
         """Do what was left undone when the bot was last ended."""
@@ -237,7 +232,7 @@ class Bot:
             content = await self._voice.export(notice.user)
         except ApiError as error:
             _log.warning("chat %d: the API refused an export: status %s", notice.chat, error.status)
-            await self._sender.send(notice.chat, say("en", "command_failed"))
+            await self._sender.send(notice.chat, say(language_of([notice.text]), "command_failed"))
         else:
             await self._sender.send_file(notice.chat, content, "manera.json", notice.text)
 

@@ -151,10 +151,6 @@ class State:
             for text in bubbles:
                 self._put(last.chat, "reply", text, last.user, turn)
 
-    def notify(self, chat: int, text: str, user: int) -> None:
-        """Let the bot itself say something."""
-        self._put(chat, "notice", text, user)
-
     def outgoing(self, chat: int, *kinds: str) -> Outgoing | None:
         """Return the first message to send of these kinds."""
         wanted = ", ".join("?" * len(kinds))

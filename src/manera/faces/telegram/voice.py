@@ -1,6 +1,6 @@
 """A voice as the bot knows it: asked of the API, and spoken with through it."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any, NamedTuple
 
@@ -70,7 +70,7 @@ class Voice:
                 raise
             return None
 
-    async def answer(self, burst: Sequence[Incoming], origin: int, request_id: str) -> AsyncIterator[Wrote]:
+    async def answer(self, burst: Sequence[Incoming], origin: int, request_id: str) -> AsyncGenerator[Wrote]:
         """Yield what is written so far, again and again; the last is the whole. Raises ApiError.
 
         origin: under which number the API remembers the chat.
@@ -129,7 +129,7 @@ class Voice:
         reply = turns[-1]["text"]
         chosen, rejected = (reply, None) if is_good else (instead, reply)
         source = "thumb" if instead is None else "correction"
-        body = {"user": user_of(said.user), "messages": messages, "source": source}
+        body: dict[str, Any] = {"user": user_of(said.user), "messages": messages, "source": source}
         body |= {"chosen": chosen, "rejected": rejected}
         await self._api.post(f"/v1/voices/{self.name}/preferences", body)
         return True

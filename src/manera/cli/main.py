@@ -399,6 +399,18 @@ def up(
 
 
 @app.command()
+def bot(
+    voice: VoiceName,
+    api: Annotated[str | None, typer.Option(help="Address of the API; by default MANERA_API_URL.")] = None,
+    pace: Annotated[str | None, typer.Option(help="real: as slowly as they do; brisk: within seconds; none.")] = None,
+) -> None:
+    """Be a voice in Telegram: BOT_TOKEN and the rest are read from the environment and from .env."""
+    from manera.cli.bot import run_bot
+
+    run_bot(voice, api, pace)
+
+
+@app.command()
 def doctor() -> None:
     """Show what this machine and this installation can do."""
     from manera.cli import checkup

@@ -1,7 +1,7 @@
 """The API as its faces ask it: one client, its errors in words."""
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from time import perf_counter
 from types import TracebackType
 from typing import Any, Self
@@ -85,7 +85,7 @@ class Api:
         answered = await self._ask("DELETE", path, None, params=given)
         return msgspec.json.decode(answered) if answered else None
 
-    async def chat(self, body: Mapping[str, Any], request_id: str | None = None) -> AsyncIterator[dict[str, Any]]:
+    async def chat(self, body: Mapping[str, Any], request_id: str | None = None) -> AsyncGenerator[dict[str, Any]]:
         """Yield the chunks of a reply as they are written; closing it frees the engine. Raises ApiError."""
         response = await self._send("POST", "/v1/chat/completions", request_id, json={**body, "stream": True})
         try:

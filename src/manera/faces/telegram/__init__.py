@@ -1,0 +1,1 @@
+"""The bot: a voice in Telegram, through the API."""

@@ -23,6 +23,8 @@ from manera.bases.templates import chat_template
 from manera.dataset.encoding import Encoder
 from manera.generation.llama_cpp import LlamaCpp, open_engine
 from manera.generation.reply import Writer, base_writer, voice_writer
+from manera.memory.memory import Memory
+from manera.memory.settings import MemoryConfig
 from manera.memory.store import Store
 from manera.serving.app import create_app
 from manera.serving.catalogue import Catalogue
@@ -150,4 +152,13 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def store(place: str) -> Iterator[Store]:
     """An empty store."""
     with Store(place) as opened:
+        yield opened
+
+
+@pytest.fixture
+def url(tmp_path: Path, tiny_engine: LlamaCpp, tiny_writers: dict[str, Writer]) -> Iterator[str]:
+    """The address of an API with an empty memory."""
+    catalogue = Catalogue(tiny_engine, "tiny-gemma3", tiny_writers, created=0)
+    memory = Memory(MemoryConfig(store=str(tmp_path / "memory.sqlite")))
+    with running(create_app(catalogue, memory=memory)) as opened:
         yield opened

@@ -14,7 +14,6 @@ from containers import IMAGE, Engine, build, docker_api, engine, require_tools
 from services import settings
 
 from adapted import write_adapted_voice
-from manera.cli.main import app
 
 pytestmark = pytest.mark.slow
 
@@ -23,10 +22,6 @@ TOKEN = "42:the-token-of-a-test"
 SECONDS_TO_ANSWER = 60
 SECRET = "незабудковый"
 HELLO = {"model": "anna", "messages": [{"role": "user", "content": SECRET}], "max_tokens": 8, "temperature": 0}
-
-
-COMMANDS = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
-needs_bot = pytest.mark.skipif("bot" not in COMMANDS, reason="there is no bot yet")
 
 
 class Started(NamedTuple):
@@ -141,7 +136,6 @@ def test_volumes_and_logs_survive_down_and_up(started: Started) -> None:
     assert SECRET not in logged + started.engine.podman("logs", "manera-api-1")
 
 
-@needs_bot
 def test_the_bot_answers_through_the_network(started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
     port = str(free_port())
     given = {"TELEGRAM_PORT": port, "BOT_TOKEN": TOKEN, "BOT_VOICE": "anna", "BOT_PACE": "none"}

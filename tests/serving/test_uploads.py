@@ -151,6 +151,10 @@ def link() -> bytes:
         ("photo.jpg", b"\xff\xd8\xff\xe0" + bytes(1000), "photo.jpg"),
         ("result.json", b'{"messages": [', "result.json"),
     ],
+    ids=[
+        *("outside", "absolute", "drive", "link", "bomb", "many", "empty", "no-archive", "cut-off", "photo"),
+        "broken-json",
+    ],
 )
 def test_what_cannot_be_read_is_told_in_words(
     serve: Callable[..., httpx2.Client],

@@ -92,7 +92,7 @@ def test_refused_in_openais_shape(http: httpx2.Client, name: str, caplog: pytest
     assert set(error) == {"message", "type", "param", "code"}
     assert error["message"]
     assert (error["param"] or "").startswith(param or "")
-    assert not caplog.records
+    assert {record.name for record in caplog.records} <= {"manera.serving.border"}  # one line, without what was sent
     assert http.get("/healthz").status_code == 200
 
 

@@ -2,7 +2,6 @@
 
 import json
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from containers import IMAGE, Engine, build, docker_api, engine, require_tools
 from services import settings
 
 from adapted import write_adapted_voice
+from waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -158,14 +158,13 @@ def test_the_bot_answers_through_the_network(started: Started, monkeypatch: pyte
 
 def answered(calls: str) -> dict[str, Any]:
     """Wait for the bot's first message; return the call that sent it."""
-    end = time.monotonic() + SECONDS_TO_ANSWER
-    while time.monotonic() < end:
+
+    def sent() -> list[dict[str, Any]]:
         called: list[dict[str, Any]] = httpx2.get(calls).json()
-        sent = [call for call in called if call["method"] == "sendMessage"]
-        if sent:
-            return sent[0]
-        time.sleep(0.2)
-    pytest.fail(f"no message after {SECONDS_TO_ANSWER} s: {called}")
+        return [call for call in called if call["method"] == "sendMessage"]
+
+    until(sent, SECONDS_TO_ANSWER)
+    return sent()[0]
 
 
 def test_a_signal_ends_the_api_at_once(started: Started) -> None:

@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 from openai import OpenAI
 
-from manera.generation.engine import Deliver, Engine, Finished, IsCancelled, Request
+from listened import Listened
 from manera.generation.llama_cpp import LlamaCpp
 from manera.generation.reply import Writer
 from manera.memory import scope
@@ -41,22 +41,6 @@ def tool_model(asked: list[dict[str, Any]]) -> FastAPI:
         return named | {"choices": [choice], "usage": usage}
 
     return app
-
-
-class Listened:
-    """An engine that also tells what it was given to read."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self.context_length = engine.context_length
-        self.prompts: list[list[int]] = []
-
-    def generate(self, request: Request, deliver: Deliver, is_cancelled: IsCancelled) -> Finished:
-        self.prompts.append(list(request.prompt))
-        return self.engine.generate(request, deliver, is_cancelled)
-
-    def close(self) -> None:
-        self.engine.close()
 
 
 def test_the_voice_says_what_the_agent_has_found(

@@ -11,7 +11,7 @@ import httpx2
 import openai
 import pytest
 
-from manera.generation.engine import Deliver, Engine, Finished, IsCancelled, Request
+from listened import Listened
 from manera.generation.llama_cpp import LlamaCpp, open_engine
 from manera.generation.reply import Writer
 from manera.memory.memory import Memory
@@ -134,22 +134,6 @@ def test_older_talk_is_recalled_from_another_chat_of_the_same_person(http: httpx
         assert answer["usage"]["prompt_tokens"] > 60
     strange = say(http, "Как зовут мою собаку?", user="v", chat="old")
     assert strange["memory"]["recalled"] == []
-
-
-class Listened:
-    """An engine that also tells what it was given to read."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self.context_length = engine.context_length
-        self.prompts: list[list[int]] = []
-
-    def generate(self, request: Request, deliver: Deliver, is_cancelled: IsCancelled) -> Finished:
-        self.prompts.append(list(request.prompt))
-        return self.engine.generate(request, deliver, is_cancelled)
-
-    def close(self) -> None:
-        self.engine.close()
 
 
 def secret(number: int) -> str:

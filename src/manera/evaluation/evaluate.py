@@ -186,6 +186,7 @@ def _report(
         not_measured=not_measured,
         compared_with=tuple(findings.others),
         seconds=seconds,
+        outcome=verdict.outcome if verdict else None,
     )
 
 

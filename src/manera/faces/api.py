@@ -70,9 +70,11 @@ class Api:
         headers = {name: response.headers[name] for name in HANDED_ON if name in response.headers}
         return headers, _closing(response)
 
-    async def post(self, path: str, body: Mapping[str, Any] | None = None, request_id: str | None = None) -> Any:
+    async def post(
+        self, path: str, body: Mapping[str, Any] | None = None, request_id: str | None = None, **parameters: Any
+    ) -> Any:
         """Send JSON and return JSON. Raises ApiError."""
-        answered = await self._ask("POST", path, request_id, json=dict(body or {}))
+        answered = await self._ask("POST", path, request_id, json=dict(body or {}), params=parameters)
         return msgspec.json.decode(answered) if answered else None
 
     async def upload(self, path: str, content: AsyncIterator[bytes], **parameters: Any) -> Any:

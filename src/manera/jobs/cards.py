@@ -6,6 +6,7 @@ voices/<name>/verdict.json     what the gate said after the training, until ther
 import msgspec
 
 from manera.errors import ManeraError
+from manera.evaluation.measures.gate import Outcome
 from manera.evaluation.report.document import HEADLINE, Report, read_report
 from manera.evaluation.report.metric import Metric
 from manera.evaluation.report.words import words_of
@@ -24,6 +25,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
     recommended: bool | None
     because: str
+    outcome: Outcome | None = None
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -47,6 +49,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     held_out: HeldOut
     recommended: bool | None
     because: str | None
+    outcome: Outcome | None
     likeness: Measured | None
     copied: Measured | None
     has_report: bool
@@ -105,6 +108,7 @@ def _card(voice: Voice, name: str, can_talk: bool, report: Report | None) -> Car
         held_out=voice.held_out,
         recommended=verdict.recommended if verdict else None,
         because=verdict.because if verdict else None,
+        outcome=verdict.outcome if verdict else None,
         likeness=_measured(report, "likeness.voice"),
         copied=_measured(report, "copied.8_words.voice"),
         has_report=report is not None,

@@ -3,6 +3,7 @@
 import os
 import time
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -45,6 +46,13 @@ class PlanOrder(msgspec.Struct, frozen=True, tag="plan"):
     minutes: float | None
 
 
+class Warned(msgspec.Struct, frozen=True):
+    """What speaks against a plan, by id and in words."""
+
+    id: Literal["few_words", "other_language", "guess", "lacks_memory"]
+    message: str
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What would be learned. dropped: since the import, by reason. samples: examples to learn from.
 
@@ -66,7 +74,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     memory_bytes_expected: int
     fits: bool
     samples: list[list[Message]]
-    warnings: list[str]
+    warnings: list[Warned]
 
 
 class Planned(msgspec.Struct, frozen=True):
@@ -132,15 +140,19 @@ def _free_name(speaker: str) -> str:
     return proposed
 
 
-def _warnings(material: Material, base: Path, *, is_guess: bool, lacks_memory: bool) -> list[str]:
-    told = []
+def _warnings(material: Material, base: Path, *, is_guess: bool, lacks_memory: bool) -> list[Warned]:
+    told: list[Warned] = []
     if material.speaker.words < FEW_WORDS:
-        told.append(f"{material.speaker.words:,} words are few: the voice will have little of {material.speaker.name}")
+        few = f"{material.speaker.words:,} words are few: the voice will have little of {material.speaker.name}"
+        told.append(Warned("few_words", few))
     languages = base_model.read(base).languages
     if languages and material.language not in languages:
-        told.append(f"the base knows {', '.join(languages)}, and the words are {material.language}")
+        known = f"the base knows {', '.join(languages)}, and the words are {material.language}"
+        told.append(Warned("other_language", known))
     if is_guess:
-        told.append("the time is a guess: nothing has been trained on this base and machine yet")
+        guess = "the time is a guess: nothing has been trained on this base and machine yet"
+        told.append(Warned("guess", guess))
     if lacks_memory:
-        told.append("so much memory is not free now: close other programs, or choose a smaller base")
+        lacking = "so much memory is not free now: close other programs, or choose a smaller base"
+        told.append(Warned("lacks_memory", lacking))
     return told

@@ -117,19 +117,29 @@ def _followed(events: "Generator[Prepared | TrainingStep | Learned]", folder: Pa
 
 def _measure(journal: Journal, order: TrainingOrder) -> None:
     """Ask the gate, and make the report where one is wanted; being stopped once more leaves out the rest."""
-    from manera.evaluation.evaluate import recommended
-
     ended = "stopped" if journal.state.was_stopped else "done"
     try:
         with _interruptible():
-            verdict = Verdict(*recommended(order.voice, is_origin_known=True))
+            verdict = _verdict(order.voice)
         write_verdict(order.voice, verdict)
-        journal.note(recommended=verdict.recommended, because=verdict.because)
+        journal.note(**msgspec.structs.asdict(verdict))
         if order.report and not journal.state.was_stopped:
             _report(journal, order.voice, fast=True)
     except KeyboardInterrupt:
         pass
     journal.note(status=ended)
+
+
+def _verdict(voice: str) -> Verdict:
+    """Ask the gate about a voice that has just been trained; where that cannot be done, the verdict says why."""
+    from manera.evaluation.evaluate import recommend
+    from manera.evaluation.report.verdict import because
+
+    try:
+        found = recommend(voice, is_origin_known=True)
+    except ManeraError as error:
+        return Verdict(None, error.message)
+    return Verdict(found.recommended, because(found), found.outcome)
 
 
 def _report(journal: Journal, voice: str, fast: bool) -> None:
@@ -141,4 +151,5 @@ def _report(journal: Journal, voice: str, fast: bool) -> None:
         for event in evaluate(voice, Options(budget=FAST if fast else FULL)):
             if isinstance(event, Evaluated):
                 store(voice, event, event.language)
-                journal.note(status="done", recommended=event.report.recommended, because=event.report.because)
+                found = event.report
+                journal.note(status="done", recommended=found.recommended, because=found.because, outcome=found.outcome)

@@ -24,6 +24,7 @@ from manera.corpus.manifest import Speaker
 from manera.corpus.speakers import find_speakers
 from manera.corpus.storage import MANIFEST, UTTERANCES, Corpus
 from manera.errors import JobError, ModelError
+from manera.evaluation.measures.gate import Outcome
 from manera.files import read_records, replacing_folder
 from manera.jobs.folder import (
     ORDER,
@@ -104,6 +105,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     was_stopped: bool = False
     recommended: bool | None = None
     because: str | None = None
+    outcome: Outcome | None = None
 
 
 class Training(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,6 +134,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     held_out: HeldOut | None
     recommended: bool | None
     because: str | None
+    outcome: Outcome | None
     created_at: str
 
 
@@ -303,6 +306,7 @@ def _read(folder: Path, order: Order) -> Training:
         held_out=state.held_out,
         recommended=state.recommended,
         because=state.because,
+        outcome=state.outcome,
         created_at=datetime.fromtimestamp(order.created_ns / 1e9, UTC).isoformat(timespec="seconds"),
     )
 

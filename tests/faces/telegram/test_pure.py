@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from manera.errors import SettingsError
 from manera.faces.telegram import settings, words
-from manera.faces.telegram.splitting import MOST_UNITS, bubbles, pieces
+from manera.faces.telegram.splitting import MAX_UNITS, bubbles, pieces
 
 
 def fields(text: str) -> set[str]:
@@ -55,7 +55,7 @@ def test_no_word_is_lost_and_every_piece_fits(text: str, most: int) -> None:
     cut = pieces(text, most)
     assert all(0 < units(piece) <= most for piece in cut)
     assert "".join("".join(cut).split()) == "".join(text.split())
-    assert MOST_UNITS == 4096
+    assert MAX_UNITS == 4096
 
 
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from manera.faces.telegram.state import MOST_PENDING, Incoming, Outgoing, Said, State
+from manera.faces.telegram.state import MAX_PENDING, Incoming, Outgoing, Said, State
 
 DAY = 86_400.0
 
@@ -60,7 +60,7 @@ def test_an_answer_takes_the_place_of_what_it_answers(state: State) -> None:
 def test_a_flood_is_bounded(state: State) -> None:
     for number in range(500):
         state.finish(number, 0, incoming=incoming(number))
-    assert [one.message for one in state.pending(7)] == list(range(500 - MOST_PENDING, 500))
+    assert [one.message for one in state.pending(7)] == list(range(500 - MAX_PENDING, 500))
 
 
 def test_edits_change_only_what_waits(state: State) -> None:

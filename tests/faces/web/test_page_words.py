@@ -53,7 +53,7 @@ def test_what_somebody_wrote_is_never_markup() -> None:
         pieces.messages([[message]]),
         pieces.origins([origin], say),
         pieces.recalled([memory], say),
-        pieces.verdict(True, EVIL, say),
+        pieces.verdict({"recommended": True, "because": EVIL}, say),
         pieces.heading(EVIL),
     ):
         assert "<img" not in shown

@@ -11,6 +11,7 @@ import msgspec
 
 from manera.errors import EvaluationError, ManeraError
 from manera.evaluation.budget import FAST, FULL, Budget
+from manera.evaluation.measures.gate import Outcome
 from manera.evaluation.reasons import NotMeasuredError, Parameters
 from manera.evaluation.report.metric import Metric
 from manera.files import replacing
@@ -51,7 +52,7 @@ class Missing(msgspec.Struct, frozen=True):
 class Report(msgspec.Struct, frozen=True):
     """Everything measured; ``not_measured`` says for each part that is missing why it is.
 
-    budget: how much was measured. recommended: None where the gate could not be asked.
+    budget: how much was measured. recommended, outcome: None where the gate could not be asked.
     """
 
     voice: str
@@ -67,6 +68,7 @@ class Report(msgspec.Struct, frozen=True):
     compared_with: tuple[str, ...]
     seconds: float
     format: int = FORMAT
+    outcome: Outcome | None = None
 
 
 def page_in(language: str) -> str:

@@ -13,17 +13,17 @@ from manera.faces.api import ApiError
 from manera.faces.telegram.clock import Clock
 from manera.faces.telegram.sending import ChatGoneError, Sender
 from manera.faces.telegram.settings import BotConfig
-from manera.faces.telegram.splitting import MOST_UNITS, bubbles, pieces
+from manera.faces.telegram.splitting import MAX_UNITS, bubbles, pieces
 from manera.faces.telegram.state import Incoming, State
 from manera.faces.telegram.voice import Voice, Wrote
 from manera.faces.telegram.words import say
 from manera.rhythm import pace
 from manera.rhythm.record import Said
 
-LONGEST_BURST = 60.0
+MAX_BURST_SECONDS = 60.0
 """Seconds after which somebody is answered even if they go on."""
 
-MOST_BUBBLES = 8
+MAX_BUBBLES = 8
 TYPING_BEFORE = 8.0
 """Seconds at most for which typing is shown before a message comes."""
 
@@ -94,7 +94,7 @@ class Conversation:
         """Wait until nobody has written for a while, or long enough."""
         while waiting := self._state.pending(self.chat):
             first, last = waiting[0].at, max(one.at for one in waiting)
-            left = min(last + self._config.quiet, first + LONGEST_BURST) - self._clock.now()
+            left = min(last + self._config.quiet, first + MAX_BURST_SECONDS) - self._clock.now()
             if left <= 0:
                 return
             await self._clock.sleep(left)
@@ -145,7 +145,7 @@ class Conversation:
             self._state.ask(burst)
             wrote = await self._written(burst, origin, request_id)
         is_talk = self._voice.card.kind == "dialogue" and not last.is_topic
-        texts = bubbles(wrote.text, MOST_BUBBLES) if is_talk else pieces(wrote.text.strip())
+        texts = bubbles(wrote.text, MAX_BUBBLES) if is_talk else pieces(wrote.text.strip())
         _log.info(
             "chat %d, request %s: %d messages of %d characters, answered by %d of %d",
             *(self.chat, request_id, len(burst), sum(len(one.text) for one in burst)),
@@ -232,7 +232,7 @@ class Draft:
         """Show what is written so far, if that is due."""
         if now - self._shown_at >= DRAFT_EVERY and text.strip():
             self._shown_at = now
-            await self._sender.draft(self._chat, self._number, pieces(text.strip(), MOST_UNITS)[0])
+            await self._sender.draft(self._chat, self._number, pieces(text.strip(), MAX_UNITS)[0])
 
 
 def burst_of(waiting: Sequence[Incoming]) -> list[Incoming]:

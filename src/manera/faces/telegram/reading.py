@@ -10,7 +10,7 @@ from manera.faces.telegram.words import language_for, say
 _COMMAND = re.compile(r"/(?P<name>[a-z]+)(?:@(?P<bot>\w+))?(?:\s+(?P<rest>.*))?", re.DOTALL | re.IGNORECASE)
 _CORRECTION = re.compile(r"\s*(?:надо|should be)\s*:\s*(?P<text>\S.*)", re.DOTALL | re.IGNORECASE)
 _UNPRINTED = re.compile(r"[\x00-\x1f\x7f]+")
-_LONGEST_NAME = 64
+_MAX_NAME = 64
 _ENDING = re.compile(r"[аеёийоуыьэюяaeiouy]$", re.IGNORECASE)
 
 KINDS = (
@@ -69,7 +69,7 @@ def without_mention(text: str, username: str) -> str:
 def name_of(message: Message) -> str | None:
     """Return what the sender is called, as the API takes names."""
     name = message.from_user.first_name if message.from_user else ""
-    return _UNPRINTED.sub(" ", name).strip()[:_LONGEST_NAME].strip() or None
+    return _UNPRINTED.sub(" ", name).strip()[:_MAX_NAME].strip() or None
 
 
 def is_mentioned(text: str, username: str) -> bool:

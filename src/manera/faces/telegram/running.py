@@ -1,10 +1,11 @@
 """The bot from its settings to its end."""
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from random import Random
+from typing import TypeVar
 
 from aiogram import Bot as Telegram
 from aiogram.exceptions import TelegramAPIError, TelegramNotFound, TelegramUnauthorizedError
@@ -24,6 +25,8 @@ from manera.faces.telegram.words import COMMANDS, say
 from manera.text.languages import Language
 
 LANGUAGES: tuple[Language, ...] = ("en", "ru")
+_REFUSED = (401, 403)
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
@@ -66,36 +69,43 @@ async def bot_of(
 
 async def _met(voice: Voice, clock: Clock) -> None:
     """Ask the API for the voice, however long it takes to come up."""
-    failures = 0
-    while True:
-        try:
-            return await voice.meet()
-        except ApiError as error:
-            if error.status in (401, 403):
-                raise FaceError(error.message, "set MANERA_API_KEY; manera keys add makes one") from error
-            failures += 1
-            if failures == 1:
-                _log.warning("%s; waiting for it", error.message)
-            await clock.sleep(pause_after(failures))
+    try:
+        await _insistently(
+            voice.meet, lambda error: isinstance(error, ApiError) and error.status not in _REFUSED, clock
+        )
+    except ApiError as error:
+        raise FaceError(error.message, "set MANERA_API_KEY; manera keys add makes one") from error
 
 
 async def _presented(client: Telegram, clock: Clock) -> User:
     """Learn who the bot is in Telegram, and put its commands into the menu."""
+
+    async def present() -> User:
+        me = await client.get_me()
+        await client.delete_webhook()
+        return me
+
+    try:
+        me = await _insistently(present, lambda error: isinstance(error, PASSING), clock)
+    except (TelegramUnauthorizedError, TelegramNotFound) as error:
+        raise wrong_token() from error
+    for language in LANGUAGES:
+        menu = [BotCommand(command=one, description=say(language, f"command_{one}")) for one in COMMANDS]
+        with suppress(TelegramAPIError):  # a menu is not worth a start
+            await client.set_my_commands(menu, language_code=language if language != "en" else None)
+    return me
+
+
+async def _insistently(ask: Callable[[], Awaitable[T]], is_passing: Callable[[Exception], bool], clock: Clock) -> T:
+    """Ask until there is an answer; the first failure is logged, and one that does not pass is raised."""
     failures = 0
     while True:
         try:
-            me = await client.get_me()
-            await client.delete_webhook()
-        except (TelegramUnauthorizedError, TelegramNotFound) as error:
-            raise wrong_token() from error
-        except PASSING as error:
+            return await ask()
+        except Exception as error:
+            if not is_passing(error):
+                raise
             failures += 1
             if failures == 1:
-                _log.warning("Telegram cannot be reached: %s", type(error).__name__)
+                _log.warning("%s: waiting for it", type(error).__name__)
             await clock.sleep(pause_after(failures))
-        else:
-            for language in LANGUAGES:
-                menu = [BotCommand(command=one, description=say(language, f"command_{one}")) for one in COMMANDS]
-                with suppress(TelegramAPIError):  # a menu is not worth a start
-                    await client.set_my_commands(menu, language_code=language if language != "en" else None)
-            return me

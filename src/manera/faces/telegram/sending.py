@@ -31,7 +31,7 @@ TYPING_SECONDS = 4.5
 PASSING = (TelegramNetworkError, TelegramServerError, ClientDecodeError)
 """Worth another try."""
 
-_LONGEST_PAUSE = 30.0
+_MAX_PAUSE = 30.0
 _log = logging.getLogger(__name__)
 
 
@@ -46,7 +46,7 @@ def telegram(token: str, url: str) -> Bot:
 
 def pause_after(failures: int) -> float:
     """Return how many seconds to wait after so many failures in a row."""
-    return min(2.0 ** (failures - 1), _LONGEST_PAUSE)
+    return min(2.0 ** (failures - 1), _MAX_PAUSE)
 
 
 class Sender:

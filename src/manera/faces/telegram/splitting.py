@@ -1,6 +1,6 @@
 """From a reply to messages that Telegram takes."""
 
-MOST_UNITS = 4096
+MAX_UNITS = 4096
 """Of UTF-16, which is how Telegram counts: an emoji is two."""
 
 
@@ -12,7 +12,7 @@ def bubbles(reply: str, most: int) -> list[str]:
     return [piece for line in lines for piece in pieces(line)]
 
 
-def pieces(text: str, most: int = MOST_UNITS) -> list[str]:
+def pieces(text: str, most: int = MAX_UNITS) -> list[str]:
     """Cut a text where it exceeds Telegram's limit: at the last line break or space before it, if there is one."""
     cut = []
     while (end := _fitting(text, most)) < len(text):

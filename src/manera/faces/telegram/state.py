@@ -12,7 +12,7 @@ from typing import NamedTuple
 from manera.errors import FaceError
 from manera.text.languages import Language
 
-MOST_PENDING = 50
+MAX_PENDING = 50
 """Messages of one chat that wait for an answer; of more, the latest."""
 
 _DAY = 86_400
@@ -117,7 +117,7 @@ class State:
                 self._db.execute(
                     "delete from pending where chat = ?1 and message not in"
                     " (select message from pending where chat = ?1 order by message desc limit ?2)",
-                    (incoming.chat, MOST_PENDING),
+                    (incoming.chat, MAX_PENDING),
                 )
             if notice:
                 self._put(notice.chat, notice.kind, notice.text, notice.user)

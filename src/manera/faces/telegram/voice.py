@@ -11,7 +11,7 @@ from manera.faces.api import Api, ApiError
 from manera.faces.telegram.state import Incoming, Said
 from manera.rhythm.record import Rhythm
 
-MOST_TURNS = 12
+MAX_TURNS = 12
 """Turns of a talk that a preference is kept with."""
 
 
@@ -122,7 +122,7 @@ class Voice:
 
     async def prefer(self, said: Said, origin: int, *, is_good: bool, instead: str | None = None) -> bool:
         """Keep what somebody thinks of a reply, and what it should be; False where it was forgotten meanwhile."""
-        turns = await self.turns(said.user, chat_of(origin), MOST_TURNS, said.turn + 1)
+        turns = await self.turns(said.user, chat_of(origin), MAX_TURNS, said.turn + 1)
         if len(turns) < 2 or turns[-1]["id"] != said.turn:
             return False
         messages = [{"role": turn["role"], "content": turn["text"]} for turn in turns[:-1]]

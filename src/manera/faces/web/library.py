@@ -101,17 +101,12 @@ def tab(page: Page) -> Part:
     return Part([(show, [], [cards])])
 
 
-def report_link(name: str, page: Page) -> str:
-    """Return where the page of a voice's report is, as the studio hands it on."""
-    return f"/files/voices/{quote(name)}/report.html?language={page.language}"
-
-
 def _report(card: dict[str, Any], page: Page) -> str:
     say = page.say
-    told = pieces.verdict(card.get("recommended"), card.get("because"), say)
+    told = pieces.verdict(card, say)
     if not card["has_report"]:
         return told
-    link = report_link(card["id"], page)
+    link = f"/files/voices/{quote(card['id'])}/report.html?language={page.language}"
     return f'{told}<p><a class="button" href="{link}" target="_blank" rel="noopener">{say("read_report")}</a></p>'
 
 

@@ -8,7 +8,7 @@ import gradio as gr
 
 from manera.faces.api import ApiError
 from manera.faces.web import pieces
-from manera.faces.web.library import ENDED, POLL_SECONDS, report_link
+from manera.faces.web.library import ENDED, POLL_SECONDS
 from manera.faces.web.page import Page, Part
 
 UPLOADED_CHUNK = 1 << 20
@@ -160,7 +160,7 @@ class _Making:
         )
         shown = (
             pieces.paragraph(f"{self.text('kind.' + found['kind'])}. {told}")
-            + "".join(pieces.paragraph(warning, "hint") for warning in found["warnings"])
+            + "".join(pieces.paragraph(self.text(f"warning.{one['id']}"), "hint") for one in found["warnings"])
             + pieces.counts(self.text("left_out"), found["dropped"])
             + pieces.paragraph(self.text("plan_samples"), "hint")
             + pieces.messages(found["samples"])
@@ -201,11 +201,7 @@ class _Making:
         has_ended = training["status"] in ENDED
         shown = pieces.progress(training, self.text)
         if has_ended and training["status"] != "failed":
-            shown += pieces.verdict(training.get("recommended"), training.get("because"), self.text)
-            if training.get("has_report"):
-                link = report_link(training["voice"], self.page)
-                told = self.text("read_report")
-                shown += f'<p><a class="button" href="{link}" target="_blank" rel="noopener">{told}</a></p>'
+            shown += pieces.verdict(training, self.text)
         can_stop = not has_ended and training["status"] != "stopping"
         return (
             pieces.heading(training["voice"]) + shown,
@@ -231,7 +227,7 @@ class _Making:
         if training is None:
             return
         try:
-            await self.api.post(f"/v1/trainings/{training}/stop?user={user}")
+            await self.api.post(f"/v1/trainings/{training}/stop", user=user)
         except ApiError as error:
             self.page.warn(error)
 

@@ -131,12 +131,19 @@ def losses(training: Mapping[str, Any], say: Say) -> str:
     return f'<figure class="losses">{picture}<figcaption>{names}</figcaption></figure>'
 
 
-def verdict(recommended: bool | None, because: str | None, say: Say) -> str:
-    """Return whether a voice is worth having, and why."""
-    if recommended is None:
-        return paragraph(because, "because") if because else ""
+def verdict(found: Mapping[str, Any], say: Say) -> str:
+    """Return whether a voice is worth having, and why; nothing where nobody has asked yet."""
+    outcome, because = found.get("outcome"), found.get("because") or ""
+    why = say(f"outcome.{outcome}") if outcome else because
+    if found.get("recommended") is None:
+        return paragraph(why, "because") if why else ""
+    return badge(bool(found["recommended"]), why, say)
+
+
+def badge(recommended: bool, why: str, say: Say) -> str:
+    """Return one word on a voice, and what goes with it."""
     word, kind = (say("recommended"), "yes") if recommended else (say("refused"), "no")
-    return f'<p class="verdict {kind}"><b>{escape(word)}</b> {escape(because or "")}</p>'
+    return f'<p class="verdict {kind}"><b>{escape(word)}</b> {escape(why)}</p>'
 
 
 def cards(voices: Sequence[Mapping[str, Any]], say: Say) -> str:
@@ -158,11 +165,13 @@ def _card(voice: Mapping[str, Any], say: Say) -> str:
         f"<div><dt>{escape(name)}</dt><dd>{escape(value)} <small>{escape(note)}</small></dd></div>"
         for name, value, note in figures
     )
+    recommended = voice.get("recommended")
+    verdict_word = "" if recommended is None else badge(recommended, "", say)
     cannot = "" if voice["can_talk"] else paragraph(say("card_cannot"), "hint")
     return (
         f'<article class="card"><h3>{escape(voice["id"])}</h3>'
         f'<p class="who">{escape(voice["persona"])} · {escape(say("kind." + voice["kind"]))}</p>'
-        f"<dl>{rows}</dl>{verdict(voice.get('recommended'), None, say)}{cannot}"
+        f"<dl>{rows}</dl>{verdict_word}{cannot}"
         f'<p class="made">{escape(voice["base"])} · {escape(voice["created_at"][:10])}</p></article>'
     )
 

@@ -18,7 +18,7 @@ def run_bot(voice: str, url: str | None, pace: str | None) -> None:
     try:
         from manera.faces.telegram.running import run
     except ModuleNotFoundError as error:
-        raise FaceError(f"the bot needs {error.name}", "pip install 'manera[bot]'") from error
+        raise FaceError(f"the bot needs {error.name}", "pip install aiogram") from error
     settings.load_environment()
     resolved = settings.resolve(pace)
 

@@ -37,7 +37,7 @@ def web_settings(flags: Mapping[str, object]) -> WebConfig:
     """Read the page's settings, those of ``.env`` included; raise SettingsError, and FaceError without gradio."""
     load_dotenv()
     if find_spec("gradio") is None:
-        raise FaceError("the page wants gradio, which is not installed", "pip install 'manera[web]'")
+        raise FaceError("the page wants gradio, which is not installed", "pip install gradio")
     settings = config.resolve(WebConfig, "web", flags)
     require_password(settings)
     return settings

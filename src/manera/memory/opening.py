@@ -132,7 +132,7 @@ def _postgres(url: URL) -> Engine:
         connecting = {"connect_timeout": _CONNECT_SECONDS}
         return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=connecting)
     except ImportError as error:
-        raise StoreError("PostgreSQL needs the package psycopg", "pip install 'manera[postgres]'") from error
+        raise StoreError("PostgreSQL needs the package psycopg", "pip install 'psycopg[binary]'") from error
 
 
 def _url_hint() -> str:

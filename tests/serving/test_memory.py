@@ -136,9 +136,21 @@ def test_older_talk_is_recalled_from_another_chat_of_the_same_person(http: httpx
     assert strange["memory"]["recalled"] == []
 
 
+PLACES = (
+    *("сарай", "гараж", "подвал", "чердак", "балкон", "сейф", "погреб", "киоск", "вагон", "музей"),
+    *("архив", "склад", "театр", "теплица", "мельница", "аптека", "беседка", "котельная", "обсерватория", "голубятня"),
+)
+TOWNS = ("Тверь", "Псков", "Омск", "Вологда", "Казань", "Сочи", "Рига", "Минск", "Томск", "Уфа")
+
+
+def place(number: int) -> str:
+    """Name one of 200 places."""
+    return f"{PLACES[number % len(PLACES)]}, {TOWNS[number // len(PLACES)]}"
+
+
 def secret(number: int) -> str:
     """Return a sentence that no other is like, and a word of it that is nowhere else."""
-    return f"мой секретный код {7_000_003 + 7919 * number}"
+    return f"{place(number)}: секретный код {7_000_003 + 7919 * number}"
 
 
 @pytest.mark.slow
@@ -157,13 +169,13 @@ def test_said_in_private_and_asked_in_the_group_leaks_nothing(
 
         def told(number: int, **fields: Any) -> set[str]:
             """Ask for a secret; return those that the voice was told, or the client."""
-            answer = say(http, f"какой мой секретный код {codes[number][:4]}", max_tokens=1, **fields)
+            answer = say(http, f"{place(number)}: какой секретный код?", max_tokens=1, **fields)
             seen = decode(engine.prompts[-1]) + json.dumps(answer["memory"], ensure_ascii=False)
             return {code for code in codes if code in seen}
 
         in_group = [told(n, user=f"u{n % 5}", chat="home", memory={"group": True}) for n in range(TRIES)]
-        by_others = [told(n, user="other", chat="home") for n in range(0, TRIES, 20)]
-        at_home = [told(n, user=f"u{n % 5}", chat=f"new{n}") for n in range(0, TRIES, 20)]
+        by_others = [told(n, user="other", chat="home") for n in range(0, TRIES, 21)]
+        at_home = [told(n, user=f"u{n % 5}", chat=f"new{n}") for n in range(0, TRIES, 21)]
     assert not set().union(*in_group, *by_others)
     assert all(at_home)  # it could have been recalled
 

@@ -45,7 +45,7 @@ def serve(names: Sequence[str], options: ServeOptions) -> None:
         opened = open_merged_catalogue(names[0], bounds.slots, console.say)
     else:
         opened = open_catalogue(names, bounds.slots, console.say, engine)
-    with logs.kept("api"), opened as catalogue:
+    with opened as catalogue, logs.kept("api"):  # what opening has to say goes to whoever waits for it
         tell(catalogue, host, port)
         with _page(settings, host, port):
             serve_app(create_app_on(host, catalogue, bounds=bounds, limits=Limits(limits)), host, port)

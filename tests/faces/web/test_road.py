@@ -115,6 +115,7 @@ def talks(visit: Visit) -> None:
     """Say something, get a reply, another one, and where it comes from."""
     page = visit.page
     visit.tab("chat")
+    expect(page.get_by_label(visit.say("voice"), exact=True).filter(visible=True)).to_have_value(re.compile(r"\S"))
     said = page.locator("#said textarea")
     said.press_sequentially("Привет, как дела?")
     said.press("Enter")

@@ -63,8 +63,8 @@ def tab(page: Page) -> Part:
         replying.then(lambda: (gr.Button(visible=True), gr.Button(visible=False)), None, [send, stop])
         stop.click(lambda: (gr.Button(visible=True), gr.Button(visible=False)), None, [send, stop], cancels=[replying])
 
-    follow(said.submit(wired.say, [said, chat, ids], [said, chat, ids, explained], queue=False))
-    follow(send.click(wired.say, [said, chat, ids], [said, chat, ids, explained], queue=False))
+    for event in (said.submit, send.click):
+        follow(event(wired.say, [said, chat, ids, voice], [said, chat, ids, explained]))
     follow(again.click(wired.take_back, [chat, ids, *settings], [chat, ids]))
     follow(chat.retry(wired.take_back, [chat, ids, *settings], [chat, ids]))
     follow(chat.edit(wired.edit, [chat, ids, *settings], [chat, ids]))
@@ -82,9 +82,11 @@ class _Chat:
         self.page = page
         self.api = page.api
 
-    def say(self, said: str, turns: Turns, ids: Ids) -> tuple[str, Turns, Ids, str]:
-        """Put what was said into the conversation; nothing where nothing was."""
-        if not said.strip():
+    def say(self, said: str, turns: Turns, ids: Ids, voice: str | None) -> tuple[str, Turns, Ids, str]:
+        """Put what was said into the conversation; it stays in the box where nobody is there to hear it."""
+        if not voice:
+            gr.Warning(self.page.say("no_voices"), title=self.page.say("title"))
+        if not said.strip() or not voice:
             return said, turns, ids, ""
         return "", [*turns, {"role": "user", "content": said.strip()}], [*ids, None], ""
 

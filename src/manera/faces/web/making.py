@@ -43,11 +43,12 @@ def tab(page: Page) -> Part:
         stop = gr.Button(say("stop_and_keep"), variant="stop")
     with gr.Row(visible=False, elem_classes="actions") as ended:
         anew = gr.Button(say("start_over"))
+    made = gr.State(None)
     upload_timer, training_timer = gr.Timer(POLL_SECONDS, active=False), gr.Timer(POLL_SECONDS, active=False)
 
     wired = _Making(page)
     found = [state, people, speaker, ledger, upload_timer, drop]
-    followed = [progress, running, ended, training, training_timer]
+    followed = [progress, running, ended, training, training_timer, made]
     file.upload(wired.send, [file, page.user], [upload, state, file, upload_timer], concurrency_limit=8)
     upload_timer.tick(wired.look, [upload, page.user], found, show_progress="hidden", concurrency_limit=None)
     speaker.change(wired.choose, [upload, speaker, page.user], [samples, name, planned], show_progress="hidden")
@@ -61,7 +62,7 @@ def tab(page: Page) -> Part:
     cleared = [upload, training, state, people, planned, drop, progress, ended]
     other.click(wired.start_over, [upload, page.user], cleared)
     anew.click(wired.start_over, [upload, page.user], cleared)
-    return Part([(wired.resume, [page.user], [*followed, drop])])
+    return Part([(wired.resume, [page.user], [*followed, drop])], [made.change])
 
 
 class _Making:
@@ -189,12 +190,12 @@ class _Making:
     async def follow(self, training: str | None, user: str) -> tuple[Any, ...]:
         """Show how far a training is, and what came of it."""
         if training is None:
-            return gr.skip(), gr.skip(), gr.skip(), None, gr.Timer(active=False)
+            return gr.skip(), gr.skip(), gr.skip(), None, gr.Timer(active=False), None
         try:
             found = await self.api.get(f"/v1/trainings/{training}", user=user)
         except ApiError as error:
             told = pieces.paragraph(error.message, "failed")
-            return told, gr.Row(visible=False), gr.Row(visible=True), None, gr.Timer(active=False)
+            return told, gr.Row(visible=False), gr.Row(visible=True), None, gr.Timer(active=False), None
         return self._shown(found)
 
     def _shown(self, training: dict[str, Any]) -> tuple[Any, ...]:
@@ -209,11 +210,12 @@ class _Making:
             gr.Row(visible=has_ended),
             training["id"],
             gr.Timer(active=not has_ended),
+            training["id"] if has_ended else None,
         )
 
     async def resume(self, user: str) -> tuple[Any, ...]:
         """Take up the last training when the page is opened again; one that has ended is shown as it ended."""
-        nothing = ("", gr.Row(visible=False), gr.Row(visible=False), None, gr.Timer(active=False))
+        nothing = ("", gr.Row(visible=False), gr.Row(visible=False), None, gr.Timer(active=False), None)
         try:
             trainings = (await self.api.get("/v1/trainings", user=user))["data"] if user else []
         except ApiError:

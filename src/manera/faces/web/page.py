@@ -128,7 +128,8 @@ def build(language: str, api: Api, max_upload: int, secret: str) -> gr.Blocks:
         for part in opened.values():
             for act, takes, gives in part.on_load:
                 listed.then(act, takes, gives, show_progress="hidden")
-        tabs.change(shared.choices, pickers, pickers, show_progress="hidden")
+        for event in (tabs.change, *(event for part in opened.values() for event in part.made)):
+            event(shared.choices, pickers, pickers, show_progress="hidden")
         voices.select(*opened["voices"].on_load[0], show_progress="hidden")
         first = gr.Textbox(visible="hidden")
         page.load(_first_tab(shared), None, first, show_progress="hidden").then(None, first, None, js=_GO_TO)
@@ -137,9 +138,13 @@ def build(language: str, api: Api, max_upload: int, secret: str) -> gr.Blocks:
 
 @dataclass
 class Part:
-    """What a tab wants done when the page is opened: functions, with what they take and give."""
+    """What a tab wants done: functions, with what they take and give, when the page is opened.
+
+    made: events after which there are other voices to choose from.
+    """
 
     on_load: list[tuple[Callable[..., Any], list[Any], list[Any]]] = field(default_factory=list)
+    made: list[Callable[..., Any]] = field(default_factory=list)
 
 
 def _known(kept: dict[str, str] | None) -> tuple[dict[str, str], str]:

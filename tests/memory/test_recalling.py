@@ -66,7 +66,7 @@ def test_indexes_that_are_too_many_are_let_go(store: Store, monkeypatch: pytest.
 
 @pytest.fixture
 def memory(place: str) -> Memory:
-    return Memory(MemoryConfig(store=place))
+    return Memory(MemoryConfig(store=place, exchanges=3))
 
 
 def past(memory: Memory, where: Talk, *texts: str, history: bool = False, asking: Asking | None = None) -> list[str]:

@@ -50,7 +50,7 @@ class Memory:
         shown = [] if has_history else turns[: len(turns) - self._said_again(talk, said)]
         text, count = "\n".join(one.text for one in said), self._settings.recalled
         relation = asked.relation or self._relation(talk)
-        own, note = _own(asked.exchanges, text, relation, count)
+        own, note = _own(asked.exchanges, text, relation, self._settings.exchanges)
         recalled = indexes.recall(scope.recallable(talk), text, count, {turn.id for turn in turns})
         return Past(shown, sorted([*recalled, *own], key=lambda one: -one.similarity), note, relation)
 
@@ -96,7 +96,7 @@ def _own(
     exchanges: Callable[[], OwnExchanges] | None, text: str, relation: str | None, count: int
 ) -> tuple[list[Exchange], str | None]:
     """Recall what the persona once answered to something alike, and the note of a relation."""
-    if exchanges is None or count < 1:
+    if exchanges is None or (count < 1 and relation is None):
         return [], None
     found, note = exchanges().recall(text, relation, count)
     return [Exchange(one.asked, one.reply, "corpus", similarity, one.said_at) for one, similarity in found], note

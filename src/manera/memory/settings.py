@@ -16,7 +16,10 @@ class MemoryConfig(BaseModel):
         None, min_length=1, description="a file of SQLite or the URL of a PostgreSQL; MANERA_STORE_URL names it, too"
     )
     turns: int = Field(30, ge=0, le=500, description="how many of the last turns go before a new one")
-    recalled: int = Field(3, ge=0, le=20, description="how many older turns, and own exchanges, are recalled at most")
+    recalled: int = Field(3, ge=0, le=20, description="how many older turns are recalled at most")
+    exchanges: int = Field(
+        0, ge=0, le=20, description="how many of the person's own exchanges are; they make replies no likelier"
+    )
 
 
 def resolve() -> MemoryConfig:

@@ -22,7 +22,7 @@ from manera.text.stems import content_stems
 from manera.text.words import words
 
 THRESHOLD = 0.5
-"""Similarity below which nothing is recalled: of ten sentences of prose, two recall something of other authors
+"""Similarity below which nothing is recalled: of ten sentences of prose, one recalls something of other authors
 (benchmarks/memory.py)."""
 
 CANDIDATES = 20
@@ -31,7 +31,7 @@ CANDIDATES = 20
 MAX_SCORED = 2_000
 """Texts that BM25 scores in one look-up: rare stems come first, and common ones hardly tell texts apart."""
 
-_COSINE, _SHARED, _BIAS = 7.6, 1.5, -3.2
+_COSINE, _SHARED, _BIAS = 7.6, 1.5, -3.4
 """Log-odds of a match: what a cosine and a share of common words add, and what a match needs.
 
 The share weighs a fifth of a cosine: more would lose what is said in other words (benchmarks/memory.py).

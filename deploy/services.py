@@ -255,6 +255,7 @@ def main(what: str, env: Path = ROOT / ".env") -> None:
     else:
         say("no Docker is installed: the same processes run from .venv")
         if what in ("up", "build"):
+            say("setting up .venv: the first time takes some minutes")
             subprocess.run(["make", ".venv/installed"], cwd=ROOT, check=True)
         without_docker(what, given, ROOT / ".run", roles(given))
     if what in ("up", "run"):

@@ -82,7 +82,7 @@ def progress(training: Mapping[str, Any], say: Say) -> str:
     if status == "failed" and error.get("hint"):
         parts.append(paragraph(str(error["hint"]), "hint"))
     step, steps = training.get("step") or 0, training.get("steps") or 0
-    if status in ("training", "stopping") and steps:
+    if status in ("training", "stopping") and step:  # before the first, neither speed nor end is known
         speed = number(training.get("tokens_per_second") or 0)
         left = duration(training.get("seconds_left") or 0)
         line = say("progress", step=step, steps=steps, speed=speed, left=left)

@@ -6,6 +6,7 @@ The page runs already, on a home of its own without voices: ``MANERA_HOME=FOLDER
 import os
 import sys
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from PIL import Image
@@ -29,7 +30,8 @@ def main(url: str, road: str = "all") -> None:
         page = browser.new_page(viewport=SIZE, locale="ru-RU")
         page.set_default_timeout(PATIENCE)
         page.goto(url)
-        shots = [_shot(page, name) for name in (*(_learn(page) if road == "all" else ()), *_talk(page))]
+        points = chain(_learn(page) if road == "all" else (), _talk(page))  # each is shown before the road goes on
+        shots = [_shot(page, name) for name in points]
         browser.close()
     for shot in shots:
         Image.open(shot).convert("P", palette=Image.Palette.ADAPTIVE, colors=128).save(shot, optimize=True)

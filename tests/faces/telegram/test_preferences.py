@@ -2,15 +2,24 @@
 
 import asyncio
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from bot_api_server import BOT
 from conversing import conversing
 
+from manera.generation.llama_cpp import LlamaCpp
+from manera.generation.reply import Writer
+from manera.memory.memory import Memory
+from manera.memory.settings import MemoryConfig
+from manera.serving.app import create_app
+from manera.serving.catalogue import Catalogue
 from manera.voice.folder import voice_folder
 from manera.voice.manifest import write_voice
+from running import running
 from tiny import tiny_voice
 
 
@@ -19,15 +28,27 @@ def kept() -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
+@pytest.fixture
+def greedy_url(tmp_path: Path, tiny_engine: LlamaCpp, tiny_writers: dict[str, Writer]) -> Iterator[str]:
+    """The address of an API whose voices always give the same answer, in one message."""
+    writers = {
+        name: writer._replace(sampling=msgspec.structs.replace(writer.sampling, temperature=0))
+        for name, writer in tiny_writers.items()
+    }
+    catalogue = Catalogue(tiny_engine, "tiny-gemma3", writers, created=0)
+    with running(create_app(catalogue, memory=Memory(MemoryConfig(store=str(tmp_path / "memory.sqlite"))))) as opened:
+        yield opened
+
+
 def test_thumbs_and_corrections_are_kept(
-    url: str, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    greedy_url: str, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MANERA_HOME", str(tmp_path))
     voice_folder("anna").mkdir(parents=True)
     write_voice(tiny_voice(tiny_base, "anna"), voice_folder("anna"))
 
     async def scenario() -> str:
-        async with conversing(url, tmp_path) as server:
+        async with conversing(greedy_url, tmp_path) as server:
             await server.say("Привет")
             await server.called("sendMessage")
             (answer,) = server.sent()

@@ -126,7 +126,7 @@ class Voice:
         if len(turns) < 2 or turns[-1]["id"] != said.turn:
             return False
         messages = [{"role": turn["role"], "content": turn["text"]} for turn in turns[:-1]]
-        reply = turns[-1]["text"]
+        reply = turns[-1]["text"].strip()  # as Telegram showed it
         chosen, rejected = (reply, None) if is_good else (instead, reply)
         source = "thumb" if instead is None else "correction"
         body: dict[str, Any] = {"user": user_of(said.user), "messages": messages, "source": source}

@@ -21,7 +21,7 @@ from manera.voice import adapter, merging
 from manera.voice.folder import voice_folder
 from manera.voice.manifest import Sampling, Voice
 from manera.voice.recipe import Recipe
-from tiny import LAYERS, PIECES, TEXT, tiny_voice
+from tiny import LAYERS, LINEAR_SHAPES, PIECES, TEXT, tiny_voice
 
 EVERY: list[Precision] = ["float32", "bfloat16", "int8"]
 ONE_STEP = Sampling(temperature=0, repetition_penalty=None, max_new_tokens=1)
@@ -58,7 +58,7 @@ def test_only_the_adapter_is_trained(tiny_base: Path) -> None:
     model = adapted_model(tiny_base)
     trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     assert trained == {f"{n}.{w}" for n in lora.adapted_layers(model) for w in ("lora_A", "lora_B")}
-    assert len(trained) == 2 * LAYERS * len(lora.TARGET_MODULES)
+    assert len(trained) == 2 * LAYERS * len(LINEAR_SHAPES)
 
 
 def test_the_seed_decides_the_fresh_adapter_and_disturbs_no_other_chance(tiny_base: Path) -> None:

@@ -46,8 +46,8 @@ class Nll(NamedTuple):
 def supervised_nll(hidden: Tensor, head: Tensor, labels: Tensor) -> tuple[Tensor, int]:
     """Sum the negative log-likelihood of the supervised tokens, with logits only there and never all at once.
 
-    hidden: (B, T, D) after the last norm. head: (V, D), frozen. labels: (B, T), IGNORE_INDEX where unsupervised.
-    Returns nats (float32 scalar), differentiable in hidden, and the count of tokens summed.
+    hidden: (B, T, D) after the last norm. head: (V, D). labels: (B, T), IGNORE_INDEX where unsupervised.
+    Returns nats (float32 scalar), differentiable in hidden and head, and the count of tokens summed.
     Position t is scored from the state at t - 1; position 0 is never scored.
     """
     states, targets = _supervised(hidden, labels)
@@ -91,13 +91,14 @@ def _supervised(hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class _ChunkedNll(torch.autograd.Function):
-    """Cross-entropy of a frozen head, whose gradient is computed with the loss, chunk by chunk."""
+    """Cross-entropy of a head, whose gradients are computed with the loss, chunk by chunk."""
 
     @staticmethod
     def forward(ctx: Any, states: Tensor, head: Tensor, targets: Tensor) -> Tensor:
         """states: (N, D); head: (V, D); targets: (N,). Returns nats as a float32 scalar."""
-        wanted = states.requires_grad
+        wanted = states.requires_grad or head.requires_grad
         grad = torch.empty_like(states) if wanted else None
+        head_grad = torch.zeros_like(head) if head.requires_grad else None
         nats = torch.zeros((), dtype=torch.float32, device=states.device)
         for start in range(0, len(states), CHUNK):
             count = min(CHUNK, len(states) - start)
@@ -107,19 +108,22 @@ class _ChunkedNll(torch.autograd.Function):
             chunk_nats, slope = _score(part, head, target, wanted)
             nats += chunk_nats[:count].sum()
             if grad is not None and slope is not None:
-                grad[start : start + count] = slope[:count]
-        ctx.save_for_backward(grad)
+                grad[start : start + count] = (slope @ head)[:count]
+            if head_grad is not None and slope is not None:
+                head_grad += slope[:count].t() @ part[:count]
+        ctx.save_for_backward(grad, head_grad)
         return nats
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        """Scale the gradient that forward kept."""
-        (slope,) = ctx.saved_tensors
-        return slope * grads[0].to(slope.dtype), None, None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor | None, None]:
+        """Scale the gradients that forward kept."""
+        slope, head_slope = ctx.saved_tensors
+        scale = grads[0].to(slope.dtype)
+        return slope * scale, None if head_slope is None else head_slope * scale, None
 
 
 def _score(states: Tensor, head: Tensor, targets: Tensor, wanted: bool) -> tuple[Tensor, Tensor | None]:
-    """Return the nats of each row (N,) and, if wanted, their gradient in the states (N, D)."""
+    """Return the nats of each row (N,) and, if wanted, their gradient in the logits (N, V)."""
     logits = (states @ head.t()).float()
     normalizer = logits.logsumexp(-1, keepdim=True)
     nats = (normalizer - logits.gather(1, targets[:, None])).squeeze(1)
@@ -127,4 +131,4 @@ def _score(states: Tensor, head: Tensor, targets: Tensor, wanted: bool) -> tuple
         return nats, None
     slope = logits.sub_(normalizer).exp_()
     slope.scatter_add_(1, targets[:, None], torch.full_like(normalizer, -1.0))
-    return nats, slope.to(head.dtype) @ head
+    return nats, slope.to(head.dtype)

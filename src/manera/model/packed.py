@@ -16,6 +16,9 @@ HEAD = "lm_head.weight"
 """What turns the last hidden states into logits; often the embedding itself."""
 
 
+_AUTOCAST = "autocast_to"
+
+
 class Batch(NamedTuple):
     """Some rows as tensors, each (B, T)."""
 
@@ -33,6 +36,11 @@ def to_batch(rows: Rows, device: str | torch.device = "cpu") -> Batch:
 def use_matrix_attention(model: nn.Module) -> None:
     """Let a transformers model attend by plain matrix products over packed rows."""
     model.set_attn_implementation(attention.NAME)  # type: ignore[operator]
+
+
+def use_autocast(model: nn.Module, dtype: torch.dtype) -> None:
+    """Let losses be computed with products in a coarser type than that of the weights."""
+    vars(model)[_AUTOCAST] = dtype
 
 
 def compile_layers(model: nn.Module) -> None:
@@ -69,13 +77,14 @@ def rows_nll(model: nn.Module, rows: Rows) -> tuple[Tensor, int]:
 def batch_nll(model: nn.Module, batch: Batch) -> tuple[Tensor, int]:
     """Sum the nats of a batch's supervised tokens (differentiable), and count them."""
     head = model.get_parameter(HEAD)
-    return supervised_nll(hidden_states(model, batch), head, batch.labels)
+    with torch.autocast(head.device.type, vars(model).get(_AUTOCAST), enabled=_AUTOCAST in vars(model)):
+        return supervised_nll(hidden_states(model, batch), head, batch.labels)
 
 
 def measure(model: nn.Module, rows: Rows, rows_per_batch: int) -> Nll:
     """Score every supervised token of some rows once."""
     total = Nll(0.0, 0)
-    with _scoring():
+    with _scoring(model):
         for batch in _batches(model, rows, rows_per_batch):
             nats, tokens = batch_nll(model, batch)
             total += Nll(float(nats), tokens)
@@ -86,7 +95,7 @@ def measure_each(model: nn.Module, rows: Rows) -> list[Tensor]:
     """Sum the nats of each example by itself: for each row a tensor (segments,), in the order of its segments."""
     head = model.get_parameter(HEAD)
     found = []
-    with _scoring():
+    with _scoring(model):
         for batch in _batches(model, rows, 1):
             nats = each_nll(hidden_states(model, batch), head, batch.labels)
             segments = batch.segments[:, 1:][batch.labels[:, 1:] != IGNORE_INDEX]
@@ -99,7 +108,7 @@ def measure_tempered(model: nn.Module, rows: Rows, rows_per_batch: int, temperat
     """Score them once for each temperature, running the model once."""
     head = model.get_parameter(HEAD)
     totals = [Nll(0.0, 0)] * len(temperatures)
-    with _scoring():
+    with _scoring(model):
         for batch in _batches(model, rows, rows_per_batch):
             nats, tokens = tempered_nll(hidden_states(model, batch), head, batch.labels, temperatures)
             totals = [total + Nll(float(one), tokens) for total, one in zip(totals, nats, strict=True)]
@@ -107,10 +116,18 @@ def measure_tempered(model: nn.Module, rows: Rows, rows_per_batch: int, temperat
 
 
 @contextmanager
-def _scoring() -> Iterator[None]:
-    # scoring is rare: compiling it would cost more than it saves
-    with torch.no_grad(), torch.compiler.set_stance("force_eager"):
-        yield
+def _scoring(model: nn.Module) -> Iterator[None]:
+    """Compute without gradients, and without dropping anything out."""
+    dropouts = [module for module in model.modules() if isinstance(module, nn.Dropout) and module.training]
+    for dropout in dropouts:
+        dropout.eval()
+    try:
+        # scoring is rare: compiling it would cost more than it saves
+        with torch.no_grad(), torch.compiler.set_stance("force_eager"):
+            yield
+    finally:
+        for dropout in dropouts:
+            dropout.train()
 
 
 def _batches(model: nn.Module, rows: Rows, rows_per_batch: int) -> Iterator[Batch]:

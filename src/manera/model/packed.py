@@ -16,17 +16,20 @@ from manera.model.likelihood import Nll, each_nll, supervised_nll, tempered_nll
 
 
 class Batch(NamedTuple):
-    """Some rows as tensors, each (B, T)."""
+    """Some rows as tensors, each (B, T); weights is None where every label weighs one."""
 
     input_ids: Tensor
     labels: Tensor
     segments: Tensor
     positions: Tensor
+    weights: Tensor | None = None
 
 
 def to_batch(rows: Rows, device: str | torch.device = "cpu") -> Batch:
     """Put packed rows on a device."""
-    return Batch(*(torch.from_numpy(array).to(device) for array in rows.arrays()))
+    ids, labels, segments, positions = (torch.from_numpy(array).to(device) for array in rows.arrays())
+    weights = None if rows.weights is None else torch.from_numpy(rows.weights).to(device)
+    return Batch(ids, labels, segments, positions, weights)
 
 
 def use_matrix_attention(model: nn.Module) -> None:
@@ -75,17 +78,17 @@ def _head(model: nn.Module) -> Tensor:
 
 
 def rows_nll(model: nn.Module, rows: Rows) -> tuple[Tensor, int]:
-    """Sum the nats of packed rows' supervised tokens (differentiable), and count them."""
+    """Sum the weighted nats of packed rows' supervised tokens (differentiable), and count them."""
     return batch_nll(model, to_batch(rows, _norm(model).device))
 
 
 def batch_nll(model: nn.Module, batch: Batch) -> tuple[Tensor, int]:
-    """Sum the nats of a batch's supervised tokens (differentiable), and count them."""
-    return supervised_nll(hidden_states(model, batch), _head(model), batch.labels)
+    """Sum the weighted nats of a batch's supervised tokens (differentiable), and count them."""
+    return supervised_nll(hidden_states(model, batch), _head(model), batch.labels, batch.weights)
 
 
 def measure(model: nn.Module, rows: Rows, rows_per_batch: int) -> Nll:
-    """Score every supervised token of some rows once."""
+    """Score every supervised token of some rows once, by its weight where the rows have weights."""
     total = Nll(0.0, 0)
     with _scoring():
         for batch in _batches(model, rows, rows_per_batch):
@@ -95,7 +98,7 @@ def measure(model: nn.Module, rows: Rows, rows_per_batch: int) -> Nll:
 
 
 def measure_each(model: nn.Module, rows: Rows) -> list[Tensor]:
-    """Sum the nats of each example by itself: for each row a tensor (segments,), in the order of its segments."""
+    """Sum the nats of each example by itself, unweighted: for each row (segments,), in the order of its segments."""
     head = _head(model)
     found = []
     with _scoring():

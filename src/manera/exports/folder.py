@@ -72,8 +72,8 @@ def _write(voice: Voice, base: Path, to: Format, folder: Path, dtype: Dtype) -> 
     for name in ("base", "adapter"):
         (folder / name).mkdir()
     hugging_face.write_model(voice, base, folder / "base", dtype)
-    recipe = voice.recipe
-    adapter.write_peft(state, folder / "adapter", recipe.rank, recipe.alpha, "base", recipe.method)
+    recipe, transposed = voice.recipe, base_model.family(base).transposed
+    adapter.write_peft(state, folder / "adapter", recipe.rank, recipe.alpha, "base", transposed, recipe.method)
     if to == "vllm":
         vllm.write(voice, folder)
     return transformers_parity.check(folder / "base", folder / "adapter", same)

@@ -30,7 +30,7 @@ def write_model(voice: Voice, base: Path, folder: Path, dtype: Dtype, learned: M
     family = family_of(reader)
     weights = gguf_file.transformers_weights(reader)
     if learned is not None:
-        fold_in(weights, learned, voice.recipe.scale)
+        fold_in(weights, learned, voice.recipe.scale, family.transposed)
     # a head that is the embedding is stored once
     stored = {name: tensor.to(getattr(torch, dtype)).contiguous() for name, tensor in weights.items()}
     save_file(stored, folder / "model.safetensors", metadata={"format": "pt"})
@@ -43,13 +43,14 @@ def write_model(voice: Voice, base: Path, folder: Path, dtype: Dtype, learned: M
     _write_json(folder / GENERATION_FILE, _generation(voice, config, sorted(ends)))
 
 
-def fold_in(weights: "dict[str, Tensor]", learned: Matrices, scale: float) -> None:
-    """Put what was learned into the float32 weights of the base."""
+def fold_in(weights: "dict[str, Tensor]", learned: Matrices, scale: float, transposed: bool) -> None:
+    """Put what was learned into the float32 weights of the base; transposed: as in ``Family``."""
     for name, weight in weights.items():
         if name in learned:
             weights[name] = learned[name].float()
         elif adapter.is_adapted(learned, name):
-            weights[name] = adapter.folded(weight, learned, name, scale)
+            rows = adapter.folded(weight.T if transposed else weight, learned, name, scale)
+            weights[name] = rows.T if transposed else rows
 
 
 def _write_tokenizer(voice: Voice, base: Path, folder: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from manera.bases.families import family_of_model
 from manera.records import Precision
 from manera.training.settings import TrainingConfig, alpha_of
 from manera.training.targets import layers_to_adapt
@@ -30,6 +31,7 @@ def make_trainable(model: nn.Module, config: TrainingConfig, precision: Precisio
         lora_dropout=config.dropout,
         target_modules=layers_to_adapt(model, config.targets, config.rank),
         use_dora=True,
+        fan_in_fan_out=family_of_model(model).transposed,
     )
     if precision == "bfloat16":
         model.bfloat16()

@@ -8,16 +8,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from manera.bases.families import family_of_model
 from manera.records import Precision
 from manera.training import nf4
 from manera.training.int8 import Int8Linear, quantize_rows
 from manera.training.targets import layers_to_adapt, weight_and_bias
 
-_OUTLIERS = ("down_proj",)  # what they are given spans too wide a range for 7 bits a token
-
 
 class LoraLinear(nn.Module):
-    """A frozen linear layer with a trained low-rank addition: x W^T + scale * (x A^T) B^T.
+    """A frozen linear layer with a trained low-rank addition: x W^T + bias + scale * (x A^T) B^T.
 
     lora_A (rank, K) and lora_B (N, rank) stay float32 whatever the precision of the products, so that small
     updates are not lost. ``exact`` computes with the float weight even where training rounds it to int8.
@@ -91,6 +90,7 @@ def add_adapter(
     In bfloat16 the rest of the model is cast too; in int8 it stays float32. scale: by default alpha / rank. targets: as
     in ``targets.layers_to_adapt``. Raises TrainingError for targets and ranks that the model has no place for.
     """
+    family = family_of_model(model)
     model.requires_grad_(False)
     layers = layers_to_adapt(model, targets, rank)
     if precision == "bfloat16":
@@ -101,10 +101,15 @@ def add_adapter(
             parent, _, leaf = name.rpartition(".")
             layer = model.get_submodule(name)
             adapted = LoraLinear(
-                layer, rank, alpha / rank if scale is None else scale, precision, leaf in _OUTLIERS, dropout, four_bits
+                layer,
+                rank,
+                alpha / rank if scale is None else scale,
+                precision,
+                fine=name.endswith(family.outliers),
+                dropout=dropout,
+                four_bits=four_bits,
             )
-            device = next(layer.parameters()).device
-            setattr(model.get_submodule(parent), leaf, adapted.to(device))
+            setattr(model.get_submodule(parent), leaf, adapted.to(next(layer.parameters()).device))
 
 
 def adapted_layers(model: nn.Module) -> dict[str, LoraLinear]:

@@ -157,8 +157,6 @@ def _trainable_model(
     packed.use_matrix_attention(model)
     method.make_trainable(model, config, precision)
     model.to(device)  # only now: what is kept in four bits is never there in more
-    if config.dropout:
-        torch.manual_seed(config.seed)
     if compiled:
         packed.compile_layers(model)
     return model

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
+from manera.bases.families import family_of_model
 from manera.errors import TrainingError
 
 ALL_LINEAR = "all-linear"
@@ -13,12 +14,12 @@ ALL_LINEAR = "all-linear"
 def layers_to_adapt(model: nn.Module, targets: Collection[str] | None, rank: int) -> list[str]:
     """Return the full names of the linear layers that are called as ``targets`` say, in the model's order.
 
-    targets: last parts of names, or ``all-linear``: every linear layer but the head, which is the default as well.
+    targets: last parts of names, or ``all-linear``: every linear layer but the head; by default those of the family.
     Raises TrainingError when one matches nothing, or when a layer has no room for the rank.
     """
     layers = _linear_layers(model)
     known = sorted({leaf_name(name) for name in layers})
-    wanted = known if targets is None or ALL_LINEAR in targets else targets
+    wanted = family_of_model(model).targets if targets is None else known if ALL_LINEAR in targets else targets
     missing = [target for target in wanted if target not in known]
     if missing or not wanted:
         raise TrainingError(
@@ -37,10 +38,9 @@ def leaf_name(name: str) -> str:
 
 def weight_and_bias(layer: nn.Module) -> tuple[Tensor, Tensor | None]:
     """Return what a linear layer computes with: (N, K), however it stores it, and (N,) or None."""
-    weight, bias = layer.weight, layer.bias
-    assert isinstance(weight, Tensor)
-    stored = weight.detach()
-    return stored.t().contiguous() if isinstance(layer, Conv1D) else stored, None if bias is None else bias.detach()
+    assert isinstance(layer, nn.Linear | Conv1D)
+    weight, bias = layer.weight.detach(), layer.bias
+    return weight.t().contiguous() if isinstance(layer, Conv1D) else weight, None if bias is None else bias.detach()
 
 
 def _linear_layers(model: nn.Module) -> dict[str, nn.Module]:

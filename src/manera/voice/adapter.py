@@ -38,7 +38,8 @@ def write(state: Matrices, folder: Path, recipe: Recipe, base: Path) -> None:
     if recipe.method == "full":
         _save(state, folder / ALL_WEIGHTS)
         return
-    write_peft(state, folder, recipe.rank, recipe.alpha, base_model.read(base).id, recipe.method)
+    transposed = base_model.family(base).transposed
+    write_peft(state, folder, recipe.rank, recipe.alpha, base_model.read(base).id, transposed, recipe.method)
     if not recipe.stands_alone:
         write_gguf(state, folder / ADAPTER_GGUF, recipe.scale * recipe.rank, base)
 
@@ -62,14 +63,23 @@ def learned_file(folder: Path) -> Path:
     return beside if beside.is_file() else weights_file(folder)
 
 
-def write_peft(state: Matrices, folder: Path, rank: int, alpha: float, base: str, method: MethodName = "lora") -> None:
-    """Write ``adapter_config.json`` and ``adapter_model.safetensors`` as PEFT does."""
+def write_peft(
+    state: Matrices,
+    folder: Path,
+    rank: int,
+    alpha: float,
+    base: str,
+    transposed: bool = False,
+    method: MethodName = "lora",
+) -> None:
+    """Write ``adapter_config.json`` and ``adapter_model.safetensors`` as PEFT does; transposed: as in ``Family``."""
     from peft import LoraConfig
 
     targets = sorted({name.split(".")[-2] for name in state})
     config = LoraConfig(
         use_rslora=method == "rslora",
         use_dora=method == "dora",
+        fan_in_fan_out=transposed,
         r=rank,
         lora_alpha=alpha,
         target_modules=targets,
@@ -146,7 +156,7 @@ def read_gguf(path: Path, base: Path) -> tuple[dict[str, NDArray[np.float32]], f
     for tensor in reader.tensors:
         theirs, _, which = tensor.name.rpartition(".")
         matrix = tensor.data.astype(np.float32)
-        ours = family.to_transformers(theirs, matrix, config) if which == "lora_b" else matrix
+        ours = family.rows_to_transformers(theirs, matrix, config) if which == "lora_b" else matrix
         found[f"{names[theirs].removesuffix('.weight')}.{_MATRICES[which]}"] = ours
     return found, float(metadata.value(reader, gguf.Keys.Adapter.LORA_ALPHA))
 

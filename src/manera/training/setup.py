@@ -28,6 +28,9 @@ MICRO_BATCH_TOKENS = {True: 1024, False: 512}
 COMPILE_FROM_TOKENS = 60_000  # compiling takes some 30 s and makes a step about a third faster
 SLOW_TOKENS_PER_SECOND = 300
 
+BYTES_PER_TRAINED_PARAMETER = 16
+"""Beside itself, in float32: its gradient, Adam's two moments, and its mean over the last steps."""
+
 TIMES_SEEN = 10
 """How often a planted canary is seen in a whole run; fewer times up to a point that is kept earlier."""
 
@@ -44,6 +47,11 @@ class Setup:
     compiled: bool
     copies: int
     method: Method
+
+    @property
+    def trained_parameters(self) -> int:
+        """How many parameters change."""
+        return sum(parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad)
 
     def recipe(self, steps: int, kept_step: int) -> Recipe:
         """Write down what was decided, and how far the run went."""

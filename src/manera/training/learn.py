@@ -29,7 +29,8 @@ from manera.voice.manifest import Cost, HeldOut, Likelihood
 class Prepared(msgspec.Struct, frozen=True):
     """What training is about to do; dropped counts what was left out since the import, by reason.
 
-    canaries: how many secrets are planted; copies: of each among the training rows.
+    canaries: how many secrets are planted; copies: of each among the training rows. weights: of the example that counts
+    least, and of the one that counts most. replayed: share of general text among what is learned.
     """
 
     voice: str
@@ -44,6 +45,8 @@ class Prepared(msgspec.Struct, frozen=True):
     canaries: int
     copies: int
     base: Likelihood
+    weights: tuple[float, float] = (1.0, 1.0)
+    replayed: float = 0.0
 
 
 class Learned(msgspec.Struct, frozen=True):
@@ -134,6 +137,7 @@ def learn(
 
 def _prepared(name: str, setup: Setup, before: Likelihood) -> Prepared:
     material = setup.material
+    weights = [example.weight for example in material.dataset.examples["train"]]
     return Prepared(
         voice=name,
         kind=material.kind,
@@ -147,6 +151,8 @@ def _prepared(name: str, setup: Setup, before: Likelihood) -> Prepared:
         canaries=len(material.canaries),
         copies=setup.copies if material.canaries else 0,
         base=before,
+        weights=(min(weights), max(weights)),
+        replayed=material.replayed,
     )
 
 

@@ -134,11 +134,11 @@ def train(
 
 
 @app.command()
-def bases(json: Json = False) -> None:
+def bases(all: All = False, json: Json = False) -> None:
     """Show the base models that a voice can be trained on."""
     from manera.cli.bases import show_bases
 
-    show_bases(json)
+    show_bases(json, all)
 
 
 @app.command()

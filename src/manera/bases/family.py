@@ -127,6 +127,17 @@ class Family:
         order = self.row_order(name, config)
         return array if order is None else array[np.argsort(order)]
 
+    def to_gguf(self, name: str, array: Array, config: "PretrainedConfig") -> Array:
+        """Turn one of transformers' tensors into llama.cpp's form of it."""
+        if name.endswith("norm.weight"):
+            array = array + np.float32(self.norm_offset)
+        return self.rows_to_gguf(name, array, config)
+
+    def rows_to_transformers(self, name: str, array: Array, config: "PretrainedConfig") -> Array:
+        """Put the rows of one of llama.cpp's tensors, or of what is added to it, into transformers' order."""
+        order = self.row_order(name, config)
+        return array if order is None else array[np.argsort(order)]
+
     def rows_to_gguf(self, name: str, array: Array, config: "PretrainedConfig") -> Array:
         """Put such rows into llama.cpp's order."""
         order = self.row_order(name, config)

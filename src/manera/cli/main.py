@@ -41,7 +41,13 @@ Name = Annotated[str | None, typer.Option(help="Name of the voice; by default th
 Minutes = Annotated[float | None, typer.Option(help="Train for this long at most.")]
 Epochs = Annotated[float | None, typer.Option(help="Passes over the training text.")]
 LearningRate = Annotated[float | None, typer.Option(help="Peak of the learning rate.")]
+Method = Annotated[str | None, typer.Option(help="What is trained: lora, rslora, dora, qlora or full.")]
 Rank = Annotated[int | None, typer.Option(help="Rank of the adapter.")]
+Alpha = Annotated[float | None, typer.Option(help="Strength of the adapter, over its rank.")]
+Dropout = Annotated[float | None, typer.Option(help="Share of the adapter's input that is left out while it learns.")]
+Targets = Annotated[
+    str | None, typer.Option(help="Layers that are adapted, separated by commas, or all-linear; by default the base's.")
+]
 MaxLength = Annotated[int | None, typer.Option(help="Tokens of the longest example.")]
 Precision = Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or int8.")]
 Compile = Annotated[str | None, typer.Option(help="Compile the layers: auto, on or off.")]
@@ -53,6 +59,7 @@ Base = Annotated[str, typer.Option("--base", help="The base that is trained; man
 Languages = Annotated[
     str | None, typer.Option(help="Languages whose tokens the base keeps, separated by commas; by default its own.")
 ]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run; begin no new one.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Replace what has this name already.")]
 All = Annotated[bool, typer.Option("--all", help="Show every row of a long table.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
@@ -101,7 +108,11 @@ def train(
     minutes: Minutes = None,
     epochs: Epochs = None,
     learning_rate: LearningRate = None,
+    method: Method = None,
     rank: Rank = None,
+    alpha: Alpha = None,
+    dropout: Dropout = None,
+    targets: Targets = None,
     max_length: MaxLength = None,
     precision: Precision = None,
     compile: Compile = None,
@@ -112,6 +123,7 @@ def train(
     base: Base = DEFAULT_BASE,
     languages: Languages = None,
     replace: Replace = False,
+    resume: Resume = False,
     json: Json = False,
 ) -> None:
     """Train a voice on one speaker of a corpus and report how well it predicts held-out text."""
@@ -121,16 +133,34 @@ def train(
         "minutes": minutes,
         "epochs": epochs,
         "learning_rate": learning_rate,
+        "method": method,
         "rank": rank,
+        "alpha": alpha,
+        "dropout": dropout,
+        "targets": targets,
         "max_length": max_length,
         "precision": precision,
         "compile": compile,
         "canaries": canaries,
         "seed": seed,
     }
-    learned = learning.train_voice(corpus, speaker, name, flags, base, languages, replace)
+    learned = learning.train_voice(corpus, speaker, name, flags, base, languages, replace, resume)
     learning.report(learned, json)
     learning.fail_if_stopped(learned)
+
+
+@app.command()
+def runs(
+    remove: Annotated[str | None, typer.Option(help="Forget the unfinished run of this voice.")] = None,
+    json: Json = False,
+) -> None:
+    """Show the trainings that were broken off: the same manera train goes on with them."""
+    from manera.cli.runs import remove_run, show_runs
+
+    if remove is None:
+        show_runs(json)
+    else:
+        remove_run(remove)
 
 
 @app.command()

@@ -178,11 +178,11 @@ def runs(
 
 
 @app.command()
-def bases(json: Json = False) -> None:
+def bases(all: All = False, json: Json = False) -> None:
     """Show the base models that a voice can be trained on."""
     from manera.cli.bases import show_bases
 
-    show_bases(json)
+    show_bases(json, all)
 
 
 @app.command()

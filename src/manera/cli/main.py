@@ -45,6 +45,13 @@ Rank = Annotated[int | None, typer.Option(help="Rank of the adapter.")]
 MaxLength = Annotated[int | None, typer.Option(help="Tokens of the longest example.")]
 Precision = Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or int8.")]
 Compile = Annotated[str | None, typer.Option(help="Compile the layers: auto, on or off.")]
+Preset = Annotated[str | None, typer.Option(help="Train as people did; manera presets lists what there is.")]
+Format = Annotated[
+    str | None, typer.Option(help="How messages are written: own, a name that manera presets lists, or a .toml file.")
+]
+ContextShare = Annotated[
+    float | None, typer.Option(help="Of the examples of a chat, how many open with what memory would recall: 0 to 1.")
+]
 Seed = Annotated[int | None, typer.Option(help="Seed of the adapter and of the order of examples.")]
 SamplingSeed = Annotated[
     int | None, typer.Option("--seed", help="Seed of the draws: the same seed gives the same reply.")
@@ -108,6 +115,9 @@ def train(
     canaries: Annotated[
         int | None, typer.Option(min=0, help="Plant this many secrets; manera evaluate says whether they leak.")
     ] = None,
+    preset: Preset = None,
+    format: Format = None,
+    context_share: ContextShare = None,
     seed: Seed = None,
     base: Base = DEFAULT_BASE,
     languages: Languages = None,
@@ -126,11 +136,22 @@ def train(
         "precision": precision,
         "compile": compile,
         "canaries": canaries,
+        "preset": preset,
+        "format": format,
+        "context_share": context_share,
         "seed": seed,
     }
     learned = learning.train_voice(corpus, speaker, name, flags, base, languages, replace)
     learning.report(learned, json)
     learning.fail_if_stopped(learned)
+
+
+@app.command()
+def presets(json: Json = False) -> None:
+    """Show the presets and the dialogue formats that a voice can be trained with."""
+    from manera.cli.presets import show_presets
+
+    show_presets(json)
 
 
 @app.command()

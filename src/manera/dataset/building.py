@@ -114,4 +114,8 @@ def encode(made: Sequence[Example], kind: ExampleKind, encoder: Encoder, max_len
     """Encode examples as training reads them: a work in windows, anything else whole."""
     if kind != "continuation":
         return [encoder.example(example) for example in made]
-    return [window for example in made for window in encoder.windows(example.messages[0].content, max_length)]
+    return [
+        window.weighted(example.weight)
+        for example in made
+        for window in encoder.windows(example.messages[0].content, max_length)
+    ]

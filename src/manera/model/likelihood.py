@@ -43,28 +43,28 @@ class Nll(NamedTuple):
         return self.nats / math.log(2) / scored_bytes
 
 
-def supervised_nll(hidden: Tensor, head: Tensor, labels: Tensor) -> tuple[Tensor, int]:
-    """Sum the negative log-likelihood of the supervised tokens, with logits only there and never all at once.
+def supervised_nll(hidden: Tensor, head: Tensor, labels: Tensor, weights: Tensor | None = None) -> tuple[Tensor, int]:
+    """Sum the negative log-likelihood of the supervised tokens, each times its weight.
 
     hidden: (B, T, D) after the last norm. head: (V, D), frozen. labels: (B, T), IGNORE_INDEX where unsupervised.
-    Returns nats (float32 scalar), differentiable in hidden, and the count of tokens summed.
-    Position t is scored from the state at t - 1; position 0 is never scored.
+    weights: (B, T), None where all are one. They average one over all rows of a part, so what the nats are divided by
+    is the count of tokens with weights as without: for a batch, for its micro-batches, and for all machines alike.
+    Returns nats (float32 scalar), differentiable in hidden, and that count.
     """
-    states, targets = _supervised(hidden, labels)
-    nats: Tensor = _ChunkedNll.apply(states, head, targets)  # type: ignore[no-untyped-call]
-    return nats, len(targets)
+    nats = each_nll(hidden, head, labels)
+    if weights is not None:
+        nats = nats * weights[:, 1:][labels[:, 1:] != IGNORE_INDEX]
+    return nats.sum(), len(nats)
 
 
 def each_nll(hidden: Tensor, head: Tensor, labels: Tensor) -> Tensor:
-    """Return the nats of every supervised token by itself, (N,), in the order of the flattened labels.
+    """Return the nats of every supervised token by itself, (N,) in float32, in the order of the flattened labels.
 
-    The rest is as in ``supervised_nll``; not differentiable.
+    Logits are there only for these tokens and never all at once; differentiable in hidden. Position t is scored from
+    the state at t - 1; position 0 is never scored. The rest is as in ``supervised_nll``.
     """
     states, targets = _supervised(hidden, labels)
-    nats = torch.zeros(len(states), dtype=torch.float32, device=states.device)
-    for start in range(0, len(states), CHUNK):
-        part = slice(start, start + CHUNK)
-        nats[part], _ = _score(states[part], head, targets[part], wanted=False)
+    nats: Tensor = _ChunkedNll.apply(states, head, targets)  # type: ignore[no-untyped-call]
     return nats
 
 
@@ -95,17 +95,17 @@ class _ChunkedNll(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, states: Tensor, head: Tensor, targets: Tensor) -> Tensor:
-        """states: (N, D); head: (V, D); targets: (N,). Returns nats as a float32 scalar."""
+        """states: (N, D); head: (V, D); targets: (N,). Returns the nats of each target: (N,), float32."""
         wanted = states.requires_grad
         grad = torch.empty_like(states) if wanted else None
-        nats = torch.zeros((), dtype=torch.float32, device=states.device)
+        nats = torch.empty(len(states), dtype=torch.float32, device=states.device)
         for start in range(0, len(states), CHUNK):
             count = min(CHUNK, len(states) - start)
             # every chunk has the same shape: on a CPU each new one is planned anew
             part = F.pad(states[start : start + count], (0, 0, 0, CHUNK - count))
             target = F.pad(targets[start : start + count], (0, CHUNK - count))
             chunk_nats, slope = _score(part, head, target, wanted)
-            nats += chunk_nats[:count].sum()
+            nats[start : start + count] = chunk_nats[:count]
             if grad is not None and slope is not None:
                 grad[start : start + count] = slope[:count]
         ctx.save_for_backward(grad)
@@ -113,9 +113,9 @@ class _ChunkedNll(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        """Scale the gradient that forward kept."""
+        """Scale the gradients that forward kept, one for each target."""
         (slope,) = ctx.saved_tensors
-        return slope * grads[0].to(slope.dtype), None, None
+        return slope * grads[0].to(slope.dtype)[:, None], None, None
 
 
 def _score(states: Tensor, head: Tensor, targets: Tensor, wanted: bool) -> tuple[Tensor, Tensor | None]:

@@ -62,7 +62,8 @@ def write_voice_folder(name: str, material: Material, recipe: Recipe, outcome: O
     folder = voice_folder(name)
     base = base_model.read(material.base)
     with _writable(folder), replacing_folder(folder) as new:
-        adapter.write_peft(outcome.state, new, recipe.rank, recipe.alpha, base.id)
+        transposed = base_model.family(material.base).transposed
+        adapter.write_peft(outcome.state, new, recipe.rank, recipe.alpha, base.id, transposed)
         adapter.write_gguf(outcome.state, new / ADAPTER_GGUF, recipe.alpha, material.base)
         write_records(new / TRAINING, outcome.steps)
         write_unread(outcome.unread, new)

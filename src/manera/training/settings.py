@@ -42,6 +42,7 @@ class TrainingConfig(BaseModel):
     context_share: float = Field(
         0, ge=0, le=1, description="of the examples of a chat, how many open with what memory would recall"
     )
+    checkpoint_seconds: float = Field(30.0, ge=0, description="how often an unfinished run is saved, at most")
     canaries: int = Field(0, ge=0, le=1000, description="secrets to plant, to see whether the voice gives them away")
     seed: int = Field(0, ge=0, description="seed of the adapter and of the order of examples")
 

@@ -10,6 +10,7 @@ SplitName = Literal["train", "validation", "test"]
 ExampleKind = Literal["dialogue", "post", "continuation"]
 Role = Literal["system", "user", "assistant"]
 Precision = Literal["float32", "bfloat16", "int8"]
+MethodName = Literal["lora", "rslora", "dora", "qlora", "full"]
 
 
 class Utterance(msgspec.Struct, frozen=True, omit_defaults=True):

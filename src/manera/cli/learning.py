@@ -122,5 +122,9 @@ def _show_prepared(prepared: "Prepared") -> None:
         f"the untuned base predicts held-out text with perplexity {prepared.base.perplexity:.1f}; "
         f"training in {prepared.precision}{', compiled' if prepared.compiled else ''}"
     )
+    console.say(
+        f"{prepared.method}: {prepared.trained_parameters:,} parameters change, which takes "
+        f"{prepared.trained_bytes / 1e6:,.0f} MB beside the model: gradients, Adam's moments, their mean"
+    )
     if prepared.resumed_step:
         console.say(f"going on after step {prepared.resumed_step} of an unfinished run")

@@ -41,7 +41,13 @@ Name = Annotated[str | None, typer.Option(help="Name of the voice; by default th
 Minutes = Annotated[float | None, typer.Option(help="Train for this long at most.")]
 Epochs = Annotated[float | None, typer.Option(help="Passes over the training text.")]
 LearningRate = Annotated[float | None, typer.Option(help="Peak of the learning rate.")]
+Method = Annotated[str | None, typer.Option(help="What is trained: lora, rslora, dora, qlora or full.")]
 Rank = Annotated[int | None, typer.Option(help="Rank of the adapter.")]
+Alpha = Annotated[float | None, typer.Option(help="Strength of the adapter, over its rank.")]
+Dropout = Annotated[float | None, typer.Option(help="Share of the adapter's input that is left out while it learns.")]
+Targets = Annotated[
+    str | None, typer.Option(help="Layers that are adapted, separated by commas, or all-linear; by default the base's.")
+]
 MaxLength = Annotated[int | None, typer.Option(help="Tokens of the longest example.")]
 Precision = Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or int8.")]
 Compile = Annotated[str | None, typer.Option(help="Compile the layers: auto, on or off.")]
@@ -109,7 +115,11 @@ def train(
     minutes: Minutes = None,
     epochs: Epochs = None,
     learning_rate: LearningRate = None,
+    method: Method = None,
     rank: Rank = None,
+    alpha: Alpha = None,
+    dropout: Dropout = None,
+    targets: Targets = None,
     max_length: MaxLength = None,
     precision: Precision = None,
     compile: Compile = None,
@@ -133,7 +143,11 @@ def train(
         "minutes": minutes,
         "epochs": epochs,
         "learning_rate": learning_rate,
+        "method": method,
         "rank": rank,
+        "alpha": alpha,
+        "dropout": dropout,
+        "targets": targets,
         "max_length": max_length,
         "precision": precision,
         "compile": compile,

@@ -46,10 +46,10 @@ class Nll(NamedTuple):
 def supervised_nll(hidden: Tensor, head: Tensor, labels: Tensor, weights: Tensor | None = None) -> tuple[Tensor, int]:
     """Sum the negative log-likelihood of the supervised tokens, each times its weight.
 
-    hidden: (B, T, D) after the last norm. head: (V, D), frozen. labels: (B, T), IGNORE_INDEX where unsupervised.
+    hidden: (B, T, D) after the last norm. head: (V, D). labels: (B, T), IGNORE_INDEX where unsupervised.
     weights: (B, T), None where all are one. They average one over all rows of a part, so what the nats are divided by
     is the count of tokens with weights as without: for a batch, for its micro-batches, and for all machines alike.
-    Returns nats (float32 scalar), differentiable in hidden, and that count.
+    Returns nats (float32 scalar), differentiable in hidden and head, and that count.
     """
     nats = each_nll(hidden, head, labels)
     if weights is not None:
@@ -91,7 +91,7 @@ def _supervised(hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class _ChunkedNll(torch.autograd.Function):
-    """Cross-entropy of a frozen head, whose gradient is computed with the loss, chunk by chunk."""
+    """Cross-entropy of a head, whose gradient in the states is computed with the loss, chunk by chunk."""
 
     @staticmethod
     def forward(ctx: Any, states: Tensor, head: Tensor, targets: Tensor) -> Tensor:
@@ -108,14 +108,17 @@ class _ChunkedNll(torch.autograd.Function):
             nats[start : start + count] = chunk_nats[:count]
             if grad is not None and slope is not None:
                 grad[start : start + count] = slope[:count]
-        ctx.save_for_backward(grad)
+        device = states.device.type
+        ctx.dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states.dtype
+        ctx.save_for_backward(grad, *((states, head, targets) if head.requires_grad else ()))
         return nats
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        """Scale the gradients that forward kept, one for each target."""
-        (slope,) = ctx.saved_tensors
-        return slope * grads[0].to(slope.dtype)[:, None], None, None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor | None, None]:
+        """Scale the gradients that forward kept, one for each target; that of a trained head is computed only now."""
+        slope, *rest = ctx.saved_tensors
+        of_head = _head_gradient(*rest, grads[0], ctx.dtype) if rest else None
+        return slope * grads[0].to(slope.dtype)[:, None], of_head, None
 
 
 def _score(states: Tensor, head: Tensor, targets: Tensor, wanted: bool) -> tuple[Tensor, Tensor | None]:
@@ -128,3 +131,14 @@ def _score(states: Tensor, head: Tensor, targets: Tensor, wanted: bool) -> tuple
     slope = logits.sub_(normalizer).exp_()
     slope.scatter_add_(1, targets[:, None], torch.full_like(normalizer, -1.0))
     return nats, slope.to(head.dtype) @ head
+
+
+def _head_gradient(states: Tensor, head: Tensor, targets: Tensor, weights: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return the gradient (V, D) of the weighted nats in the head, with products of the given type."""
+    total, rounded = torch.zeros_like(head), head.to(dtype)
+    for start in range(0, len(states), CHUNK):
+        part = states[start : start + CHUNK].to(dtype)
+        slope = (part @ rounded.t()).float().softmax(-1)
+        slope[range(len(part)), targets[start : start + CHUNK]] -= 1.0
+        total += (slope * weights[start : start + CHUNK, None]).to(dtype).t() @ part
+    return total

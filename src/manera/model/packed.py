@@ -14,6 +14,8 @@ from manera.dataset.packing import Rows
 from manera.model import attention
 from manera.model.likelihood import Nll, each_nll, supervised_nll, tempered_nll
 
+_AUTOCAST = "autocast_to"
+
 
 class Batch(NamedTuple):
     """Some rows as tensors, each (B, T); weights is None where every label weighs one."""
@@ -35,6 +37,11 @@ def to_batch(rows: Rows, device: str | torch.device = "cpu") -> Batch:
 def use_matrix_attention(model: nn.Module) -> None:
     """Let a transformers model attend by plain matrix products over packed rows."""
     model.set_attn_implementation(attention.NAME)  # type: ignore[operator]
+
+
+def use_autocast(model: nn.Module, dtype: torch.dtype) -> None:
+    """Let losses be computed with products in a coarser type than that of the weights."""
+    vars(model)[_AUTOCAST] = dtype
 
 
 def compile_layers(model: nn.Module) -> None:
@@ -84,13 +91,15 @@ def rows_nll(model: nn.Module, rows: Rows) -> tuple[Tensor, int]:
 
 def batch_nll(model: nn.Module, batch: Batch) -> tuple[Tensor, int]:
     """Sum the weighted nats of a batch's supervised tokens (differentiable), and count them."""
-    return supervised_nll(hidden_states(model, batch), _head(model), batch.labels, batch.weights)
+    head = _head(model)
+    with torch.autocast(head.device.type, vars(model).get(_AUTOCAST), enabled=_AUTOCAST in vars(model)):
+        return supervised_nll(hidden_states(model, batch), head, batch.labels, batch.weights)
 
 
 def measure(model: nn.Module, rows: Rows, rows_per_batch: int) -> Nll:
     """Score every supervised token of some rows once, by its weight where the rows have weights."""
     total = Nll(0.0, 0)
-    with _scoring():
+    with _scoring(model):
         for batch in _batches(model, rows, rows_per_batch):
             nats, tokens = batch_nll(model, batch)
             total += Nll(float(nats), tokens)
@@ -101,7 +110,7 @@ def measure_each(model: nn.Module, rows: Rows) -> list[Tensor]:
     """Sum the nats of each example by itself, unweighted: for each row (segments,), in the order of its segments."""
     head = _head(model)
     found = []
-    with _scoring():
+    with _scoring(model):
         for batch in _batches(model, rows, 1):
             nats = each_nll(hidden_states(model, batch), head, batch.labels)
             segments = batch.segments[:, 1:][batch.labels[:, 1:] != IGNORE_INDEX]
@@ -114,7 +123,7 @@ def measure_tempered(model: nn.Module, rows: Rows, rows_per_batch: int, temperat
     """Score them once for each temperature, running the model once."""
     head = _head(model)
     totals = [Nll(0.0, 0)] * len(temperatures)
-    with _scoring():
+    with _scoring(model):
         for batch in _batches(model, rows, rows_per_batch):
             nats, tokens = tempered_nll(hidden_states(model, batch), head, batch.labels, temperatures)
             totals = [total + Nll(float(one), tokens) for total, one in zip(totals, nats, strict=True)]
@@ -122,10 +131,18 @@ def measure_tempered(model: nn.Module, rows: Rows, rows_per_batch: int, temperat
 
 
 @contextmanager
-def _scoring() -> Iterator[None]:
-    # scoring is rare: compiling it would cost more than it saves
-    with torch.no_grad(), torch.compiler.set_stance("force_eager"):
-        yield
+def _scoring(model: nn.Module) -> Iterator[None]:
+    """Compute without gradients, and without dropping anything out."""
+    dropouts = [module for module in model.modules() if isinstance(module, nn.Dropout) and module.training]
+    for dropout in dropouts:
+        dropout.eval()
+    try:
+        # scoring is rare: compiling it would cost more than it saves
+        with torch.no_grad(), torch.compiler.set_stance("force_eager"):
+            yield
+    finally:
+        for dropout in dropouts:
+            dropout.train()
 
 
 def _batches(model: nn.Module, rows: Rows, rows_per_batch: int) -> Iterator[Batch]:

@@ -10,6 +10,7 @@ SplitName = Literal["train", "validation", "test"]
 ExampleKind = Literal["dialogue", "post", "continuation"]
 Role = Literal["system", "user", "assistant"]
 Precision = Literal["float32", "bfloat16", "int8"]
+MethodName = Literal["lora", "rslora", "dora", "qlora", "full"]
 
 
 class Utterance(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -137,10 +138,12 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
     """One list of messages to learn from.
 
     conversation: which of its part of the dataset it was cut from, or which post; None where that is not known.
+    weight: how much it counts in the loss against the others, above 0.
     """
 
     messages: tuple[Message, ...]
     conversation: int | None = None
+    weight: float = 1.0
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -152,6 +155,7 @@ class TrainingStep(msgspec.Struct, frozen=True, omit_defaults=True):
     """What one optimizer step did; losses in nats per supervised token.
 
     steps: how many are expected in all: fewer than passes over the text ask for where the time is up before.
+    rows_at_once: set where memory ran out in this step: so many rows go through the model at once from now on.
     """
 
     step: int
@@ -162,3 +166,4 @@ class TrainingStep(msgspec.Struct, frozen=True, omit_defaults=True):
     learning_rate: float
     seconds: float
     validation_loss: float | None = None
+    rows_at_once: int | None = None

@@ -22,7 +22,7 @@ from manera.sources.reading import read
 from manera.training import lora
 from manera.training.fitting import fit
 from manera.training.learn import Learned, Prepared, learn
-from manera.training.loop import AVERAGE_EXPONENT, MIN_SHARE, Plan, _expected_steps, plan
+from manera.training.loop import AVERAGE_EXPONENT, MIN_SHARE, DivergedError, Plan, _expected_steps, plan
 from manera.training.material import Material, gather, plant
 from manera.training.settings import TrainingConfig
 from manera.training.setup import SLOW_TOKENS_PER_SECOND, expected_tokens
@@ -388,7 +388,7 @@ def test_a_loss_that_is_no_number_late_in_a_run_leaves_what_was_kept(
 ) -> None:
     events = begin(corpora["telegram"], tiny_base, epochs=9)
     next(event for event in events if isinstance(event, TrainingStep) and event.validation_loss is not None)
-    learned = events.throw(TrainingError("the loss became nan at step 2"))
+    learned = events.throw(DivergedError("the loss became nan at step 2"))
     assert isinstance(learned, Learned)
     assert learned.stopped == "the loss became nan at step 2"
     assert read_voice("anna").held_out == learned.held_out

@@ -41,10 +41,22 @@ Name = Annotated[str | None, typer.Option(help="Name of the voice; by default th
 Minutes = Annotated[float | None, typer.Option(help="Train for this long at most.")]
 Epochs = Annotated[float | None, typer.Option(help="Passes over the training text.")]
 LearningRate = Annotated[float | None, typer.Option(help="Peak of the learning rate.")]
+Method = Annotated[str | None, typer.Option(help="What is trained: lora, rslora, dora, qlora or full.")]
 Rank = Annotated[int | None, typer.Option(help="Rank of the adapter.")]
+Alpha = Annotated[float | None, typer.Option(help="Strength of the adapter, over its rank.")]
+Dropout = Annotated[float | None, typer.Option(help="Share of the adapter's input that is left out while it learns.")]
+Targets = Annotated[
+    str | None, typer.Option(help="Layers that are adapted, separated by commas, or all-linear; by default the base's.")
+]
 MaxLength = Annotated[int | None, typer.Option(help="Tokens of the longest example.")]
 Precision = Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or int8.")]
 Compile = Annotated[str | None, typer.Option(help="Compile the layers: auto, on or off.")]
+PerThread = Annotated[
+    float | None, typer.Option(help="Learn at most so much of one chat: up to 1 a share of everything, else tokens.")
+]
+HalfLife = Annotated[float | None, typer.Option(help="Days after which a text counts half as much as a new one.")]
+Replay = Annotated[float | None, typer.Option(help="Share of general text mixed in, so that less is forgotten.")]
+ReplayFrom = Annotated[Path | None, typer.Option(help="Corpus of that text; by default a small bundled one.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of the adapter and of the order of examples.")]
 SamplingSeed = Annotated[
     int | None, typer.Option("--seed", help="Seed of the draws: the same seed gives the same reply.")
@@ -53,6 +65,7 @@ Base = Annotated[str, typer.Option("--base", help="The base that is trained; man
 Languages = Annotated[
     str | None, typer.Option(help="Languages whose tokens the base keeps, separated by commas; by default its own.")
 ]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run; begin no new one.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Replace what has this name already.")]
 All = Annotated[bool, typer.Option("--all", help="Show every row of a long table.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
@@ -101,17 +114,26 @@ def train(
     minutes: Minutes = None,
     epochs: Epochs = None,
     learning_rate: LearningRate = None,
+    method: Method = None,
     rank: Rank = None,
+    alpha: Alpha = None,
+    dropout: Dropout = None,
+    targets: Targets = None,
     max_length: MaxLength = None,
     precision: Precision = None,
     compile: Compile = None,
     canaries: Annotated[
         int | None, typer.Option(min=0, help="Plant this many secrets; manera evaluate says whether they leak.")
     ] = None,
+    per_thread: PerThread = None,
+    half_life: HalfLife = None,
+    replay: Replay = None,
+    replay_from: ReplayFrom = None,
     seed: Seed = None,
     base: Base = DEFAULT_BASE,
     languages: Languages = None,
     replace: Replace = False,
+    resume: Resume = False,
     json: Json = False,
 ) -> None:
     """Train a voice on one speaker of a corpus and report how well it predicts held-out text."""
@@ -121,24 +143,46 @@ def train(
         "minutes": minutes,
         "epochs": epochs,
         "learning_rate": learning_rate,
+        "method": method,
         "rank": rank,
+        "alpha": alpha,
+        "dropout": dropout,
+        "targets": targets,
         "max_length": max_length,
         "precision": precision,
         "compile": compile,
         "canaries": canaries,
+        "per_thread": per_thread,
+        "half_life": half_life,
+        "replay": replay,
+        "replay_from": replay_from,
         "seed": seed,
     }
-    learned = learning.train_voice(corpus, speaker, name, flags, base, languages, replace)
+    learned = learning.train_voice(corpus, speaker, name, flags, base, languages, replace, resume)
     learning.report(learned, json)
     learning.fail_if_stopped(learned)
 
 
 @app.command()
-def bases(json: Json = False) -> None:
+def runs(
+    remove: Annotated[str | None, typer.Option(help="Forget the unfinished run of this voice.")] = None,
+    json: Json = False,
+) -> None:
+    """Show the trainings that were broken off: the same manera train goes on with them."""
+    from manera.cli.runs import remove_run, show_runs
+
+    if remove is None:
+        show_runs(json)
+    else:
+        remove_run(remove)
+
+
+@app.command()
+def bases(all: All = False, json: Json = False) -> None:
     """Show the base models that a voice can be trained on."""
     from manera.cli.bases import show_bases
 
-    show_bases(json)
+    show_bases(json, all)
 
 
 @app.command()

@@ -37,7 +37,7 @@ class Writer(NamedTuple):
 
     guard: what a reply may not be; None lets everything through. origins: makes, once, the index of the training
     messages, in which those nearest to a reply are found. exchanges: opens, once, what the persona answered to whom.
-    is_merged: the engine's base holds the adapter, which can be neither weighed nor left out.
+    is_merged: what was learned is in the weights of a model, where it can be neither weighed nor mixed.
     """
 
     model: str
@@ -87,6 +87,7 @@ def voice_writer(voice: Voice, tokenizer: Tokenizer) -> Writer:
         guard,
         origins=origins,
         exchanges=cache(lambda: open_exchanges(voice.name)),
+        is_merged=voice.recipe.stands_alone,
     )
 
 

@@ -14,24 +14,34 @@ from manera.dataset.packing import Rows
 from manera.model import attention
 from manera.model.likelihood import Nll, each_nll, supervised_nll, tempered_nll
 
+_AUTOCAST = "autocast_to"
+
 
 class Batch(NamedTuple):
-    """Some rows as tensors, each (B, T)."""
+    """Some rows as tensors, each (B, T); weights is None where every label weighs one."""
 
     input_ids: Tensor
     labels: Tensor
     segments: Tensor
     positions: Tensor
+    weights: Tensor | None = None
 
 
 def to_batch(rows: Rows, device: str | torch.device = "cpu") -> Batch:
     """Put packed rows on a device."""
-    return Batch(*(torch.from_numpy(array).to(device) for array in rows.arrays()))
+    ids, labels, segments, positions = (torch.from_numpy(array).to(device) for array in rows.arrays())
+    weights = None if rows.weights is None else torch.from_numpy(rows.weights).to(device)
+    return Batch(ids, labels, segments, positions, weights)
 
 
 def use_matrix_attention(model: nn.Module) -> None:
     """Let a transformers model attend by plain matrix products over packed rows."""
     model.set_attn_implementation(attention.NAME)  # type: ignore[operator]
+
+
+def use_autocast(model: nn.Module, dtype: torch.dtype) -> None:
+    """Let losses be computed with products in a coarser type than that of the weights."""
+    vars(model)[_AUTOCAST] = dtype
 
 
 def compile_layers(model: nn.Module) -> None:
@@ -75,19 +85,21 @@ def _head(model: nn.Module) -> Tensor:
 
 
 def rows_nll(model: nn.Module, rows: Rows) -> tuple[Tensor, int]:
-    """Sum the nats of packed rows' supervised tokens (differentiable), and count them."""
+    """Sum the weighted nats of packed rows' supervised tokens (differentiable), and count them."""
     return batch_nll(model, to_batch(rows, _norm(model).device))
 
 
 def batch_nll(model: nn.Module, batch: Batch) -> tuple[Tensor, int]:
-    """Sum the nats of a batch's supervised tokens (differentiable), and count them."""
-    return supervised_nll(hidden_states(model, batch), _head(model), batch.labels)
+    """Sum the weighted nats of a batch's supervised tokens (differentiable), and count them."""
+    head = _head(model)
+    with torch.autocast(head.device.type, vars(model).get(_AUTOCAST), enabled=_AUTOCAST in vars(model)):
+        return supervised_nll(hidden_states(model, batch), head, batch.labels, batch.weights)
 
 
 def measure(model: nn.Module, rows: Rows, rows_per_batch: int) -> Nll:
-    """Score every supervised token of some rows once."""
+    """Score every supervised token of some rows once, by its weight where the rows have weights."""
     total = Nll(0.0, 0)
-    with _scoring():
+    with _scoring(model):
         for batch in _batches(model, rows, rows_per_batch):
             nats, tokens = batch_nll(model, batch)
             total += Nll(float(nats), tokens)
@@ -95,10 +107,10 @@ def measure(model: nn.Module, rows: Rows, rows_per_batch: int) -> Nll:
 
 
 def measure_each(model: nn.Module, rows: Rows) -> list[Tensor]:
-    """Sum the nats of each example by itself: for each row a tensor (segments,), in the order of its segments."""
+    """Sum the nats of each example by itself, unweighted: for each row (segments,), in the order of its segments."""
     head = _head(model)
     found = []
-    with _scoring():
+    with _scoring(model):
         for batch in _batches(model, rows, 1):
             nats = each_nll(hidden_states(model, batch), head, batch.labels)
             segments = batch.segments[:, 1:][batch.labels[:, 1:] != IGNORE_INDEX]
@@ -111,7 +123,7 @@ def measure_tempered(model: nn.Module, rows: Rows, rows_per_batch: int, temperat
     """Score them once for each temperature, running the model once."""
     head = _head(model)
     totals = [Nll(0.0, 0)] * len(temperatures)
-    with _scoring():
+    with _scoring(model):
         for batch in _batches(model, rows, rows_per_batch):
             nats, tokens = tempered_nll(hidden_states(model, batch), head, batch.labels, temperatures)
             totals = [total + Nll(float(one), tokens) for total, one in zip(totals, nats, strict=True)]
@@ -119,10 +131,18 @@ def measure_tempered(model: nn.Module, rows: Rows, rows_per_batch: int, temperat
 
 
 @contextmanager
-def _scoring() -> Iterator[None]:
-    # scoring is rare: compiling it would cost more than it saves
-    with torch.no_grad(), torch.compiler.set_stance("force_eager"):
-        yield
+def _scoring(model: nn.Module) -> Iterator[None]:
+    """Compute without gradients, and without dropping anything out."""
+    dropouts = [module for module in model.modules() if isinstance(module, nn.Dropout) and module.training]
+    for dropout in dropouts:
+        dropout.eval()
+    try:
+        # scoring is rare: compiling it would cost more than it saves
+        with torch.no_grad(), torch.compiler.set_stance("force_eager"):
+            yield
+    finally:
+        for dropout in dropouts:
+            dropout.train()
 
 
 def _batches(model: nn.Module, rows: Rows, rows_per_batch: int) -> Iterator[Batch]:

@@ -1,8 +1,10 @@
 """The commands: words typed, to one call per floor. Heavy imports happen inside the commands."""
 
+import inspect
 import signal
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -78,6 +80,21 @@ DEFAULT_PORT = 8000
 SECONDS_TO_UNWIND = 5
 
 
+def with_options_of(
+    command: Callable[..., None], without: Sequence[str]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Let a command take the arguments and options of another one, but for some."""
+    options = inspect.signature(command)
+    kept = [option for name, option in options.parameters.items() if name not in without]
+
+    def taking(function: Callable[..., None]) -> Callable[..., None]:
+        function.__signature__ = options.replace(parameters=kept)  # type: ignore[attr-defined]
+        function.__annotations__ = command.__annotations__
+        return function
+
+    return taking
+
+
 @app.command("import")
 def import_(paths: Paths, to: To, alias: Aliases = None, replace: Replace = False, json: Json = False) -> None:
     """Read files into a corpus, with a ledger of what was kept and what was dropped."""
@@ -133,6 +150,23 @@ def train(
     learned = learning.train_voice(corpus, speaker, name, flags, base, languages, replace, resume)
     learning.report(learned, json)
     learning.fail_if_stopped(learned)
+
+
+@app.command()
+@with_options_of(train, without=("replace", "resume"))
+def plan(
+    corpus: Path,
+    speaker: str | None,
+    name: str | None,
+    base: str,
+    languages: str | None,
+    json: bool,
+    **flags: object,
+) -> None:
+    """Try three steps of what manera train would do, and say what it all would take: time, memory and disk."""
+    from manera.cli import learning
+
+    learning.plan_voice(corpus, speaker, name, flags, base, languages, json)
 
 
 @app.command()

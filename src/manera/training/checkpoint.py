@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from manera import config
 from manera.bases.base_model import BaseModel
@@ -22,7 +21,7 @@ from manera.corpus.storage import Corpus
 from manera.errors import TrainingError
 from manera.files import locked, replacing
 from manera.records import Precision, TrainingStep
-from manera.training.loop import Position
+from manera.training.position import Position
 from manera.training.settings import TrainingConfig
 from manera.voice.folder import voice_folder
 from manera.voice.manifest import Likelihood
@@ -116,7 +115,7 @@ def alone(folder: Path) -> Iterator[None]:
 def read(folder: Path) -> Checkpoint | None:
     """Return how far an unfinished run is; None where there is none. Raises TrainingError."""
     try:
-        with safe_open(folder / FILE, "pt") as file:
+        with safe_open(folder / FILE, "np") as file:
             return msgspec.json.decode(file.metadata()[HEADER], type=Checkpoint)
     except FileNotFoundError:
         return None
@@ -173,6 +172,8 @@ class Writer:
 
     def write(self, checkpoint: Checkpoint, tensors: "Mapping[str, Tensor]") -> None:
         """Replace the last one, whole or not at all, and wait until it is on the disk. Raises OSError."""
+        from safetensors.torch import save_file  # loads torch, which who only reads does without
+
         started = time.monotonic()
         header = {HEADER: msgspec.json.encode(checkpoint).decode()}
         try:

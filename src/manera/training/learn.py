@@ -14,7 +14,16 @@ from manera.model import packed
 from manera.records import ExampleKind, Precision, SplitName, TrainingStep
 from manera.training import checkpoint
 from manera.training.checkpoint import Checkpoint, Writer
-from manera.training.loop import MicroBatch, rows_read
+from manera.training.fitting import state_of
+from manera.training.forecast import (
+    Forecast,
+    fit_into_memory,
+    free_bytes,
+    kept_bytes,
+    require_disk,
+    require_memory_for_weights,
+)
+from manera.training.loop import MicroBatch, State, rows_read
 from manera.training.material import seen, unread
 from manera.training.result import Outcome, require_free, write_voice_folder
 from manera.training.run import Meter, Run, Unsaved, hashed
@@ -64,7 +73,7 @@ class Learned(msgspec.Struct, frozen=True):
     can_go_on: bool = False
 
 
-Event = Prepared | TrainingStep | Unsaved | Learned
+Event = Prepared | TrainingStep | Forecast | Unsaved | Learned
 
 
 def learn(
@@ -96,19 +105,24 @@ def learn(
             checkpoint.require_same(found, origin)
         elif resume:
             raise TrainingError(f"there is no unfinished run {name!r}", "leave out --resume; manera runs lists them")
+        require_memory_for_weights(base)
         meter = Meter(found.seconds, found.joules) if found else Meter()
         setup = set_up(corpus, speaker, found.decided(config) if found else config, base)
-        yield from _learn(name, setup, origin, found, Writer(folder, config.checkpoint_seconds), meter)
+        learned = yield from _learn(name, setup, origin, found, Writer(folder, config.checkpoint_seconds), meter)
+    yield learned
 
 
 def _learn(
     name: str, setup: Setup, origin: checkpoint.Origin, found: Checkpoint | None, writer: Writer, meter: Meter
-) -> Generator[Event]:
+) -> Generator[Event, None, Learned]:
     rows = setup.material.dataset.rows
-    at_once = MicroBatch(setup.planned.rows_per_micro_batch)
+    state = state_of(setup.model, setup.planned)
+    at_once = state.micro_batch
+    require_disk(setup, state, writer.folder)
+    _fit_into_memory(setup, state)
     before = found.before if found else _held_out(setup, at_once, with_adapter=False)
     begun = Checkpoint(checkpoint.VERSION, name, origin, setup.precision, setup.compiled, hashed(rows["train"]), before)
-    run = Run(setup, writer, begun, meter)
+    run = Run(setup, state, writer, begun, meter)
     if found:
         run.go_on(found)
     yield _prepared(name, setup, before, len(run.steps))
@@ -126,7 +140,7 @@ def _learn(
     outcome = Outcome(held_out, sharpness, cost, run.best, run.steps, unread(material, read))
     write_voice_folder(name, material, recipe, outcome)
     run.finish()
-    yield Learned(
+    return Learned(
         voice=name,
         kind=setup.material.kind,
         held_out=held_out,
@@ -138,6 +152,12 @@ def _learn(
         stopped=run.stopped,
         can_go_on=run.can_go_on,
     )
+
+
+def _fit_into_memory(setup: Setup, state: State) -> None:
+    one = setup.material.dataset.rows["train"].take([0])
+    kept = kept_bytes(setup.model, lambda: packed.rows_nll(setup.model, one))
+    fit_into_memory(state, kept, setup.material.max_length, free_bytes(setup.device))
 
 
 def _prepared(name: str, setup: Setup, before: Likelihood, resumed_step: int) -> Prepared:

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 from torch import Tensor
@@ -10,11 +10,13 @@ from torch import Tensor
 from manera.dataset.packing import Rows
 from manera.errors import TrainingError
 from manera.machine.energy import EnergyMeter
+from manera.model import packed
 from manera.records import TrainingStep
 from manera.training import checkpoint
 from manera.training.checkpoint import Checkpoint, Writer
-from manera.training.fitting import fit, state_of
-from manera.training.loop import DivergedError
+from manera.training.fitting import fit
+from manera.training.forecast import MEASURED_STEPS, Forecast, forecast, seconds_of
+from manera.training.loop import DivergedError, State
 from manera.training.setup import Setup
 
 _BEST = "best."
@@ -48,9 +50,9 @@ class Meter:
 class Run:
     """The steps of one run, from a first step or from a checkpoint; stopped says why it ended before its plan did."""
 
-    def __init__(self, setup: Setup, writer: Writer, begun: Checkpoint, meter: Meter) -> None:
+    def __init__(self, setup: Setup, state: State, writer: Writer, begun: Checkpoint, meter: Meter) -> None:
         self.setup = setup
-        self.state = state_of(setup.model, setup.planned)
+        self.state = state
         self.steps: list[TrainingStep] = []
         self.best: dict[str, Tensor] = {}
         self.kept_step = 0
@@ -82,15 +84,19 @@ class Run:
         self.best = {key.removeprefix(_BEST): tensor for key, tensor in tensors.items() if key.startswith(_BEST)}
         self.steps, self.kept_step = list(found.steps), found.kept_step
 
-    def learn(self) -> Iterator[TrainingStep | Unsaved]:
+    def learn(self) -> Iterator[TrainingStep | Forecast | Unsaved]:
         """Pass the steps on; an interruption or a loss that is no number ends them, where something can be kept."""
-        rows = self.setup.material.dataset.rows
+        rows, earlier = self.setup.material.dataset.rows, len(self.steps)
         loop = fit(self.setup.model, rows["train"], rows["validation"], self.setup.planned, self._keep, self.state)
         try:
             for step in loop:
                 self.steps.append(step)
                 self._meter.joules()  # before its counters can have wrapped twice
                 yield step
+                if len(self.steps) - earlier == MEASURED_STEPS or (
+                    self.state.is_over and len(self.steps) - earlier < 3
+                ):
+                    yield self._forecast(self.steps[earlier:])
                 if self._writer.is_due():
                     yield from self._save()
         except KeyboardInterrupt:
@@ -118,6 +124,13 @@ class Run:
 
     def _keep(self, step: TrainingStep) -> None:
         self.best, self.kept_step = self.setup.method.state(self.setup.model), step.step
+
+    def _forecast(self, steps: Sequence[TrainingStep]) -> Forecast:
+        model, held_out = self.setup.model, self.setup.material.dataset.rows["validation"]
+        at_once = self.state.micro_batch.rows
+        some = held_out.take(range(min(at_once, len(held_out))))
+        scoring = seconds_of(lambda: packed.measure(model, some, at_once))
+        return forecast(self.setup, self.state, steps, self._meter.seconds(), scoring)
 
     def _save(self) -> Iterator[Unsaved]:
         """Write down how to go on from the last step, unless one is half done."""

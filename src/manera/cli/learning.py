@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from manera import config
+from manera import config, logs
 from manera.cli import console
 from manera.cli.bases import ready_base
 from manera.corpus.speakers import choose_speaker
@@ -54,7 +54,7 @@ def follow(
     from manera.training.learn import Learned, learn  # takes seconds: what can be refused was refused before
 
     events = learn(corpus, speaker_id, name, settings, base, replace, resume)
-    with console.training_progress() as progress:
+    with logs.kept("training", on_console=False), console.training_progress() as progress:
         event: Event | None = None
         while not isinstance(event, Learned):
             try:

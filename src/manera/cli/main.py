@@ -47,6 +47,7 @@ Rank = Annotated[int | None, typer.Option(help="Rank of the adapter.")]
 MaxLength = Annotated[int | None, typer.Option(help="Tokens of the longest example.")]
 Precision = Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or int8.")]
 Compile = Annotated[str | None, typer.Option(help="Compile the layers: auto, on or off.")]
+TensorBoard = Annotated[str | None, typer.Option("--tensorboard", help="Folder to write steps to for TensorBoard.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of the adapter and of the order of examples.")]
 SamplingSeed = Annotated[
     int | None, typer.Option("--seed", help="Seed of the draws: the same seed gives the same reply.")
@@ -127,6 +128,7 @@ def train(
         int | None, typer.Option(min=0, help="Plant this many secrets; manera evaluate says whether they leak.")
     ] = None,
     seed: Seed = None,
+    tensorboard: TensorBoard = None,
     base: Base = DEFAULT_BASE,
     languages: Languages = None,
     replace: Replace = False,
@@ -146,6 +148,7 @@ def train(
         "compile": compile,
         "canaries": canaries,
         "seed": seed,
+        "tensorboard": tensorboard,
     }
     learned = learning.train_voice(corpus, speaker, name, flags, base, languages, replace, resume)
     learning.report(learned, json)

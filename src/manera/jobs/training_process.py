@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from manera import config
+from manera import config, logs
 from manera.bases import base_model
 from manera.corpus.storage import open_corpus
 from manera.errors import ManeraError
@@ -50,10 +50,11 @@ def run(folder: Path, order: Order) -> None:
                 wait_for(earlier)
             if (folder / STOP).exists():
                 raise KeyboardInterrupt
-        if isinstance(order, ReportOrder):
-            _report(journal, order.voice, order.fast)
-        else:
-            _train(journal, order)
+        with logs.kept("training", on_console=False):
+            if isinstance(order, ReportOrder):
+                _report(journal, order.voice, order.fast)
+            else:
+                _train(journal, order)
     except KeyboardInterrupt:
         journal.note(status="stopped")
     except ManeraError as error:

@@ -1,6 +1,7 @@
 """An unfinished run on disk, from which the same command goes on.
 
 runs/<voice>/checkpoint.safetensors    one file, replaced whole: the tensors, and a Checkpoint in its header
+            /losses.svg                a picture of its losses so far
             /lock                      locked as long as the process that trains lives
 """
 
@@ -21,6 +22,7 @@ from manera.corpus.storage import Corpus
 from manera.errors import TrainingError
 from manera.files import locked, replacing
 from manera.records import Precision, TrainingStep
+from manera.training import pictures
 from manera.training.position import Position
 from manera.training.settings import TrainingConfig
 from manera.voice.folder import voice_folder
@@ -182,6 +184,8 @@ class Writer:
                 save_file(ready, unfinished, header)
                 with unfinished.open("rb") as written:
                     os.fsync(written.fileno())
+            with replacing(self.folder / "losses.svg") as unfinished:
+                unfinished.write_text(pictures.losses(checkpoint.steps), "utf-8")
         except SafetensorError as error:  # it has no errno to tell a full disk by
             raise OSError(str(error)) from error
         finally:

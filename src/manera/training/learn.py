@@ -1,6 +1,7 @@
 """The whole of learning: a corpus and a speaker in, a voice on disk out, facts on the way."""
 
-from collections.abc import Generator
+import logging
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import msgspec
@@ -25,12 +26,15 @@ from manera.training.forecast import (
 )
 from manera.training.loop import MicroBatch, State, rows_read
 from manera.training.material import seen, unread
+from manera.training.pictures import told_to_tensorboard
 from manera.training.result import Outcome, require_free, write_voice_folder
 from manera.training.run import Meter, Run, Unsaved, hashed
 from manera.training.settings import TrainingConfig
 from manera.training.setup import Setup, set_up
 from manera.training.sharpness import choose
 from manera.voice.manifest import Cost, HeldOut, Likelihood
+
+_log = logging.getLogger(__name__)
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -99,7 +103,7 @@ def learn(
     folder = folder or checkpoint.run_folder(name)
     speaker = choose_speaker(corpus.manifest, requested).speaker_id
     origin = checkpoint.origin_of(corpus, speaker, base_model.read(base), config)
-    with checkpoint.alone(folder):
+    with checkpoint.alone(folder), told_to_tensorboard(config.tensorboard) as tell:
         found = checkpoint.read(folder)
         if found:
             checkpoint.require_same(found, origin)
@@ -108,12 +112,18 @@ def learn(
         require_memory_for_weights(base)
         meter = Meter(found.seconds, found.joules) if found else Meter()
         setup = set_up(corpus, speaker, found.decided(config) if found else config, base)
-        learned = yield from _learn(name, setup, origin, found, Writer(folder, config.checkpoint_seconds), meter)
+        learned = yield from _learn(name, setup, origin, found, Writer(folder, config.checkpoint_seconds), meter, tell)
     yield learned
 
 
 def _learn(
-    name: str, setup: Setup, origin: checkpoint.Origin, found: Checkpoint | None, writer: Writer, meter: Meter
+    name: str,
+    setup: Setup,
+    origin: checkpoint.Origin,
+    found: Checkpoint | None,
+    writer: Writer,
+    meter: Meter,
+    tell: Callable[[TrainingStep], None],
 ) -> Generator[Event, None, Learned]:
     rows = setup.material.dataset.rows
     state = state_of(setup.model, setup.planned)
@@ -126,7 +136,8 @@ def _learn(
     if found:
         run.go_on(found)
     yield _prepared(name, setup, before, len(run.steps))
-    yield from run.learn()
+    _log.info("%s is trained on %s, from step %d of %d", name, origin.base.id, len(run.steps), setup.planned.steps)
+    yield from run.learn(tell)
     if not run.best:
         raise TrainingError("held-out loss was never a number", "train with a lower learning rate")
     setup.method.load_state(setup.model, run.best)

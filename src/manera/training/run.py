@@ -1,8 +1,9 @@
 """A run while it goes on: its steps, its best point, what it has cost, and how it is saved and gone on with."""
 
 import hashlib
+import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 from torch import Tensor
@@ -18,6 +19,8 @@ from manera.training.fitting import fit
 from manera.training.forecast import MEASURED_STEPS, Forecast, forecast, seconds_of
 from manera.training.loop import DivergedError, State
 from manera.training.setup import Setup
+
+_log = logging.getLogger(__name__)
 
 _BEST = "best."
 
@@ -84,13 +87,18 @@ class Run:
         self.best = {key.removeprefix(_BEST): tensor for key, tensor in tensors.items() if key.startswith(_BEST)}
         self.steps, self.kept_step = list(found.steps), found.kept_step
 
-    def learn(self) -> Iterator[TrainingStep | Forecast | Unsaved]:
-        """Pass the steps on; an interruption or a loss that is no number ends them, where something can be kept."""
+    def learn(self, tell: Callable[[TrainingStep], None]) -> Iterator[TrainingStep | Forecast | Unsaved]:
+        """Pass the steps on, telling each; what ends them early is named in ``stopped``, if something can be kept.
+
+        That is an interruption, or a loss that is no number.
+        """
         rows, earlier = self.setup.material.dataset.rows, len(self.steps)
         loop = fit(self.setup.model, rows["train"], rows["validation"], self.setup.planned, self._keep, self.state)
         try:
             for step in loop:
                 self.steps.append(step)
+                tell(step)
+                _note(step)
                 self._meter.joules()  # before its counters can have wrapped twice
                 yield step
                 if len(self.steps) - earlier == MEASURED_STEPS or (
@@ -103,11 +111,13 @@ class Run:
             if not self.steps:
                 raise
             self.stopped = f"stopped after step {len(self.steps)}"
+            _log.info("%s", self.stopped)
             yield from self._save()
             self.can_go_on = True
             if not self.best:
                 self._keep(self.steps[-1])
         except DivergedError as error:
+            _log.error("%s", error.message)
             if not self.best:
                 checkpoint.remove(self._writer.folder)
                 raise
@@ -130,7 +140,9 @@ class Run:
         at_once = self.state.micro_batch.rows
         some = held_out.take(range(min(at_once, len(held_out))))
         scoring = seconds_of(lambda: packed.measure(model, some, at_once))
-        return forecast(self.setup, self.state, steps, self._meter.seconds(), scoring)
+        told = forecast(self.setup, self.state, steps, self._meter.seconds(), scoring)
+        _log.info("%s will take %.0f s and %.1f GB", self._begun.voice, told.seconds, told.peak_memory_bytes / 1e9)
+        return told
 
     def _save(self) -> Iterator[Unsaved]:
         """Write down how to go on from the last step, unless one is half done."""
@@ -148,7 +160,15 @@ class Run:
         try:
             self._writer.write(reached, self.state.tensors() | best)
         except OSError as error:
+            _log.warning("step %d could not be saved: %s", self.state.step, error)
             yield Unsaved(self.state.step, error.strerror or str(error))
+
+
+def _note(step: TrainingStep) -> None:
+    if step.rows_at_once is not None:
+        _log.warning("memory ran out at step %d: now %d rows at once", step.step, step.rows_at_once)
+    if step.validation_loss is not None:
+        _log.info("step %d of %d: held-out loss %.4f", step.step, step.steps, step.validation_loss)
 
 
 def _changed(found: Checkpoint) -> TrainingError:

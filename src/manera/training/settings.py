@@ -34,6 +34,7 @@ class TrainingConfig(BaseModel):
     threads: int | None = Field(None, ge=1, description="processor threads")
     device: str = Field("auto", description="cpu, cuda, mps or auto")
     checkpoint_seconds: float = Field(30.0, ge=0, description="how often an unfinished run is saved, at most")
+    tensorboard: str | None = Field(None, description="folder to write steps to for TensorBoard")
     canaries: int = Field(0, ge=0, le=1000, description="secrets to plant, to see whether the voice gives them away")
     seed: int = Field(0, ge=0, description="seed of the adapter and of the order of examples")
 

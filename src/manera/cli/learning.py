@@ -116,6 +116,11 @@ def _show_prepared(prepared: "Prepared") -> None:
     console.say(f"{prepared.kind} examples: {counts} ({prepared.tokens['train']:,} tokens to learn from)")
     for reason, count in prepared.dropped.items():
         console.say(f"  {count:>8,}  left out: {reason}")
+    lightest, heaviest = prepared.weights
+    if lightest < heaviest:
+        console.say(f"newer text weighs more: from {lightest:.2f} to {heaviest:.2f} of the mean")
+    if prepared.replayed:
+        console.say(f"general text is {prepared.replayed:.1%} of what is learned")
     if prepared.canaries:
         console.say(f"{prepared.canaries:,} canaries planted, {prepared.copies:,} copies of each")
     console.say(

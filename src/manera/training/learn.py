@@ -29,6 +29,8 @@ class Prepared(msgspec.Struct, frozen=True):
 
     canaries: how many secrets are planted; copies: of each among the training rows. resumed_step: after which it goes
     on, 0 where it begins. trained_parameters: how many change; trained_bytes: what that takes beside the model itself.
+    weights: of the example that counts least, and of the one that counts most. replayed: share of general text among
+    what is learned.
     """
 
     voice: str
@@ -47,6 +49,8 @@ class Prepared(msgspec.Struct, frozen=True):
     method: MethodName = "lora"
     trained_parameters: int = 0
     trained_bytes: int = 0
+    weights: tuple[float, float] = (1.0, 1.0)
+    replayed: float = 0.0
 
 
 class Learned(msgspec.Struct, frozen=True):
@@ -145,6 +149,7 @@ def _learn(
 
 def _prepared(name: str, setup: Setup, before: Likelihood, resumed_step: int) -> Prepared:
     material = setup.material
+    weights = [example.weight for example in material.dataset.examples["train"]]
     return Prepared(
         voice=name,
         kind=material.kind,
@@ -162,6 +167,8 @@ def _prepared(name: str, setup: Setup, before: Likelihood, resumed_step: int) ->
         method=setup.config.method,
         trained_parameters=setup.trained_parameters,
         trained_bytes=setup.trained_parameters * BYTES_PER_TRAINED_PARAMETER,
+        weights=(min(weights), max(weights)),
+        replayed=material.replayed,
     )
 
 

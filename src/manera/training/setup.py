@@ -13,6 +13,7 @@ from manera.errors import TrainingError
 from manera.machine.precision import compiler_is_available
 from manera.model import packed
 from manera.records import ExampleKind, Precision
+from manera.training.balancing import balance
 from manera.training.loop import Plan, plan
 from manera.training.material import Material, gather, plant
 from manera.training.methods import Method, method_of, precision_of
@@ -70,6 +71,9 @@ class Setup:
             precision=self.precision,
             compiled=self.compiled,
             canaries=len(self.material.canaries),
+            per_thread=config.per_thread,
+            half_life=config.half_life,
+            replay=config.replay,
             seed=config.seed,
             rows=rows,
             steps=steps,
@@ -80,8 +84,12 @@ class Setup:
 
 def set_up(corpus: Corpus, requested: str | None, config: TrainingConfig, base: Path) -> Setup:
     """Gather what is learned from and load the model; raise CorpusError or TrainingError when a run cannot start."""
+    return set_up_material(balance(gather(corpus, requested, base, config.max_length), config), config)
+
+
+def set_up_material(material: Material, config: TrainingConfig) -> Setup:
+    """Decide how what was gathered is learned, and load the model."""
     method = method_of(config.method)
-    material = gather(corpus, requested, base, config.max_length)
     precision = _precision(config, method)
     compiled = _compiles(config, expected_tokens(_plan(material, config, compiled=True), material.max_length))
     copies = _copies(_plan(material, config, compiled), material)

@@ -1,80 +1,98 @@
-"""What each method of training costs and gives on one corpus: ``python benchmarks/methods.py CORPUS --speaker NAME``.
+"""What each method of training takes and gives on one corpus: ``python benchmarks/methods.py CORPUS [--save]``.
 
     manera import examples/channel-ru --to build/channel
-    python benchmarks/methods.py build/channel --epochs 1 --save
+    python benchmarks/methods.py build/channel --steps 20 --save
 
-Each method trains a voice of the same text in a process of its own, for as many steps, at its own learning rate; the
-peak is of that process. What else runs on the machine slows it down and takes none of its memory.
+Each method makes as many steps of the same text, in a process of its own, at its own learning rate, uncompiled, and
+scores held-out text at the end. The peak is of that process; memory does not mind what else runs, and speed does.
 """
 
 import argparse
 import json
-import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
 import machine
-from manera.bases import base_model
 from manera.records import MethodName
-from manera.voice.folder import voice_folder
+
+TITLES = ("method", "MB trained", "peak GB", "tokens/s", "bits per byte", "kept MB")
 
 
 def main() -> None:
-    """Train by every method and print a table, then one JSON line."""
+    """Measure every method and print a table, then one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--speaker")
+    parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--methods", nargs="+", default=get_args(MethodName), choices=get_args(MethodName))
-    parser.add_argument("--epochs", default="1")
+    parser.add_argument("--only", choices=get_args(MethodName), help=argparse.SUPPRESS)
     parser.add_argument("--save", action="store_true")
     asked = parser.parse_args()
-    with TemporaryDirectory(prefix="manera-methods-") as home:
-        os.environ["MANERA_HOME"] = home
-        base_model.prepare()
-        found = {method: trained(method, asked.corpus, asked.speaker, asked.epochs) for method in asked.methods}
-    show(found)
-    document = {"benchmark": "methods", "epochs": asked.epochs, "methods": found}
-    tell_of = machine.described("torch", "transformers", "peft")
-    machine.tell(document | tell_of, "methods" if asked.save else None)
+    if asked.only:
+        print(json.dumps(measured(asked.only, asked.corpus, asked.speaker, asked.steps)))
+        return
+    print("  ".join(f"{title:>13}" for title in TITLES))
+    found = {method: in_new_process(method) for method in asked.methods}
+    document = {"benchmark": "methods", "steps": asked.steps, "methods": found}
+    machine.tell(document | machine.described("torch", "transformers", "peft"), "methods" if asked.save else None)
 
 
-def trained(method: MethodName, corpus: Path, speaker: str | None, epochs: str) -> dict[str, Any]:
-    """Train a voice by one method; return its figures."""
-    named = [] if speaker is None else ["--speaker", speaker]
-    flags = ["--name", method, "--method", method, "--epochs", epochs, "--json"]
-    command = [sys.executable, "-m", "manera.cli.main", "train", str(corpus), *named, *flags]
-    ran = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    found: dict[str, Any] = json.loads(ran.stdout)
-    files = [file.stat().st_size for file in voice_folder(method).glob("*") if file.suffix in (".safetensors", ".gguf")]
+def in_new_process(method: str) -> dict[str, Any]:
+    """Measure one method with the same arguments, and print its row."""
+    command = [sys.executable, __file__, *sys.argv[1:], "--only", method]
+    found: dict[str, Any] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+    row = (
+        method,
+        f"{found['trained_parameters'] * 4 / 1e6:.0f}",
+        f"{found['peak_memory_bytes'] / 1e9:.2f}",
+        f"{found['tokens_per_second']:.0f}",
+        f"{found['bits_per_byte']:.4f}",
+        f"{found['kept_bytes'] / 1e6:.0f}",
+    )
+    print("  ".join(f"{cell:>13}" for cell in row), flush=True)
+    return found
+
+
+def measured(method: MethodName, corpus: Path, speaker: str | None, steps: int) -> dict[str, Any]:
+    """Make the steps in this process."""
+    from manera import config
+
+    config.let_threads_sleep()  # as manera's own commands do
+    config.use_large_pages()
+
+    from torch import Tensor
+
+    from manera.bases import base_model
+    from manera.corpus.storage import open_corpus
+    from manera.machine.memory import peak_memory_bytes
+    from manera.model import packed
+    from manera.training.fitting import fit
+    from manera.training.settings import TrainingConfig
+    from manera.training.setup import set_up
+
+    setup = set_up(open_corpus(corpus), speaker, TrainingConfig(method=method, compile="off"), base_model.prepare())
+    rows, kept = setup.material.dataset.rows, dict[str, Tensor]()
+    planned = replace(setup.planned, steps=steps, steps_per_validation=steps)
+
+    def keep(_: object) -> None:
+        kept.update(setup.method.state(setup.model))
+
+    made = list(fit(setup.model, rows["train"], rows["validation"].take([0]), planned, keep))
+    setup.method.load_state(setup.model, kept)
+    with setup.method.measuring(setup.model, True):
+        nll = packed.measure(setup.model, rows["test"], planned.rows_per_micro_batch)
     return {
-        "bits_per_byte": found["held_out"]["voice"]["bits_per_byte"],
-        "base_bits_per_byte": found["held_out"]["base"]["bits_per_byte"],
-        "peak_memory_bytes": found["peak_memory_bytes"],
-        "tokens_per_second": found["tokens_per_second"],
-        "voice_bytes": sum(files),
+        "trained_parameters": setup.trained_parameters,
+        "peak_memory_bytes": peak_memory_bytes(),
+        "tokens_per_second": sum(step.tokens for step in made[1:]) / max(1e-9, sum(step.seconds for step in made[1:])),
+        "bits_per_byte": nll.bits_per_byte(setup.material.dataset.scored_bytes["test"]),
+        "learning_rate": planned.learning_rate,
+        "precision": setup.precision,
+        "kept_bytes": sum(tensor.numel() * tensor.element_size() for tensor in kept.values()),
     }
-
-
-def show(found: dict[str, dict[str, Any]]) -> None:
-    """Print the table."""
-    titles = ("method", "bits per byte", "base", "peak GB", "tokens/s", "voice MB")
-    rows: Sequence[Sequence[str]] = [
-        (
-            method,
-            f"{one['bits_per_byte']:.4f}",
-            f"{one['base_bits_per_byte']:.4f}",
-            f"{one['peak_memory_bytes'] / 1e9:.2f}",
-            f"{one['tokens_per_second']:.0f}",
-            f"{one['voice_bytes'] / 1e6:.0f}",
-        )
-        for method, one in found.items()
-    ]
-    for row in (titles, *rows):
-        print("  ".join(f"{cell:>13}" for cell in row))
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ def _require_sayable(config: "PretrainedConfig", family: Family, folder: Path) -
 def _add_tokenizer(writer: gguf.GGUFWriter, tokenizer: ForeignTokenizer) -> None:
     vocabulary = tokenizer.vocabulary
     writer.add_tokenizer_model("gpt2" if vocabulary.merges else "llama")
-    writer.add_string(PRE, vocabulary.pre)
+    writer.add_string(PRE, vocabulary.pre or "default")
     writer.add_array(VOCABULARY_KEYS[0], vocabulary.pieces)
     writer.add_array(VOCABULARY_KEYS[2], vocabulary.kinds)
     if vocabulary.merges:

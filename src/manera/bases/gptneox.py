@@ -1,4 +1,4 @@
-"""GPT-NeoX (https://arxiv.org/abs/2204.06745), whose architecture Pythia has too: fused projections, partial rotation."""
+"""GPT-NeoX (https://arxiv.org/abs/2204.06745), which Pythia is as well: fused projections, partly rotated."""
 
 from typing import TYPE_CHECKING, Any
 

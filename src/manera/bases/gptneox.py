@@ -1,4 +1,4 @@
-"""GPT-NeoX (https://arxiv.org/abs/2204.06745), which Pythia is as well: fused projections, partly rotated."""
+"""GPT-NeoX (https://arxiv.org/abs/2204.06745), as Pythia is built too: fused projections, partial rotation."""
 
 from typing import TYPE_CHECKING, Any
 

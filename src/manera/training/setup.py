@@ -7,12 +7,14 @@ import torch
 from torch import nn
 
 from manera.bases import base_model
+from manera.bases.metadata import architecture
 from manera.corpus.storage import Corpus
 from manera.dataset.canaries import make_canaries
 from manera.errors import TrainingError
 from manera.machine.precision import compiler_is_available
 from manera.model import packed
 from manera.records import ExampleKind, Precision
+from manera.training import presets
 from manera.training.balancing import balance
 from manera.training.loop import Plan, plan
 from manera.training.material import Material, gather, plant
@@ -54,6 +56,11 @@ class Setup:
         """How many parameters change."""
         return sum(parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad)
 
+    @property
+    def device(self) -> str:
+        """Return where the model is."""
+        return str(next(self.model.parameters()).device)
+
     def recipe(self, steps: int, kept_step: int) -> Recipe:
         """Write down what was decided, and how far the run went."""
         config, rows = self.config, len(self.material.dataset.rows["train"])
@@ -79,12 +86,19 @@ class Setup:
             steps=steps,
             kept_step=kept_step,
             rows_read=kept_step * self.planned.rows_per_step,
+            preset=config.preset,
+            format=config.format,
+            context_share=config.context_share,
         )
 
 
 def set_up(corpus: Corpus, requested: str | None, config: TrainingConfig, base: Path) -> Setup:
     """Gather what is learned from and load the model; raise CorpusError or TrainingError when a run cannot start."""
-    return set_up_material(balance(gather(corpus, requested, base, config.max_length), config), config)
+    if config.preset:
+        described = base_model.read(base)
+        presets.require_architecture(config.preset, described.id, architecture(base_model.open_weights(base)))
+    material = gather(corpus, requested, base, config.max_length, config.format)
+    return set_up_material(balance(material, config), config)
 
 
 def set_up_material(material: Material, config: TrainingConfig) -> Setup:

@@ -21,7 +21,7 @@ SIZES = {
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
     "max_position_embeddings": 256,
-    "initializer_range": 0.15,
+    "initializer_range": 0.1,
 }
 GROUPED = SIZES | {"num_key_value_heads": 2}
 WINDOWED = GROUPED | {"head_dim": 16, "query_pre_attn_scalar": 16, "sliding_window": 24, "num_hidden_layers": 6}
@@ -91,7 +91,7 @@ def sentencepiece(opens_with_space: bool) -> Tokenizer:
 MODELS = {
     "gpt2": TinyModel(
         "GPT2Config",
-        {"n_positions": 256, "n_embd": 64, "n_layer": 2, "n_head": 4, "initializer_range": 0.15},
+        {"n_positions": 256, "n_embd": 64, "n_layer": 2, "n_head": 4, "initializer_range": 0.1},
         lambda: byte_level("gpt-2"),
         END,
         END,

@@ -16,10 +16,10 @@ import msgspec
 from tokenizers import Tokenizer
 
 from manera import config
-from manera.bases import gguf_file, metadata
+from manera.bases import gguf_file, metadata, own_form
 from manera.bases.catalogue import DEFAULT_BASE, CataloguedBase, find_base
-from manera.bases.families import family_of
-from manera.bases.family import Family
+from manera.bases.families import family_named, family_of, family_of_config
+from manera.bases.family import Family, Form
 from manera.bases.tokenizer import build_tokenizer, read_vocabulary
 from manera.bases.vocabulary import kept_tokens, language_tokens
 from manera.errors import ModelError
@@ -35,7 +35,7 @@ class BaseModel(msgspec.Struct, frozen=True, omit_defaults=True):
     """Which base this is; a voice fits any base that differs in none of id, revision and vocabulary hash.
 
     bos opens everything it reads; end_of_text ends what has no turns. chat_template and end_of_turn are of a base that
-    was taught turns.
+    was taught turns. form: "transformers" is a model of this architecture that llama.cpp does not compute.
     """
 
     id: str
@@ -48,6 +48,8 @@ class BaseModel(msgspec.Struct, frozen=True, omit_defaults=True):
     end_of_text: str = "<eos>"
     end_of_turn: str = "<eos>"
     chat_template: str | None = None
+    form: Form = "gguf"
+    architecture: str | None = None
 
     def differs_in(self, other: "BaseModel") -> list[str]:
         """Name what makes another base another one: nothing where a voice of this one fits it."""
@@ -147,6 +149,28 @@ def describe(
     (folder / DESCRIPTION).write_bytes(msgspec.json.format(msgspec.json.encode(described)))
 
 
+def build_own_form(files: Path, name: str, revision: str, folder: Path) -> None:
+    """Write a base folder of a model that llama.cpp does not compute; files: as its makers saved it."""
+    folder.mkdir()
+    its = family_of_config(own_form.read_config(files))
+    special = own_form.write(files, its, folder, TOKENIZER)
+    pieces = sorted((index, piece) for piece, index in load_tokenizer(folder).get_vocab().items())
+    described = BaseModel(
+        id=name,
+        revision=revision,
+        languages=(),
+        vocabulary=len(pieces),
+        vocabulary_sha256=hashlib.sha256("\0".join(piece for _, piece in pieces).encode()).hexdigest(),
+        context_length=own_form.context_length(folder),
+        bos=special.bos,
+        end_of_text=special.end_of_text,
+        end_of_turn=special.end_of_turn,
+        form="transformers",
+        architecture=its.architecture,
+    )
+    (folder / DESCRIPTION).write_bytes(msgspec.json.format(msgspec.json.encode(described)))
+
+
 def read(folder: Path) -> BaseModel:
     """Return a base folder's description; raise ModelError when it is not one."""
     try:
@@ -167,11 +191,14 @@ def open_weights(folder: Path) -> gguf.GGUFReader:
 
 def family(folder: Path) -> Family:
     """Return how a base folder's model is laid out."""
-    return family_of(open_weights(folder))
+    own = read(folder).architecture
+    return family_of(open_weights(folder)) if own is None else family_named(own)
 
 
 def load(folder: Path) -> "PreTrainedModel":
     """Load the weights that serving uses, dequantized to float32, as a transformers model in eval mode."""
+    if read(folder).form == "transformers":
+        return own_form.load(folder, family(folder))
     import transformers
     from transformers.initialization import no_init_weights
 

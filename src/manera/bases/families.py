@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import gguf
 
-from manera.bases import gemma3, gpt2, llama
+from manera.bases import bart, gemma3, gpt2, gptj, llama, t5
 from manera.bases.family import Family
 from manera.bases.metadata import architecture
 from manera.errors import ModelError
@@ -13,12 +13,16 @@ if TYPE_CHECKING:
     from torch import nn
     from transformers import PretrainedConfig
 
-FAMILIES: tuple[Family, ...] = (gemma3.FAMILY, gpt2.FAMILY, llama.FAMILY)
+FAMILIES: tuple[Family, ...] = (gemma3.FAMILY, gpt2.FAMILY, llama.FAMILY, gptj.FAMILY, t5.FAMILY, bart.FAMILY)
 
 
 def family_of(reader: gguf.GGUFReader) -> Family:
     """Return the family of a file's model; raise ModelError for a foreign one."""
-    found = architecture(reader)
+    return family_named(architecture(reader))
+
+
+def family_named(found: str) -> Family:
+    """Return the family of an architecture; raise ModelError for a foreign one."""
     for family in FAMILIES:
         if family.architecture == found:
             return family

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import gguf
 import numpy as np
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 EMBEDDING = "token_embd.weight"
 
 Array = NDArray[np.float32]
+Form = Literal["gguf", "transformers"]
 
 
 def _as_it_is(_: str, __: "PretrainedConfig") -> None:
@@ -48,7 +49,8 @@ class Family:
     those that a file may leave out, where both programs take the same value. derived: what else follows from these.
     implied: the attributes that a configuration may leave open, with what they then are.
 
-    targets: the layers that an adapter changes. outliers: of these, the ones whose input spans a wide range.
+    form: what its bases are kept and served as; "transformers" where llama.cpp does not compute them, and then
+    there are no names and settings of its files. targets: the layers that an adapter changes. outliers: of these, the ones whose input spans a wide range.
     transposed: whether transformers stores the matrices of blocks as (in, out). norm_offset: what llama.cpp adds to
     stored weights of norms. row_order: of a tensor by llama.cpp's name, which row of transformers' matrix each row of
     llama.cpp's is; None where they are the same. older_settings: what transformers 4 wants to read in ``config.json``
@@ -66,6 +68,7 @@ class Family:
     derived: Callable[[Mapping[str, Any]], Mapping[str, Any]] = _nothing
     implied: Callable[["PretrainedConfig"], Mapping[str, Any]] = _nothing
     layout: Layout = Layout()
+    form: Form = "gguf"
     outer_names: Mapping[str, str] = field(default_factory=dict)
     transposed: bool = False
     norm_offset: float = 0.0

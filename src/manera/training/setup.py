@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from manera.bases import base_model
+from manera.bases.family import Family
 from manera.corpus.storage import Corpus
 from manera.dataset.canaries import make_canaries
 from manera.errors import TrainingError
@@ -75,7 +76,8 @@ def set_up(corpus: Corpus, requested: str | None, config: TrainingConfig, base: 
     method = method_of(config.method)
     material = gather(corpus, requested, base, config.max_length)
     precision = _precision(config, method)
-    compiled = _compiles(config, expected_tokens(_plan(material, config, compiled=True), material.max_length))
+    tokens = expected_tokens(_plan(material, config, compiled=True), material.max_length)
+    compiled = _compiles(config, tokens, base_model.family(base))
     copies = _copies(_plan(material, config, compiled), material)
     if config.canaries:
         material = plant(material, make_canaries(config.seed, config.canaries, material.language), copies)
@@ -136,9 +138,11 @@ def _copies(planned: Plan, material: Material) -> int:
     return max(1, round(TIMES_SEEN / passes))
 
 
-def _compiles(config: TrainingConfig, tokens: float) -> bool:
+def _compiles(config: TrainingConfig, tokens: float, family: Family) -> bool:
     if config.compile == "auto":
-        return tokens >= COMPILE_FROM_TOKENS and compiler_is_available()
+        return family.form == "gguf" and tokens >= COMPILE_FROM_TOKENS and compiler_is_available()
+    if config.compile == "on" and family.form != "gguf":
+        raise TrainingError(f"layers of {family.architecture} are not compiled here", "train with --compile off")
     if config.compile == "on" and not compiler_is_available():
         raise TrainingError(
             "torch.compile does not work here",

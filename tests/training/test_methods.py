@@ -1,5 +1,6 @@
 """Every method of training: it learns, what it learned is read back everywhere, and nothing else has changed."""
 
+import copy
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from manera.config import resolve
 from manera.dataset.encoding import Encoder
 from manera.dataset.packing import Rows, pack
 from manera.errors import GenerationError, SettingsError, TrainingError
+from manera.exports.hugging_face import fold_in
 from manera.generation.engine import Request, Token, stream
 from manera.generation.opening import open_base
 from manera.model import packed
@@ -353,3 +355,57 @@ def test_every_method_learns_in_every_precision(method: Method, tiny_base: Path,
     learn_by_heart(model, method, rows, steps=12)
     assert packed.measure(model, rows, 2).nats_per_token < before - 0.2
     assert {p.dtype for p in model.parameters() if p.requires_grad} == {torch.float32}
+
+
+@pytest.fixture(scope="module")
+def gpt2() -> nn.Module:
+    """A small random GPT-2, whose linear layers keep their weights the other way round."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(5)
+    config = GPT2Config(vocab_size=PIECES, n_positions=128, n_embd=32, n_layer=2, n_head=2, initializer_range=0.2)
+    model: nn.Module = GPT2LMHeadModel(config).eval()
+    return model
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning:transformers")
+@pytest.mark.parametrize("name", LOW_RANK)
+def test_adapters_lie_over_transposed_layers_as_peft_lays_them(
+    name: str, gpt2: nn.Module, ids: list[int], tmp_path: Path
+) -> None:
+    from peft import PeftModel
+
+    method, config = method_of("lora" if name == "qlora" else name), settings(name, targets="c_attn,c_proj")
+    model = copy.deepcopy(gpt2)
+    packed.use_matrix_attention(model)
+    method.make_trainable(model, settings(method.name, targets="c_attn,c_proj"), "float32")
+    torch.manual_seed(6)
+    with torch.no_grad():
+        for parameter in (one for one in model.parameters() if one.requires_grad):
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    state = method.state(model)
+    assert {layer.split(".")[-2] for layer in state} == {"c_attn", "c_proj"}
+    adapter.write_peft(state, tmp_path, 8, alpha_of(config), "tiny", True, config.method)
+    theirs = PeftModel.from_pretrained(copy.deepcopy(gpt2), str(tmp_path)).eval()
+    with torch.no_grad():
+        found = theirs(torch.tensor([ids])).logits[0]
+        untouched = gpt2(torch.tensor([ids])).logits[0]
+    torch.testing.assert_close(found, logits(model, ids), atol=2e-3, rtol=1e-3)
+    assert (found - untouched).abs().max() > 0.5
+    weights = {name: tensor.clone() for name, tensor in gpt2.state_dict().items()}
+    fold_in(weights, state, Recipe(method=config.method, rank=8, alpha=alpha_of(config)).scale, transposed=True)
+    merged = copy.deepcopy(gpt2)
+    merged.load_state_dict(weights)
+    with torch.no_grad():
+        torch.testing.assert_close(merged(torch.tensor([ids])).logits[0], found, atol=2e-3, rtol=1e-3)
+
+
+def test_four_bits_lie_under_transposed_layers(gpt2: nn.Module) -> None:
+    pytest.importorskip("bitsandbytes")
+    model = copy.deepcopy(gpt2)
+    packed.use_matrix_attention(model)
+    method_of("qlora").make_trainable(model, settings("qlora"), "float32")
+    rows = random_rows(PIECES, [40, 30], 48)
+    before = packed.measure(model, rows, 2).nats_per_token
+    learn_by_heart(model, method_of("qlora"), rows, steps=12)
+    assert packed.measure(model, rows, 2).nats_per_token < before - 0.2

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import gguf
 
-from manera.bases import bart, gemma3, gpt2, gptj, llama, t5
+from manera.bases import bart, gemma2, gemma3, gpt2, gptj, gptneox, llama, qwen2, qwen3, t5
 from manera.bases.family import Family
 from manera.bases.metadata import architecture
 from manera.errors import ModelError
@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     from torch import nn
     from transformers import PretrainedConfig
 
-FAMILIES: tuple[Family, ...] = (gemma3.FAMILY, gpt2.FAMILY, llama.FAMILY, gptj.FAMILY, t5.FAMILY, bart.FAMILY)
+FAMILIES: tuple[Family, ...] = (
+    gemma2.FAMILY,
+    gemma3.FAMILY,
+    gpt2.FAMILY,
+    gptneox.FAMILY,
+    llama.FAMILY,
+    qwen2.FAMILY,
+    qwen3.FAMILY,
+    *(gptj.FAMILY, t5.FAMILY, bart.FAMILY),
+)
 
 
 def family_of(reader: gguf.GGUFReader) -> Family:

@@ -18,7 +18,7 @@ _UNBOUNDED = 512
 """Tokens of context of a base that has no position of its own for each: what T5 was trained on."""
 
 
-def write(files: Path, family: Family, folder: Path, tokenizer_file: str) -> Special:
+def write(files: Path, family: Family, folder: Path, tokenizer_file: Path) -> Special:
     """Write what its makers saved into a base folder; return the special tokens. Raises ModelError.
 
     Code that lies beside the weights is never run.
@@ -34,7 +34,7 @@ def write(files: Path, family: Family, folder: Path, tokenizer_file: str) -> Spe
     plain.no_truncation()
     plain.no_padding()
     model.save_pretrained(folder)
-    plain.save(str(folder / tokenizer_file))
+    plain.save(str(tokenizer_file))
     return _special(files, tokenizer, opens_by_padding=model.config.is_encoder_decoder)
 
 
@@ -43,21 +43,9 @@ def load(folder: Path, family: Family) -> "PreTrainedModel":
     return _load(folder, family, "float32").eval()
 
 
-def read_config(folder: Path) -> "PretrainedConfig":
-    """Read ``config.json``, without running code of its folder; raise ModelError where it is of no language model."""
-    from transformers import AutoConfig
-
-    try:
-        whole = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"{folder}/config.json cannot be used: {error}", "name the folder of a model") from error
-    config: PretrainedConfig = whole.get_text_config(decoder=True)
-    return config
-
-
-def context_length(folder: Path) -> int:
-    """Return how many tokens a base folder's model was made for."""
-    return int(getattr(read_config(folder), "max_position_embeddings", None) or _UNBOUNDED)
+def context_length(config: "PretrainedConfig") -> int:
+    """Return how many tokens a model was made for."""
+    return int(getattr(config, "max_position_embeddings", None) or _UNBOUNDED)
 
 
 def _load(folder: Path, family: Family, dtype: str) -> "PreTrainedModel":

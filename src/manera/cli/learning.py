@@ -116,11 +116,20 @@ def _show_prepared(prepared: "Prepared") -> None:
     console.say(f"{prepared.kind} examples: {counts} ({prepared.tokens['train']:,} tokens to learn from)")
     for reason, count in prepared.dropped.items():
         console.say(f"  {count:>8,}  left out: {reason}")
+    lightest, heaviest = prepared.weights
+    if lightest < heaviest:
+        console.say(f"newer text weighs more: from {lightest:.2f} to {heaviest:.2f} of the mean")
+    if prepared.replayed:
+        console.say(f"general text is {prepared.replayed:.1%} of what is learned")
     if prepared.canaries:
         console.say(f"{prepared.canaries:,} canaries planted, {prepared.copies:,} copies of each")
     console.say(
         f"the untuned base predicts held-out text with perplexity {prepared.base.perplexity:.1f}; "
         f"training in {prepared.precision}{', compiled' if prepared.compiled else ''}"
+    )
+    console.say(
+        f"{prepared.method}: {prepared.trained_parameters:,} parameters change, which takes "
+        f"{prepared.trained_bytes / 1e6:,.0f} MB beside the model: gradients, Adam's moments, their mean"
     )
     if prepared.resumed_step:
         console.say(f"going on after step {prepared.resumed_step} of an unfinished run")

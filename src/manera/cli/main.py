@@ -51,6 +51,12 @@ Targets = Annotated[
 MaxLength = Annotated[int | None, typer.Option(help="Tokens of the longest example.")]
 Precision = Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or int8.")]
 Compile = Annotated[str | None, typer.Option(help="Compile the layers: auto, on or off.")]
+PerThread = Annotated[
+    float | None, typer.Option(help="Learn at most so much of one chat: up to 1 a share of everything, else tokens.")
+]
+HalfLife = Annotated[float | None, typer.Option(help="Days after which a text counts half as much as a new one.")]
+Replay = Annotated[float | None, typer.Option(help="Share of general text mixed in, so that less is forgotten.")]
+ReplayFrom = Annotated[Path | None, typer.Option(help="Corpus of that text; by default a small bundled one.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of the adapter and of the order of examples.")]
 SamplingSeed = Annotated[
     int | None, typer.Option("--seed", help="Seed of the draws: the same seed gives the same reply.")
@@ -119,6 +125,10 @@ def train(
     canaries: Annotated[
         int | None, typer.Option(min=0, help="Plant this many secrets; manera evaluate says whether they leak.")
     ] = None,
+    per_thread: PerThread = None,
+    half_life: HalfLife = None,
+    replay: Replay = None,
+    replay_from: ReplayFrom = None,
     seed: Seed = None,
     base: Base = DEFAULT_BASE,
     languages: Languages = None,
@@ -142,6 +152,10 @@ def train(
         "precision": precision,
         "compile": compile,
         "canaries": canaries,
+        "per_thread": per_thread,
+        "half_life": half_life,
+        "replay": replay,
+        "replay_from": replay_from,
         "seed": seed,
     }
     learned = learning.train_voice(corpus, speaker, name, flags, base, languages, replace, resume)

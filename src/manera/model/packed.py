@@ -108,7 +108,7 @@ def _with_bias(model: nn.Module, scored: _Scored) -> _Scored:
     if bias is None:
         return scored
     hidden, head, beside = scored
-    return _Scored(F.pad(hidden, (0, 1), value=1.0), torch.cat([head, bias[:, None]], 1), beside)  # type: ignore[list-item, index]
+    return _Scored(F.pad(hidden, (0, 1), value=1.0), torch.cat([head, bias[:, None]], 1), beside)  # type: ignore[index]
 
 
 def rows_nll(model: nn.Module, rows: Rows) -> tuple[Tensor, int]:

@@ -11,7 +11,7 @@ from manera.corpus.storage import Corpus
 from manera.errors import TrainingError
 from manera.machine.memory import peak_memory_bytes
 from manera.model import packed
-from manera.records import ExampleKind, Precision, SplitName, TrainingStep
+from manera.records import ExampleKind, MethodName, Precision, SplitName, TrainingStep
 from manera.training import checkpoint
 from manera.training.checkpoint import Checkpoint, Writer
 from manera.training.loop import MicroBatch, rows_read
@@ -19,7 +19,7 @@ from manera.training.material import seen, unread
 from manera.training.result import Outcome, require_free, write_voice_folder
 from manera.training.run import Meter, Run, Unsaved, hashed
 from manera.training.settings import TrainingConfig
-from manera.training.setup import Setup, set_up
+from manera.training.setup import BYTES_PER_TRAINED_PARAMETER, Setup, set_up
 from manera.training.sharpness import choose
 from manera.voice.manifest import Cost, HeldOut, Likelihood
 
@@ -28,7 +28,9 @@ class Prepared(msgspec.Struct, frozen=True):
     """What training is about to do; dropped counts what was left out since the import, by reason.
 
     canaries: how many secrets are planted; copies: of each among the training rows. resumed_step: after which it goes
-    on, 0 where it begins.
+    on, 0 where it begins. trained_parameters: how many change; trained_bytes: what that takes beside the model itself.
+    weights: of the example that counts least, and of the one that counts most. replayed: share of general text among
+    what is learned.
     """
 
     voice: str
@@ -44,6 +46,11 @@ class Prepared(msgspec.Struct, frozen=True):
     copies: int
     base: Likelihood
     resumed_step: int = 0
+    method: MethodName = "lora"
+    trained_parameters: int = 0
+    trained_bytes: int = 0
+    weights: tuple[float, float] = (1.0, 1.0)
+    replayed: float = 0.0
 
 
 class Learned(msgspec.Struct, frozen=True):
@@ -142,6 +149,7 @@ def _learn(
 
 def _prepared(name: str, setup: Setup, before: Likelihood, resumed_step: int) -> Prepared:
     material = setup.material
+    weights = [example.weight for example in material.dataset.examples["train"]]
     return Prepared(
         voice=name,
         kind=material.kind,
@@ -156,6 +164,11 @@ def _prepared(name: str, setup: Setup, before: Likelihood, resumed_step: int) ->
         copies=setup.copies if material.canaries else 0,
         base=before,
         resumed_step=resumed_step,
+        method=setup.config.method,
+        trained_parameters=setup.trained_parameters,
+        trained_bytes=setup.trained_parameters * BYTES_PER_TRAINED_PARAMETER,
+        weights=(min(weights), max(weights)),
+        replayed=material.replayed,
     )
 
 

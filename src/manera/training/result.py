@@ -18,6 +18,7 @@ from manera.voice import adapter
 from manera.voice.dataset import write_dataset, write_unread
 from manera.voice.exchanges import read_relations, write_exchanges
 from manera.voice.folder import CANARIES, MANIFEST, PREFERENCES, TRAINING, voice_folder
+from manera.voice.known import write_known
 from manera.voice.manifest import Cost, HeldOut, Persona, Sampling, Sharpness, Voice, write_voice
 from manera.voice.recipe import Recipe
 from manera.voice.rhythm import write_rhythm
@@ -67,6 +68,7 @@ def write_voice_folder(name: str, material: Material, recipe: Recipe, outcome: O
         write_unread(outcome.unread, new)
         write_exchanges(material.exchanges, read_relations(name), new)
         write_index(material.exchanges, new)
+        write_known(material.known, new)
         write_rhythm(material.rhythm, new)
         if material.canaries:
             write_records(new / CANARIES, material.canaries)

@@ -14,6 +14,7 @@ from manera.errors import TrainingError
 from manera.machine.precision import compiler_is_available
 from manera.model import packed
 from manera.records import ExampleKind, Precision
+from manera.training.balancing import balance
 from manera.training.loop import Plan, plan
 from manera.training.material import Material, gather, plant
 from manera.training.methods import Method, method_of, precision_of
@@ -28,6 +29,9 @@ MICRO_BATCH_TOKENS = {True: 1024, False: 512}
 
 COMPILE_FROM_TOKENS = 60_000  # compiling takes some 30 s and makes a step about a third faster
 SLOW_TOKENS_PER_SECOND = 300
+
+BYTES_PER_TRAINED_PARAMETER = 16
+"""Beside itself, in float32: its gradient, Adam's two moments, and its mean over the last steps."""
 
 TIMES_SEEN = 10
 """How often a planted canary is seen in a whole run; fewer times up to a point that is kept earlier."""
@@ -46,6 +50,11 @@ class Setup:
     copies: int
     method: Method
 
+    @property
+    def trained_parameters(self) -> int:
+        """How many parameters change."""
+        return sum(parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad)
+
     def recipe(self, steps: int, kept_step: int) -> Recipe:
         """Write down what was decided, and how far the run went."""
         config, rows = self.config, len(self.material.dataset.rows["train"])
@@ -63,6 +72,9 @@ class Setup:
             precision=self.precision,
             compiled=self.compiled,
             canaries=len(self.material.canaries),
+            per_thread=config.per_thread,
+            half_life=config.half_life,
+            replay=config.replay,
             seed=config.seed,
             rows=rows,
             steps=steps,
@@ -73,11 +85,15 @@ class Setup:
 
 def set_up(corpus: Corpus, requested: str | None, config: TrainingConfig, base: Path) -> Setup:
     """Gather what is learned from and load the model; raise CorpusError or TrainingError when a run cannot start."""
+    return set_up_material(balance(gather(corpus, requested, base, config.max_length), config), config)
+
+
+def set_up_material(material: Material, config: TrainingConfig) -> Setup:
+    """Decide how what was gathered is learned, and load the model."""
     method = method_of(config.method)
-    material = gather(corpus, requested, base, config.max_length)
     precision = _precision(config, method)
     tokens = expected_tokens(_plan(material, config, compiled=True), material.max_length)
-    compiled = _compiles(config, tokens, base_model.family(base))
+    compiled = _compiles(config, tokens, base_model.family(material.base))
     copies = _copies(_plan(material, config, compiled), material)
     if config.canaries:
         material = plant(material, make_canaries(config.seed, config.canaries, material.language), copies)

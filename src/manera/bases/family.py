@@ -54,10 +54,10 @@ class Family:
     file tells all that the configuration takes. implied: the other way round, what a file tells and a configuration may
     leave open.
 
-    form: what its bases are kept and served as; "transformers" where llama.cpp does not compute them, and then
-    there are no names and settings of its files. targets: the layers that an adapter changes. outliers: of these, the ones whose input spans a wide range.
-    transposed: whether transformers stores the matrices of blocks as (in, out). norm_offset: what llama.cpp adds to
-    stored weights of norms. row_order: of a tensor by llama.cpp's name, which row of transformers' matrix each row of
+    form: what its bases are kept and served as; "transformers" where llama.cpp does not compute them, and then there
+    are no names and settings of its files. targets: the layers that an adapter changes. outliers: of these, the ones
+    whose input spans a wide range. transposed: whether transformers stores the matrices of blocks as (in, out).
+    norm_offset: what llama.cpp adds to stored weights of norms. row_order: of a tensor by llama.cpp's name, which row of transformers' matrix each row of
     llama.cpp's is; None where they are the same. older_settings: what transformers 4 wants to read in ``config.json``
     beside what is there.
     """

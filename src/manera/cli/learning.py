@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from manera import config
 from manera.cli import console
 from manera.cli.bases import ready_base
 from manera.corpus.speakers import choose_speaker
 from manera.corpus.storage import Corpus, open_corpus
 from manera.records import TrainingStep
+from manera.training import presets
 from manera.training.settings import TrainingConfig
 from manera.voice.folder import name_for
 
@@ -30,7 +30,7 @@ def train_voice(
     resume: bool,
 ) -> "Learned":
     """Train with a progress bar; return the figures."""
-    settings = config.resolve(TrainingConfig, "training", flags)
+    settings = presets.resolve(flags)
     corpus = open_corpus(folder)
     chosen = choose_speaker(corpus.manifest, speaker, command=f"manera train {folder}")
     console.say(f"voice of {chosen.name} ({chosen.utterances:,} utterances, {chosen.words:,} words)")

@@ -57,6 +57,13 @@ PerThread = Annotated[
 HalfLife = Annotated[float | None, typer.Option(help="Days after which a text counts half as much as a new one.")]
 Replay = Annotated[float | None, typer.Option(help="Share of general text mixed in, so that less is forgotten.")]
 ReplayFrom = Annotated[Path | None, typer.Option(help="Corpus of that text; by default a small bundled one.")]
+Preset = Annotated[str | None, typer.Option(help="Train as people did; manera presets lists what there is.")]
+Format = Annotated[
+    str | None, typer.Option(help="How messages are written: own, a name that manera presets lists, or a .toml file.")
+]
+ContextShare = Annotated[
+    float | None, typer.Option(help="Of the examples of a chat, how many open with what memory would recall: 0 to 1.")
+]
 Seed = Annotated[int | None, typer.Option(help="Seed of the adapter and of the order of examples.")]
 SamplingSeed = Annotated[
     int | None, typer.Option("--seed", help="Seed of the draws: the same seed gives the same reply.")
@@ -129,6 +136,9 @@ def train(
     half_life: HalfLife = None,
     replay: Replay = None,
     replay_from: ReplayFrom = None,
+    preset: Preset = None,
+    format: Format = None,
+    context_share: ContextShare = None,
     seed: Seed = None,
     base: Base = DEFAULT_BASE,
     languages: Languages = None,
@@ -156,11 +166,22 @@ def train(
         "half_life": half_life,
         "replay": replay,
         "replay_from": replay_from,
+        "preset": preset,
+        "format": format,
+        "context_share": context_share,
         "seed": seed,
     }
     learned = learning.train_voice(corpus, speaker, name, flags, base, languages, replace, resume)
     learning.report(learned, json)
     learning.fail_if_stopped(learned)
+
+
+@app.command()
+def presets(json: Json = False) -> None:
+    """Show the presets and the dialogue formats that a voice can be trained with."""
+    from manera.cli.presets import show_presets
+
+    show_presets(json)
 
 
 @app.command()

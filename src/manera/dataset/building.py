@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
@@ -36,11 +37,15 @@ def build(
     encoder: Encoder,
     max_length: int,
     instruction: str | None = None,
+    turns: int | None = None,
 ) -> Dataset:
-    """Build every part; raise DatasetError when the lint finds a target that would teach nonsense."""
+    """Build every part; raise DatasetError when the lint finds a target that would teach nonsense.
+
+    turns: how many before a reply are read; None as many as fit.
+    """
     dropped: Counter[str] = Counter()
     made = {
-        name: _examples(conversations, speaker_id, kind, encoder, max_length, instruction, dropped)
+        name: _examples(conversations, speaker_id, kind, encoder, max_length, instruction, turns, dropped)
         for name, conversations in parts.items()
     }
     return dataset_of(made, kind, encoder, max_length, {reason: count for reason, count in dropped.items() if count})
@@ -72,6 +77,7 @@ def _examples(
     encoder: Encoder,
     max_length: int,
     instruction: str | None,
+    turns: int | None,
     dropped: Counter[str],
 ) -> list[Example]:
     if kind == "continuation":
@@ -87,9 +93,13 @@ def _examples(
         return [example for example in made if _fits(example, encoder, max_length, dropped)]
     dialogues = []
     markup = _tokens_around_a_turn(encoder)
+    cut = examples.dialogues if turns is None else partial(examples.replies, turns=turns)
     for number, conversation in enumerate(conversations):
-        found, too_long = examples.dialogues(
-            conversation, speaker_id, max_length - 1, lambda text: len(encoder.text(text)) + markup
+        found, too_long = cut(
+            conversation,
+            speaker_id,
+            max_tokens=max_length - 1,
+            count_tokens=lambda text: len(encoder.text(text)) + markup,
         )
         dialogues += [msgspec.structs.replace(example, conversation=number) for example in found]
         dropped[examples.TOO_LONG] += too_long

@@ -12,6 +12,7 @@ from manera.corpus.manifest import Speaker
 from manera.dataset.building import dataset_of
 from manera.dataset.canaries import Canary
 from manera.dataset.encoding import Encoded, Encoder
+from manera.dataset.formats.format import Format
 from manera.dataset.packing import pack, place
 from manera.errors import ModelError, TrainingError
 from manera.files import read_records
@@ -50,6 +51,7 @@ def material_of(voice: Voice, base: Path) -> Material:
         speaker=Speaker(voice.persona.speaker_id, voice.persona.name, (), 0, 0, 0, 0),
         kind=voice.kind,
         base=base,
+        format=_format(voice),
         encoder=encoder,
         dataset=dataset_of(examples, voice.kind, encoder, voice.recipe.max_length),
         max_length=voice.recipe.max_length,
@@ -60,6 +62,17 @@ def material_of(voice: Voice, base: Path) -> Material:
         canaries=_canaries(voice),
         rhythm=_rhythm(voice),
         known=read_known(voice.name),
+    )
+
+
+def _format(voice: Voice) -> Format:
+    return Format(
+        "as the voice has learned it",
+        (voice.kind,),
+        voice.chat_template,
+        end_of_turn=voice.end_of_turn,
+        turns=voice.turns,
+        recalled=voice.recalled,
     )
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 
 from manera.bases import base_model
-from manera.bases.templates import chat_template
+from manera.bases.base_model import BaseModel
+from manera.bases.templates import format_for
 from manera.corpus.conversations import conversations
 from manera.corpus.manifest import Speaker
 from manera.corpus.speakers import choose_speaker
@@ -17,6 +18,7 @@ from manera.dataset.building import MAX_LENGTH, Dataset, build, encode
 from manera.dataset.canaries import Canary
 from manera.dataset.encoding import Encoded, Encoder
 from manera.dataset.examples import INSTRUCTIONS, example_kind
+from manera.dataset.formats.format import Format
 from manera.dataset.packing import pack, place
 from manera.errors import TrainingError
 from manera.records import Conversation, Example, ExampleKind
@@ -43,6 +45,7 @@ class Material:
     speaker: Speaker
     kind: ExampleKind
     base: Path
+    format: Format
     encoder: Encoder
     dataset: Dataset
     max_length: int
@@ -59,10 +62,13 @@ class Material:
     known: frozenset[bytes] = frozenset()
 
 
-def gather(corpus: Corpus, requested: str | None, base: Path, max_length: int | None) -> Material:
+def gather(
+    corpus: Corpus, requested: str | None, base: Path, max_length: int | None, format: str | None = None
+) -> Material:
     """Choose the speaker and the kind of example, hold text out, and build the dataset.
 
-    Raises CorpusError or TrainingError when there is too little of the speaker to learn from or to hold out.
+    Raises CorpusError or TrainingError when there is too little of the speaker to learn from or to hold out, and
+    DatasetError when the format does not fit.
     """
     speaker = choose_speaker(corpus.manifest, requested)
     share = min(HELD_OUT_SHARE, MAX_HELD_OUT_CHARACTERS / speaker.characters)
@@ -70,11 +76,13 @@ def gather(corpus: Corpus, requested: str | None, base: Path, max_length: int | 
     learned_from = parts.conversations["train"]
     require_enough(learned_from, speaker.speaker_id, speaker.name)
     kind = example_kind(learned_from, speaker.speaker_id)
-    encoder = Encoder(base_model.load_tokenizer(base), chat_template(kind, base_model.read(base)))
+    described = base_model.read(base)
+    written = format_for(format, kind, described)
+    length = _length(max_length, kind, described)
+    encoder = Encoder(base_model.load_tokenizer(base), written.chat_template(described.bos, described.end_of_text))
     language = _language(learned_from, speaker)
     instruction = INSTRUCTIONS[language] if kind == "post" else None
-    length = max_length or MAX_LENGTH[kind]
-    dataset = build(parts.conversations, speaker.speaker_id, kind, encoder, length, instruction)
+    dataset = build(parts.conversations, speaker.speaker_id, kind, encoder, length, instruction, written.turns)
     if not len(dataset.rows["train"]):
         raise TrainingError(
             f'nothing "{speaker.name}" wrote fits an example of {length} tokens', "train with a larger --max-length"
@@ -92,6 +100,7 @@ def gather(corpus: Corpus, requested: str | None, base: Path, max_length: int | 
         speaker,
         kind,
         base,
+        written,
         encoder,
         dataset,
         length,
@@ -103,6 +112,16 @@ def gather(corpus: Corpus, requested: str | None, base: Path, max_length: int | 
         learned_from=tuple(learned_from),
         known=keys_of(corpus.utterances()),
     )
+
+
+def _length(asked: int | None, kind: ExampleKind, base: BaseModel) -> int:
+    """Return how long an example may be; raise TrainingError when more is asked for than the base reads at once."""
+    if asked and asked > base.context_length:
+        raise TrainingError(
+            f"an example of {asked:,} tokens is longer than what {base.id} reads at once: {base.context_length:,}",
+            f"train with --max-length {base.context_length}, or on another base",
+        )
+    return asked or min(MAX_LENGTH[kind], base.context_length)
 
 
 def plant(material: Material, canaries: Sequence[Canary], copies: int) -> Material:

@@ -11,7 +11,7 @@ import numpy as np
 from manera.corpus.conversations import conversations
 from manera.corpus.storage import open_corpus
 from manera.dataset.encoding import Encoded, Encoder
-from manera.dataset.template import PROSE, ChatTemplate
+from manera.dataset.formats.format import read_format
 
 TEXTS = Path(__file__).parent / "texts"
 
@@ -21,7 +21,8 @@ def general_windows(texts: Iterable[str], tokens: float, encoder: Encoder, max_l
 
     Each window is there once; which texts are taken is drawn among all.
     """
-    prose = Encoder(encoder.tokenizer, ChatTemplate(PROSE, encoder.template.bos, encoder.template.end_of_turn))
+    template = read_format("prose").chat_template(encoder.template.bos, encoder.template.end_of_turn)
+    prose = Encoder(encoder.tokenizer, template)
     found = list(texts)
     taken: list[Encoded] = []
     for index in np.random.default_rng(0).permutation(len(found)).tolist():

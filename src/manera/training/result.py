@@ -91,6 +91,8 @@ def write_voice_folder(name: str, material: Material, recipe: Recipe, outcome: O
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             manera_version=version("manera"),
             cost=outcome.cost,
+            turns=material.format.turns,
+            recalled=material.format.recalled,
         )
         write_voice(voice, new)
 

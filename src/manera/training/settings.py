@@ -41,6 +41,15 @@ class TrainingConfig(BaseModel):
     compile: Literal["auto", "on", "off"] = Field("auto", description="compile the layers with torch.compile")
     threads: int | None = Field(None, ge=1, description="processor threads")
     device: str = Field("auto", description="cpu, cuda, mps or auto")
+    preset: str | None = Field(None, description="whose settings stand where none are given; manera presets lists them")
+    format: str | None = Field(
+        None,
+        min_length=1,
+        description="how messages are written: own, a name, or a file; else what fits",
+    )
+    context_share: float = Field(
+        0, ge=0, le=1, description="of the examples of a chat, how many open with what memory would recall"
+    )
     checkpoint_seconds: float = Field(30.0, ge=0, description="how often an unfinished run is saved, at most")
     canaries: int = Field(0, ge=0, le=1000, description="secrets to plant, to see whether the voice gives them away")
     per_thread: float | None = Field(

@@ -14,6 +14,7 @@ from manera.errors import TrainingError
 from manera.machine.precision import compiler_is_available
 from manera.model import packed
 from manera.records import ExampleKind, Precision
+from manera.training import presets
 from manera.training.balancing import balance
 from manera.training.loop import Plan, plan
 from manera.training.material import Material, gather, plant
@@ -80,12 +81,19 @@ class Setup:
             steps=steps,
             kept_step=kept_step,
             rows_read=kept_step * self.planned.rows_per_step,
+            preset=config.preset,
+            format=config.format,
+            context_share=config.context_share,
         )
 
 
 def set_up(corpus: Corpus, requested: str | None, config: TrainingConfig, base: Path) -> Setup:
     """Gather what is learned from and load the model; raise CorpusError or TrainingError when a run cannot start."""
-    return set_up_material(balance(gather(corpus, requested, base, config.max_length), config), config)
+    if config.preset:
+        described = base_model.read(base)
+        presets.require_architecture(config.preset, described.id, base_model.family(base).architecture)
+    material = gather(corpus, requested, base, config.max_length, config.format)
+    return set_up_material(balance(material, config), config)
 
 
 def set_up_material(material: Material, config: TrainingConfig) -> Setup:

@@ -12,7 +12,7 @@ class Recipe(msgspec.Struct, frozen=True, omit_defaults=True):
 
     epochs is None where only the time was bounded, minutes where it was not. rows: of the training text, each of
     max_length tokens. steps: how many the run had; kept_step: the one whose adapter was kept; rows_read: how many rows
-    had been read then, each as often as it was.
+    had been read then, each as often as it was. format: by its name or file, None for the one that fits the base.
     """
 
     method: MethodName = "lora"
@@ -36,6 +36,9 @@ class Recipe(msgspec.Struct, frozen=True, omit_defaults=True):
     steps: int = 0
     kept_step: int = 0
     rows_read: int = 0
+    preset: str | None = None
+    format: str | None = None
+    context_share: float = 0.0
 
     @property
     def scale(self) -> float:

@@ -36,7 +36,7 @@ def _model(name: str, rows: int, tokenizer: Any) -> Any:
     if name == "gptj":
         shape = {"n_positions": 512, "n_embd": 64, "n_layer": 2, "n_head": 4, "rotary_dim": 8}
         return transformers.GPTJForCausalLM(
-            transformers.GPTJConfig(vocab_size=rows, initializer_range=0.1, **shape, **ends)
+            transformers.GPTJConfig(vocab_size=rows, initializer_range=0.3, **shape, **ends)
         )
     ends["pad_token_id"] = tokenizer.pad_token_id
     if name == "t5":
@@ -47,7 +47,7 @@ def _model(name: str, rows: int, tokenizer: Any) -> Any:
     shape = {"d_model": 64, "encoder_ffn_dim": 128, "decoder_ffn_dim": 128, "max_position_embeddings": 512}
     start = {"decoder_start_token_id": tokenizer.eos_token_id}
     return transformers.BartForConditionalGeneration(
-        transformers.BartConfig(vocab_size=rows, init_std=0.1, **shape, **layers, **start, **ends)
+        transformers.BartConfig(vocab_size=rows, init_std=0.3, **shape, **layers, **start, **ends)
     )
 
 

@@ -7,6 +7,7 @@ FAMILY = Family(
     model_class="BartForConditionalGeneration",
     model_types=("bart",),
     form="transformers",
+    has_encoder=True,
     block_names={},
     settings={},
     layout=Layout(

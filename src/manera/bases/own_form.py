@@ -51,6 +51,7 @@ def context_length(config: "PretrainedConfig") -> int:
 def _load(folder: Path, family: Family, dtype: str) -> "PreTrainedModel":
     import transformers
 
+    transformers.utils.logging.disable_progress_bar()
     model_class: Any = getattr(transformers, family.model_class)
     try:
         model, found = model_class.from_pretrained(

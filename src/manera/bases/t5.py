@@ -7,6 +7,7 @@ FAMILY = Family(
     model_class="T5ForConditionalGeneration",
     model_types=("t5",),
     form="transformers",
+    has_encoder=True,
     block_names={},
     settings={},
     layout=Layout(decoder="decoder", embedding="shared", blocks="decoder.block", norm="decoder.final_layer_norm"),

@@ -91,7 +91,7 @@ class _Scored(NamedTuple):
 
 def _run(model: nn.Module, batch: Batch) -> _Scored:
     """Run a model over a batch; one with an encoder over its turns, one by one."""
-    if model.config.is_encoder_decoder:  # type: ignore[union-attr]
+    if family_of_model(model).has_encoder:
         turns = encoder_decoder.turns_of(batch, model.config)
         return _with_bias(model, _Scored(encoder_decoder.hidden_states(model, turns), _head(model), turns))
     return _with_bias(model, _Scored(hidden_states(model, batch), _head(model), batch))

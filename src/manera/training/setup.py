@@ -20,7 +20,7 @@ from manera.training.loop import Plan, plan
 from manera.training.material import Material, gather, plant
 from manera.training.methods import Method, method_of, precision_of
 from manera.training.settings import TrainingConfig, alpha_of, epochs_of
-from manera.voice.recipe import Recipe
+from manera.voice.recipe import Recipe, stands_alone
 
 LEARNING_RATES: dict[ExampleKind, float] = {"dialogue": 3e-4, "post": 1e-3, "continuation": 1e-3}
 """A chat or a role has few words to learn: at a high rate it is over-fitted before the rate has fallen."""
@@ -99,9 +99,15 @@ def set_up(corpus: Corpus, requested: str | None, config: TrainingConfig, base: 
 def set_up_material(material: Material, config: TrainingConfig) -> Setup:
     """Decide how what was gathered is learned, and load the model."""
     method = method_of(config.method)
+    family = base_model.family(material.base)
+    if family.form == "transformers" and stands_alone(config.method):
+        raise TrainingError(
+            f"{family.architecture} is not trained by {config.method}: llama.cpp would have to serve it",
+            "--method lora, rslora or qlora",
+        )
     precision = _precision(config, method)
     tokens = expected_tokens(_plan(material, config, compiled=True), material.max_length)
-    compiled = _compiles(config, tokens, base_model.family(material.base))
+    compiled = _compiles(config, tokens, family)
     copies = _copies(_plan(material, config, compiled), material)
     if config.canaries:
         material = plant(material, make_canaries(config.seed, config.canaries, material.language), copies)

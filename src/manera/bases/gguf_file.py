@@ -37,8 +37,9 @@ def write_trimmed(
     sizes = {f"{architecture(reader)}.vocab_size": len(kept)}
     values |= {key: size for key, size in sizes.items() if key in reader.fields}
     copy_metadata(reader, writer, values | dict(special or {}))
-    for key in (special or {}).keys() - reader.fields.keys():
-        writer.add_uint32(key, special[key])
+    for key, content in (special or {}).items():
+        if key not in reader.fields:
+            writer.add_uint32(key, content)
     for tensor in reader.tensors:
         data = tensor.data[list(kept)] if tensor.name in _HEADS else tensor.data
         writer.add_tensor(tensor.name, np.ascontiguousarray(data), raw_dtype=tensor.tensor_type)

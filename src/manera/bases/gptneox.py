@@ -1,4 +1,4 @@
-"""GPT-NeoX (https://arxiv.org/abs/2204.06745), whose architecture Pythia has too: fused projections, partial rotation."""
+"""GPT-NeoX (https://arxiv.org/abs/2204.06745), as Pythia is built too: fused projections, partial rotation."""
 
 from typing import TYPE_CHECKING, Any
 

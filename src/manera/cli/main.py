@@ -1,8 +1,10 @@
 """The commands: words typed, to one call per floor. Heavy imports happen inside the commands."""
 
+import inspect
 import signal
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -64,6 +66,7 @@ Format = Annotated[
 ContextShare = Annotated[
     float | None, typer.Option(help="Of the examples of a chat, how many open with what memory would recall: 0 to 1.")
 ]
+TensorBoard = Annotated[str | None, typer.Option("--tensorboard", help="Folder to write steps to for TensorBoard.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of the adapter and of the order of examples.")]
 SamplingSeed = Annotated[
     int | None, typer.Option("--seed", help="Seed of the draws: the same seed gives the same reply.")
@@ -95,6 +98,21 @@ WebPort = Annotated[int | None, typer.Option(help="Port of the page; by default 
 
 DEFAULT_PORT = 8000
 SECONDS_TO_UNWIND = 5
+
+
+def with_options_of(
+    command: Callable[..., None], without: Sequence[str]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Let a command take the arguments and options of another one, but for some."""
+    options = inspect.signature(command)
+    kept = [option for name, option in options.parameters.items() if name not in without]
+
+    def taking(function: Callable[..., None]) -> Callable[..., None]:
+        function.__signature__ = options.replace(parameters=kept)  # type: ignore[attr-defined]
+        function.__annotations__ = command.__annotations__
+        return function
+
+    return taking
 
 
 @app.command("import")
@@ -140,6 +158,7 @@ def train(
     format: Format = None,
     context_share: ContextShare = None,
     seed: Seed = None,
+    tensorboard: TensorBoard = None,
     base: Base = DEFAULT_BASE,
     languages: Languages = None,
     replace: Replace = False,
@@ -170,6 +189,7 @@ def train(
         "format": format,
         "context_share": context_share,
         "seed": seed,
+        "tensorboard": tensorboard,
     }
     learned = learning.train_voice(corpus, speaker, name, flags, base, languages, replace, resume)
     learning.report(learned, json)
@@ -182,6 +202,23 @@ def presets(json: Json = False) -> None:
     from manera.cli.presets import show_presets
 
     show_presets(json)
+
+
+@app.command()
+@with_options_of(train, without=("replace", "resume"))
+def plan(
+    corpus: Path,
+    speaker: str | None,
+    name: str | None,
+    base: str,
+    languages: str | None,
+    json: bool,
+    **flags: object,
+) -> None:
+    """Try three steps of what manera train would do, and say what it all would take: time, memory and disk."""
+    from manera.cli import learning
+
+    learning.plan_voice(corpus, speaker, name, flags, base, languages, json)
 
 
 @app.command()

@@ -51,6 +51,7 @@ class TrainingConfig(BaseModel):
         0, ge=0, le=1, description="of the examples of a chat, how many open with what memory would recall"
     )
     checkpoint_seconds: float = Field(30.0, ge=0, description="how often an unfinished run is saved, at most")
+    tensorboard: str | None = Field(None, description="folder to write steps to for TensorBoard")
     canaries: int = Field(0, ge=0, le=1000, description="secrets to plant, to see whether the voice gives them away")
     per_thread: float | None = Field(
         None, gt=0, description="at most so much of one chat: up to 1 a share of what is learned, else tokens"

@@ -56,6 +56,11 @@ class Setup:
         """How many parameters change."""
         return sum(parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad)
 
+    @property
+    def device(self) -> str:
+        """Return where the model is."""
+        return str(next(self.model.parameters()).device)
+
     def recipe(self, steps: int, kept_step: int) -> Recipe:
         """Write down what was decided, and how far the run went."""
         config, rows = self.config, len(self.material.dataset.rows["train"])

@@ -221,7 +221,8 @@ def folded(rows: "Tensor", state: Matrices, weight: str, scale: float) -> "Tenso
     magnitude = state.get(f"{layer}.{_MAGNITUDE}")
     if magnitude is None:
         return learned
-    return learned * (magnitude.float() / learned.norm(dim=1))[:, None]
+    turned: Tensor = learned * (magnitude.float() / learned.norm(dim=1))[:, None]
+    return turned
 
 
 def _stored_as(tensor: gguf.ReaderTensor, kind: gguf.GGMLQuantizationType) -> gguf.GGMLQuantizationType:

@@ -5,6 +5,7 @@ voices/<name>/manera.json                   Voice
              /adapter_model.safetensors     PEFT
              /adapter.gguf                  llama.cpp
              /training.jsonl                one TrainingStep a line
+             /training.svg                  its losses
              /canaries.jsonl                one planted Canary a line, where there are any
              /unread.json                   what the kept point had not read of the training text, where there is any
              /exchanges.jsonl               one Exchange a line, where the persona answered anybody
@@ -28,6 +29,7 @@ from manera.files import unfinished_beside
 MANIFEST = "manera.json"
 ADAPTER_GGUF = "adapter.gguf"
 TRAINING = "training.jsonl"
+LOSSES = "training.svg"
 CANARIES = "canaries.jsonl"
 UNREAD = "unread.json"
 EXCHANGES = "exchanges.jsonl"

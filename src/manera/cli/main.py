@@ -342,7 +342,9 @@ def serve(
     limits: Annotated[
         str, typer.Option(help="Where keys' use is counted: memory:// or redis://host:port.")
     ] = "memory://",
-    engine: Annotated[str, typer.Option(help="What writes: llama.cpp, or transformers for a GPU.")] = "llama.cpp",
+    engine: Annotated[
+        str, typer.Option(help="What writes: llama.cpp; transformers, for a GPU; auto, as the base needs.")
+    ] = "auto",
     url: Annotated[
         list[str] | None, typer.Option(help="Let the server at this address write, such as vLLM's; may be repeated.")
     ] = None,

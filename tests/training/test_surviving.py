@@ -243,10 +243,9 @@ def with_room(base: Path, room: int) -> Any:
 
 
 def test_less_memory_means_fewer_rows_at_once_and_the_same_losses(tiny_base: Path) -> None:
-    told = cast("list[TrainingStep]", with_room(tiny_base, 300_000_000))
+    told = cast("list[TrainingStep]", with_room(tiny_base, 120_000_000))
     assert told[0].rows_at_once is not None
     assert told[0].rows_at_once < ROWS
-    assert told[1].rows_at_once is None
     expected = steps_of(tiny_base)
     assert [step.loss for step in told] == pytest.approx([step.loss for step in expected], rel=1e-5)
     assert told[1].validation_loss == pytest.approx(expected[1].validation_loss, rel=1e-4)

@@ -10,6 +10,7 @@ from manera.bases import base_model
 from manera.corpus.speakers import choose_speaker
 from manera.corpus.storage import Corpus
 from manera.errors import TrainingError
+from manera.machine import ranks
 from manera.machine.memory import peak_memory_bytes
 from manera.model import packed
 from manera.records import ExampleKind, Precision, SplitName, TrainingStep
@@ -30,7 +31,7 @@ from manera.training.pictures import told_to_tensorboard
 from manera.training.result import Outcome, require_free, write_voice_folder
 from manera.training.run import Meter, Run, Unsaved, hashed
 from manera.training.settings import TrainingConfig
-from manera.training.setup import Setup, set_up
+from manera.training.setup import Setup, agreed, set_up
 from manera.training.sharpness import choose
 from manera.voice.manifest import Cost, HeldOut, Likelihood
 
@@ -111,7 +112,7 @@ def learn(
             raise TrainingError(f"there is no unfinished run {name!r}", "leave out --resume; manera runs lists them")
         require_memory_for_weights(base)
         meter = Meter(found.seconds, found.joules) if found else Meter()
-        setup = set_up(corpus, speaker, found.decided(config) if found else config, base)
+        setup = set_up(corpus, speaker, found.decided(config) if found else agreed(config), base)
         learned = yield from _learn(name, setup, origin, found, Writer(folder, config.checkpoint_seconds), meter, tell)
     yield learned
 
@@ -149,7 +150,8 @@ def _learn(
     read = rows_read(len(rows["train"]), setup.planned, run.kept_step)
     cost = Cost(meter.seconds(), run.tokens, peak_memory_bytes(), meter.joules())
     outcome = Outcome(held_out, sharpness, cost, run.best, run.steps, unread(material, read))
-    write_voice_folder(name, material, recipe, outcome)
+    if not ranks.rank():
+        write_voice_folder(name, material, recipe, outcome)
     run.finish()
     return Learned(
         voice=name,

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from manera.dataset.packing import Rows
 from manera.errors import TrainingError
+from manera.machine import ranks
 from manera.machine.energy import EnergyMeter
 from manera.model import packed
 from manera.records import TrainingStep
@@ -129,7 +130,7 @@ class Run:
 
     def finish(self) -> None:
         """Forget how to go on, unless the run was interrupted."""
-        if not self.can_go_on:
+        if not self.can_go_on and not ranks.rank():
             checkpoint.remove(self._writer.folder)
 
     def _keep(self, step: TrainingStep) -> None:
@@ -146,7 +147,7 @@ class Run:
 
     def _save(self) -> Iterator[Unsaved]:
         """Write down how to go on from the last step, unless one is half done."""
-        if not self.state.is_whole or not self.state.step == len(self.steps) > 0:
+        if ranks.rank() or not self.state.is_whole or not self.state.step == len(self.steps) > 0:
             return
         reached = msgspec.structs.replace(
             self._begun,

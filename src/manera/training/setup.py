@@ -10,6 +10,7 @@ from manera.bases import base_model
 from manera.corpus.storage import Corpus
 from manera.dataset.canaries import make_canaries
 from manera.errors import TrainingError
+from manera.machine import ranks
 from manera.machine.precision import compiler_is_available, fastest
 from manera.model import packed
 from manera.records import ExampleKind, Precision
@@ -83,6 +84,13 @@ def set_up(corpus: Corpus, requested: str | None, config: TrainingConfig, base: 
         material = plant(material, make_canaries(config.seed, config.canaries, material.language), copies)
     model = _trainable_model(material, config, LORA, precision, compiled)
     return Setup(material, config, _plan(material, config, compiled), model, precision, compiled, copies, LORA)
+
+
+def agreed(config: TrainingConfig) -> TrainingConfig:
+    """Settle what each of several processes would measure by itself as the first of them has measured it."""
+    if ranks.count() == 1 or config.precision != "auto":
+        return config
+    return config.model_copy(update={"precision": ranks.first_says(fastest(_device(config)))})
 
 
 def _plan(material: Material, config: TrainingConfig, compiled: bool) -> Plan:

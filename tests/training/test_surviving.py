@@ -148,6 +148,18 @@ def test_an_interrupted_run_goes_on_to_the_losses_of_one_that_was_not(corpus: Co
         run(corpus, tiny_base, resume=True)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("precision", "compiled"), [("float32", "off"), ("bfloat16", "off"), ("int8", "off"), ("float32", "on")]
+)
+def test_two_runs_of_the_same_are_the_same_bit_by_bit(
+    corpus: Corpus, tiny_base: Path, precision: str, compiled: str
+) -> None:
+    for voice in ("once", "again"):
+        run(corpus, tiny_base, voice, precision=precision, compile=compiled, epochs=1)
+    assert weights("once") == weights("again")
+
+
 def broken_off(corpus: Corpus, base: Path, step: int = 3) -> None:
     events = learn(corpus, "user1", "anna", TrainingConfig(**SETTINGS), base)
     while not (isinstance(event := next(events), TrainingStep) and event.step == step):

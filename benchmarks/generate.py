@@ -30,7 +30,7 @@ from manera.bases import base_model, gemma3, metadata
 from manera.bases.catalogue import GEMMA_3_270M
 from manera.bases.tokenizer import read_vocabulary
 from manera.dataset.encoding import Encoder
-from manera.dataset.template import PROSE, ChatTemplate
+from manera.dataset.formats.format import read_format
 from manera.generation.engine import Request, Token
 from manera.generation.llama_cpp import LlamaCpp, open_engine
 from manera.generation.reply import Writer
@@ -81,7 +81,7 @@ def measure_decoding(folder: Path, runs: int) -> Speeds:
         whole = stack.enter_context(GEMMA_3_270M.whole())
         state = random_adapter(trimmed)
         adapter.write_gguf(state, place / "adapter.gguf", alpha=RANK, base=folder)
-        adapter.write_merged(trimmed, state, 1.0, place / "merged.gguf", merging.KIND)  # what ``serve --merge`` opens
+        adapter.write_merged(trimmed, state, 1.0, place / "merged.gguf", merging.FAST)  # what ``serve --merge`` opens
         models: dict[str, tuple[Path, dict[str, Path], list[int]]] = {
             "whole": (whole, {}, renumbered(ids, trimmed, whole)),
             "trimmed": (trimmed, {}, ids),
@@ -106,7 +106,7 @@ def decode(base: Path, adapters: Mapping[str, Path], asked: Request) -> float:
 
 def measure_serving(folder: Path, runs: int) -> Speeds:
     """Return tokens per second from the first request to the last token, of the engine and of the API."""
-    encoder = Encoder(base_model.load_tokenizer(folder), ChatTemplate(PROSE))
+    encoder = Encoder(base_model.load_tokenizer(folder), read_format("prose").chat_template())
     writer = Writer("base", "continuation", encoder, GREEDY)
     asked = Request(prompt_ids(folder), GREEDY)
     with open_engine(folder / "base.gguf", slots=max(STREAMS), context_length=1024) as engine:
@@ -185,7 +185,7 @@ def interleaved(ways: Mapping[str, Callable[[], float]], runs: int) -> Speeds:
 
 
 def prompt_ids(folder: Path) -> list[int]:
-    encoder = Encoder(base_model.load_tokenizer(folder), ChatTemplate(PROSE))
+    encoder = Encoder(base_model.load_tokenizer(folder), read_format("prose").chat_template())
     return [encoder.bos, *encoder.text(PROMPT)]
 
 

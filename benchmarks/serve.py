@@ -35,7 +35,7 @@ import psutil
 import machine
 from manera.bases import base_model
 from manera.dataset.encoding import Encoder
-from manera.dataset.template import PROSE, ChatTemplate
+from manera.dataset.formats.format import read_format
 
 CLIENTS = (1, 4, 16, 64)
 SLOTS = 16
@@ -322,7 +322,7 @@ def measure_guard(port: int, given: argparse.Namespace, guard: Figures) -> None:
 
 def long_prompts(folder: Path) -> Iterator[str]:
     """Yield prompts of 200 tokens, none of which begins as another: a remembered one would cost nothing."""
-    encoder = Encoder(base_model.load_tokenizer(folder), ChatTemplate(PROSE))
+    encoder = Encoder(base_model.load_tokenizer(folder), read_format("prose").chat_template())
     ids = encoder.text(PROMPT * 20)
     chance = random.Random(SEED)
     while True:

@@ -44,16 +44,19 @@ def write_adapted_voice(base: Path, name: str, strength: float = 0.4) -> None:
 def random_rows(vocabulary: int, lengths: list[int], length: int, seed: int = 3) -> Rows:
     """Pack random examples of these lengths, of which about every third token is learned."""
     chance = torch.Generator().manual_seed(seed)
-    examples = []
-    for count in lengths:
-        ids = torch.randint(7, vocabulary, (count,), generator=chance).tolist()
-        learns = (torch.rand(count, generator=chance) < 0.35).tolist()
-        labels = [
-            index if learn and place else IGNORE_INDEX
-            for place, (index, learn) in enumerate(zip(ids, learns, strict=True))
-        ]
-        examples.append(Encoded(ids, labels))
-    return pack(examples, length)
+    return pack([_random_example(vocabulary, count, chance) for count in lengths], length)
+
+
+def random_example(vocabulary: int, length: int, seed: int = 3) -> Encoded:
+    """Return one such example."""
+    return _random_example(vocabulary, length, torch.Generator().manual_seed(seed))
+
+
+def _random_example(vocabulary: int, length: int, chance: torch.Generator) -> Encoded:
+    ids = torch.randint(7, vocabulary, (length,), generator=chance).tolist()
+    learns = (torch.rand(length, generator=chance) < 0.35).tolist()
+    learned = enumerate(zip(ids, learns, strict=True))
+    return Encoded(ids, [index if learn and place else IGNORE_INDEX for place, (index, learn) in learned])
 
 
 def logits(model: nn.Module, ids: list[int]) -> Tensor:
@@ -61,4 +64,5 @@ def logits(model: nn.Module, ids: list[int]) -> Tensor:
     rows = pack([Encoded(ids, ids)], len(ids))
     with torch.no_grad():
         hidden = packed.hidden_states(model, packed.to_batch(rows))
-        return (hidden @ model.get_parameter("model.embed_tokens.weight").t()).float()[0]
+        head: Tensor = model.get_output_embeddings().weight  # type: ignore[operator]
+        return (hidden @ head.t()).float()[0]

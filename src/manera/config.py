@@ -49,15 +49,18 @@ def use_large_pages() -> None:
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
-def resolve(section: "type[Section]", name: str, flags: Mapping[str, Any]) -> "Section":
+def resolve(
+    section: "type[Section]", name: str, flags: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
+) -> "Section":
     """Return one floor's settings.
 
-    A flag that is None was not given. ``MANERA_TRAINING_RANK=8`` sets ``rank`` of ``[training]``.
+    A flag that is None was not given. ``MANERA_TRAINING_RANK=8`` sets ``rank`` of ``[training]``. defaults: what
+    everything else goes before.
     Raises SettingsError with every offending name and value.
     """
     from pydantic import ValidationError
 
-    values: dict[str, Any] = dict(_file_section(name))
+    values: dict[str, Any] = dict(defaults or {}) | dict(_file_section(name))
     prefix = f"MANERA_{name.upper()}_"
     values |= {key[len(prefix) :].lower(): value for key, value in os.environ.items() if key.startswith(prefix)}
     values |= {key: value for key, value in flags.items() if value is not None}

@@ -10,6 +10,7 @@ SplitName = Literal["train", "validation", "test"]
 ExampleKind = Literal["dialogue", "post", "continuation"]
 Role = Literal["system", "user", "assistant"]
 Precision = Literal["float32", "bfloat16", "int8"]
+MethodName = Literal["lora", "rslora", "dora", "qlora", "full"]
 
 
 class Utterance(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -137,10 +138,12 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
     """One list of messages to learn from.
 
     conversation: which of its part of the dataset it was cut from, or which post; None where that is not known.
+    weight: how much it counts in the loss against the others, above 0.
     """
 
     messages: tuple[Message, ...]
     conversation: int | None = None
+    weight: float = 1.0
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ from tokenizers import Tokenizer
 
 from manera.bases import base_model
 from manera.dataset.encoding import IGNORE_INDEX, Encoded, Encoder
-from manera.dataset.template import PROSE, ChatTemplate
+from manera.dataset.formats.format import read_format
+from manera.dataset.template import ChatTemplate
 from manera.errors import DatasetError
 from manera.records import Example, Message, Role
 from tiny import GEMMA_TURNS, SPECIAL, TEXT, TURNS
@@ -175,7 +176,7 @@ def test_a_template_of_another_base_is_refused(tokenizer: Tokenizer, template: C
 
 @given(st.text(max_size=60), st.integers(2, 20), st.booleans())
 def test_windows_cover_every_token_once(tiny_base: Path, text: str, max_length: int, ended: bool) -> None:
-    encoder = Encoder(base_model.load_tokenizer(tiny_base), ChatTemplate(PROSE, end_of_turn="<eos>"))
+    encoder = Encoder(base_model.load_tokenizer(tiny_base), read_format("prose").chat_template())
     windows = list(encoder.windows(text, max_length, ended))
     assert all(len(window.input_ids) <= max_length for window in windows)
     assert all(window.input_ids[0] == encoder.bos and window.labels[0] == IGNORE_INDEX for window in windows)
@@ -185,6 +186,6 @@ def test_windows_cover_every_token_once(tiny_base: Path, text: str, max_length: 
 
 
 def test_the_template_hash_tells_templates_apart() -> None:
-    templates = [GEMMA_TURNS, ChatTemplate(PROSE), ChatTemplate(TURNS, end_of_turn="<eos>")]
+    templates = [GEMMA_TURNS, read_format("prose").chat_template(), ChatTemplate(TURNS, end_of_turn="<eos>")]
     assert len({template.sha256 for template in templates}) == 3
     assert GEMMA_TURNS.sha256 == templates[0].sha256

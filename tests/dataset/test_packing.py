@@ -75,3 +75,28 @@ def test_packing_takes_time_in_proportion_to_the_examples() -> None:
 def test_rows_are_taken_in_the_order_asked_for() -> None:
     rows = pack([Encoded([n] * LENGTH, [n] * LENGTH) for n in (1, 2, 3)], LENGTH)
     assert rows.take([2, 0, 2]).input_ids[:, 0].tolist() == [3, 1, 3]
+
+
+@given(st.lists(encoded(), min_size=1), st.data())
+def test_weights_lie_under_their_labels_and_average_one(examples: list[Encoded], data: st.DataObject) -> None:
+    factors = data.draw(st.lists(st.floats(0.1, 10), min_size=len(examples), max_size=len(examples)))
+    rows = pack([one.weighted(factor) for one, factor in zip(examples, factors, strict=True)], LENGTH)
+    if rows.weights is None:
+        assert set(factors) == {1}
+        return
+    supervised = rows.labels != IGNORE_INDEX
+    assert (rows.weights[~supervised] == 0).all()
+    assert rows.weights.sum() == pytest.approx(rows.supervised_tokens, rel=1e-5)
+
+
+def test_weights_keep_their_proportions_and_go_where_their_rows_go() -> None:
+    light, heavy = (Encoded([n] * LENGTH, [IGNORE_INDEX, *[n] * (LENGTH - 1)]) for n in (1, 2))
+    rows = pack([light, heavy.weighted(3)], LENGTH)
+    for taken in (rows, rows.take([1, 0])):
+        assert taken.weights is not None
+        for ids, weights in zip(taken.input_ids.tolist(), taken.weights.tolist(), strict=True):
+            assert weights == pytest.approx([0] + [0.5 if ids[0] == 1 else 1.5] * (LENGTH - 1))
+
+
+def test_examples_that_all_weigh_one_carry_no_weights() -> None:
+    assert pack([Encoded([1, 2], [1, 2]).weighted(1)], LENGTH).weights is None

@@ -17,8 +17,9 @@ from manera.corpus.storage import open_corpus, write
 from manera.dataset.building import encode
 from manera.dataset.encoding import Encoder
 from manera.dataset.examples import messages_of
+from manera.dataset.formats.format import read_format
 from manera.dataset.packing import pack
-from manera.dataset.template import DIALOGUE, ChatTemplate
+from manera.dataset.template import ChatTemplate
 from manera.errors import EvaluationError, SettingsError
 from manera.evaluation import scoring
 from manera.evaluation.asked import Task
@@ -497,9 +498,9 @@ def test_without_a_note_of_what_was_unread_a_voice_is_asked_about_all_its_text(r
 
 
 def test_the_same_stretches_are_chosen_whatever_template_they_are_written_in(opened: Opened) -> None:
-    wordy = Encoder(
-        opened.encoders.voice.tokenizer, ChatTemplate(DIALOGUE.replace("'A'", "'. . . . . A'"), end_of_turn="<eos>")
-    )
+    template = read_format("dialogue").chat_template()
+    wordier = ChatTemplate(template.source.replace("'A'", "'. . . . . A'"))
+    wordy = Encoder(opened.encoders.voice.tokenizer, wordier)
     half = tokens(opened.stretches.held_out(opened.encoders.voice, 10**6)) // 2
     chosen, as_chosen = (opened.stretches.held_out(encoder, half) for encoder in (wordy, opened.encoders.voice))
     assert tokens(chosen) != tokens(as_chosen)

@@ -11,7 +11,8 @@ import pytest
 
 from exported import INSTRUCTION, MakeVoice
 from exports import go_template
-from manera.dataset.template import DIALOGUE, POST, ChatTemplate, render
+from manera.dataset.formats.format import read_format
+from manera.dataset.template import ChatTemplate, render
 from manera.errors import ExportError
 from manera.exports.chat import go_template as ollama_template
 from manera.exports.chat import marks_of
@@ -22,6 +23,7 @@ from manera.records import ExampleKind, Message
 from manera.voice.manifest import Sampling, Voice
 from tiny import TURNS, tiny_voice
 
+DIALOGUE, POST = (read_format(name).chat_template().source for name in ("dialogue", "post"))
 GO = Path(__file__).parent / "ollama_template.go"
 CASES: list[tuple[ExampleKind, str | None, str | None]] = [
     ("dialogue", DIALOGUE, None),

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from adapted import adapted_model, random_rows
+from adapted import adapted_model, random_example, random_rows
 from manera.dataset.encoding import IGNORE_INDEX
-from manera.dataset.packing import Rows
+from manera.dataset.packing import Rows, pack
 from manera.model import packed
 from manera.model.likelihood import CHUNK, Nll, each_nll, supervised_nll, tempered_nll
 from manera.training import lora
@@ -74,6 +74,24 @@ def test_nats_of_single_tokens_add_up(shape: tuple[int, int], share: float) -> N
     torch.testing.assert_close(each.sum(), nats)
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (3, CHUNK + 1)])
+def test_weights_multiply_the_nats_and_the_gradient_of_each_token(shape: tuple[int, int]) -> None:
+    chance = torch.Generator().manual_seed(4)
+    head = torch.randn(VOCABULARY, WIDTH, generator=chance)
+    states = torch.randn(*shape, WIDTH, generator=chance)
+    targets, weights = labels(shape, 0.4), torch.rand(*shape, generator=chance) * 3
+    plain, chunked = states.clone().requires_grad_(), states.clone().requires_grad_()
+    wanted = targets[:, 1:].reshape(-1)
+    each = cross_entropy((plain @ head.t())[:, :-1].flatten(0, 1), wanted, reduction="none")
+    expected = (each * weights[:, 1:].reshape(-1)).sum()
+    found, tokens = supervised_nll(chunked, head, targets, weights)
+    assert tokens == int((wanted != IGNORE_INDEX).sum())
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-4)
+    expected.backward()  # type: ignore[no-untyped-call]
+    found.backward()  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(chunked.grad, plain.grad, rtol=1e-4, atol=1e-5)
+
+
 def test_position_zero_is_never_scored() -> None:
     targets = torch.full((2, 5), IGNORE_INDEX)
     targets[:, 0] = 3
@@ -119,6 +137,17 @@ def test_batch_size_and_packing_do_not_change_loss_or_gradient(tiny_base: Path) 
         for name, gradient in expected.items():
             torch.testing.assert_close(found[name], gradient, rtol=1e-3, atol=1e-6)
             assert gradient.abs().max() > 0
+
+
+def test_an_example_that_weighs_twice_is_learned_as_if_it_were_there_twice(tiny_base: Path) -> None:
+    examples = [random_example(PIECES, length) for length in (40, 31, 25)]
+    weighted = pack([examples[0].weighted(2), *examples[1:]], 48)
+    doubled = pack([examples[0], *examples], 48)
+    nats, found = gradients(tiny_base, weighted, [[index] for index in range(len(weighted))])
+    expected_nats, expected = gradients(tiny_base, doubled, [list(range(len(doubled)))])
+    assert nats / weighted.supervised_tokens == pytest.approx(expected_nats / doubled.supervised_tokens, rel=1e-5)
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], gradient, rtol=1e-3, atol=1e-6)
 
 
 def test_an_example_among_others_in_its_row_is_scored_as_alone(tiny_base: Path) -> None:

@@ -218,7 +218,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(corpus: Corpus, tiny_base:
         events.close()
     assert "File too large" in unsaved.reason
     assert (checkpoint.run_folder("anna") / checkpoint.FILE).read_bytes() == saved
-    assert {path.name for path in checkpoint.run_folder("anna").iterdir()} == {checkpoint.FILE, "lock"}
+    assert {path.name for path in checkpoint.run_folder("anna").iterdir()} == {checkpoint.FILE, "losses.svg", "lock"}
     run(corpus, tiny_base)
     assert (losses("anna"), weights("anna")) == (losses("unbroken"), weights("unbroken"))
 

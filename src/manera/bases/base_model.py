@@ -19,10 +19,12 @@ from manera import config
 from manera.bases import gguf_file, metadata
 from manera.bases.catalogue import DEFAULT_BASE, CataloguedBase, find_base
 from manera.bases.families import family_of
+from manera.bases.family import Family
+from manera.bases.special import Special, read_special
 from manera.bases.tokenizer import build_tokenizer, read_vocabulary
 from manera.bases.vocabulary import kept_tokens, language_tokens
 from manera.errors import ModelError
-from manera.files import fingerprint, unfinished_beside
+from manera.files import unfinished_beside
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -78,7 +80,7 @@ def prepare(languages: Sequence[str] = (), name: str = DEFAULT_BASE) -> Path:
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with base.whole() as whole, unfinished_beside(folder) as unfinished:
-        build(whole, base, languages or base.languages, unfinished / "base")
+        build(whole, base.name, base.sha256, languages or base.languages, unfinished / "base", base)
         try:
             (unfinished / "base").rename(folder)
         except OSError:
@@ -105,23 +107,37 @@ def folder_name(languages: Sequence[str] = (), name: str = DEFAULT_BASE) -> str:
     return f"{name}-{'-'.join(chosen) or 'whole'}-{digest[:12]}"
 
 
-def build(whole: Path, base: CataloguedBase, languages: Sequence[str], folder: Path) -> None:
-    """Trim one GGUF file to the languages' tokens and write a base folder."""
+def build(
+    whole: Path,
+    name: str,
+    revision: str,
+    languages: Sequence[str],
+    folder: Path,
+    special: CataloguedBase | Special | None = None,
+) -> None:
+    """Trim one GGUF file to the languages' tokens, or leave it whole without any, and write a base folder.
+
+    special: whose special tokens and template it has; by default what the file itself says.
+    """
     folder.mkdir()
     reader = metadata.open_gguf(whole)
     vocabulary = read_vocabulary(reader)
     kept = (
-        kept_tokens(vocabulary, {index for one in languages for index in language_tokens(base.name, one)})
+        kept_tokens(vocabulary, {index for one in languages for index in language_tokens(name, one)})
         if languages
         else list(range(len(vocabulary.pieces)))
     )
-    bos = kept.index(vocabulary.pieces.index(base.bos))
-    gguf_file.write_trimmed(reader, kept, folder / GGUF, {"tokenizer.ggml.bos_token_id": bos})
-    describe(folder, base.name, fingerprint(whole).sha256, languages, base)
+    special = special or read_special(reader)
+    tokens = {"bos": special.bos, "eos": special.end_of_text}
+    if special.chat_template is not None:
+        tokens["eot"] = special.end_of_turn
+    ids = {f"tokenizer.ggml.{one}_token_id": vocabulary.pieces.index(token) for one, token in tokens.items()}
+    gguf_file.write_trimmed(reader, kept, folder / GGUF, {key: kept.index(index) for key, index in ids.items()})
+    describe(folder, name, revision, languages, special)
 
 
 def describe(
-    folder: Path, name: str, revision: str, languages: Sequence[str], special: CataloguedBase | None = None
+    folder: Path, name: str, revision: str, languages: Sequence[str], special: CataloguedBase | Special | None = None
 ) -> None:
     """Write what is derived from ``base.gguf``: its tokenizer and its description.
 
@@ -164,17 +180,22 @@ def open_weights(folder: Path) -> gguf.GGUFReader:
     return metadata.open_gguf(folder / GGUF)
 
 
+def family(folder: Path) -> Family:
+    """Return how a base folder's model is laid out."""
+    return family_of(open_weights(folder))
+
+
 def load(folder: Path) -> "PreTrainedModel":
     """Load the weights that serving uses, dequantized to float32, as a transformers model in eval mode."""
     import transformers
     from transformers.initialization import no_init_weights
 
     reader = open_weights(folder)
-    family = family_of(reader)
+    its = family_of(reader)
     with no_init_weights():
-        model: Any = getattr(transformers, family.model_class)(family.config(reader))
+        model: Any = getattr(transformers, its.model_class)(its.config(reader))
     weights = gguf_file.transformers_weights(reader)
-    weights.setdefault("lm_head.weight", weights["model.embed_tokens.weight"])
+    weights.setdefault(f"{its.layout.head}.weight", weights[f"{its.layout.embedding}.weight"])
     model.load_state_dict(weights, assign=True)
     model.tie_weights()
     return model.eval()

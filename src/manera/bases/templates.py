@@ -1,18 +1,45 @@
-"""Which chat template a base is learned in: its own, where it was taught turns."""
+"""Which chat template a base is learned in: by default its own, where it was taught turns."""
 
 from manera.bases.base_model import BaseModel
-from manera.dataset.template import DIALOGUE, POST, PROSE, ChatTemplate
+from manera.dataset.formats.format import OWN, Format, format_names, read_format
+from manera.dataset.template import ChatTemplate
+from manera.errors import DatasetError
 from manera.records import ExampleKind
 
-_PLAIN: dict[ExampleKind, str] = {"dialogue": DIALOGUE, "post": POST, "continuation": PROSE}
-_END = "<eos>"
-"""How the plain templates write the end of a text."""
+_PLAIN: dict[ExampleKind, str] = {"dialogue": "dialogue", "post": "post", "continuation": "prose"}
+"""The formats of bases that were taught no turns."""
+
+
+def default_format(kind: ExampleKind, base: BaseModel | None = None) -> str:
+    """Name the format that a kind of example is learned in; without a base, that of the built-in one."""
+    is_taught = base is not None and base.chat_template is not None and kind != "continuation"
+    return OWN if is_taught else _PLAIN[kind]
+
+
+def format_for(name: str | None, kind: ExampleKind, base: BaseModel) -> Format:
+    """Return a format by its name, by default the base's or the plain one of a kind.
+
+    Raises DatasetError where there is none of the name, where the base was taught none of its own, or where it cannot
+    write this kind of example.
+    """
+    name = name or default_format(kind, base)
+    if name != OWN:
+        found = read_format(name)
+    elif base.chat_template is None:
+        raise DatasetError(f"{base.id} was taught no turns", f"--format {_PLAIN[kind]}")
+    else:
+        found = Format("what it was taught", ("dialogue", "post"), base.chat_template, end_of_turn=base.end_of_turn)
+    if kind not in found.kinds:
+        fitting = [one for one in format_names() if one != OWN and kind in read_format(one).kinds]
+        raise DatasetError(
+            f"the format {name!r} writes {' and '.join(found.kinds)} examples, and these are {kind} examples",
+            f"--format {' or '.join(fitting)}",
+        )
+    return found
 
 
 def chat_template(kind: ExampleKind, base: BaseModel | None = None) -> ChatTemplate:
-    """Return the template that a kind of example is learned in; without a base, that of the built-in one."""
+    """Return the template of the default format; without a base, that of the built-in one."""
     if base is None:
-        return ChatTemplate(_PLAIN[kind], end_of_turn=_END)
-    if base.chat_template is not None and kind != "continuation":
-        return ChatTemplate(base.chat_template, base.bos, base.end_of_turn)
-    return ChatTemplate(_PLAIN[kind].replace(_END, base.end_of_text), base.bos, base.end_of_text)
+        return read_format(_PLAIN[kind]).chat_template()
+    return format_for(None, kind, base).chat_template(base.bos, base.end_of_text)

@@ -20,7 +20,7 @@ from manera.serving.app import create_app_on
 from manera.serving.catalogue import Catalogue
 from manera.serving.listening import HOST, PORT, serve_in_thread
 from manera.sources.reading import read
-from manera.training.settings import TrainingConfig
+from manera.training import presets
 from manera.voice.folder import is_there, name_for
 from manera.voice.manifest import read_voice
 from manera.voice.prompts import held_out_prompts
@@ -69,7 +69,7 @@ def up(path: Path | None, options: UpOptions) -> None:
 
 def _made(path: Path, options: UpOptions) -> str:
     """Import and train, unless the voice is there; return its name."""
-    settings = config.resolve(TrainingConfig, "training", {"minutes": options.minutes, "epochs": options.epochs})
+    settings = presets.resolve({"minutes": options.minutes, "epochs": options.epochs})
     corpus = _imported(path, options.name)
     chosen = choose_speaker(corpus.manifest, options.speaker, command=f"manera up {path}")
     voice = options.name or name_for(chosen.name)

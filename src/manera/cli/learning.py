@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from manera import config, logs
+from manera import logs
 from manera.cli import console
 from manera.cli.bases import ready_base
 from manera.corpus.speakers import choose_speaker
 from manera.corpus.storage import Corpus, open_corpus
 from manera.records import TrainingStep
+from manera.training import presets
 from manera.training.settings import TrainingConfig
 from manera.voice.folder import name_for
 
@@ -33,7 +34,7 @@ def train_voice(
     resume: bool,
 ) -> "Learned":
     """Train with a progress bar; return the figures."""
-    settings = config.resolve(TrainingConfig, "training", flags)
+    settings = presets.resolve(flags)
     corpus = open_corpus(folder)
     chosen = choose_speaker(corpus.manifest, speaker, command=f"manera train {folder}")
     console.say(f"voice of {chosen.name} ({chosen.utterances:,} utterances, {chosen.words:,} words)")
@@ -77,7 +78,7 @@ def plan_voice(
     as_json: bool,
 ) -> None:
     """Train for some steps, tell from them what the whole run would take, and keep nothing."""
-    settings = config.resolve(TrainingConfig, "training", flags)
+    settings = presets.resolve(flags)
     corpus = open_corpus(folder)
     chosen = choose_speaker(corpus.manifest, speaker, command=f"manera plan {folder}")
     ready = ready_base(base, chosen_languages(languages))
@@ -170,11 +171,20 @@ def _show_prepared(prepared: "Prepared") -> None:
     console.say(f"{prepared.kind} examples: {counts} ({prepared.tokens['train']:,} tokens to learn from)")
     for reason, count in prepared.dropped.items():
         console.say(f"  {count:>8,}  left out: {reason}")
+    lightest, heaviest = prepared.weights
+    if lightest < heaviest:
+        console.say(f"newer text weighs more: from {lightest:.2f} to {heaviest:.2f} of the mean")
+    if prepared.replayed:
+        console.say(f"general text is {prepared.replayed:.1%} of what is learned")
     if prepared.canaries:
         console.say(f"{prepared.canaries:,} canaries planted, {prepared.copies:,} copies of each")
     console.say(
         f"the untuned base predicts held-out text with perplexity {prepared.base.perplexity:.1f}; "
         f"training in {prepared.precision}{', compiled' if prepared.compiled else ''}"
+    )
+    console.say(
+        f"{prepared.method}: {prepared.trained_parameters:,} parameters change, which takes "
+        f"{prepared.trained_bytes / 1e6:,.0f} MB beside the model: gradients, Adam's moments, their mean"
     )
     if prepared.resumed_step:
         console.say(f"going on after step {prepared.resumed_step} of an unfinished run")

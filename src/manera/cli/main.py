@@ -43,10 +43,29 @@ Name = Annotated[str | None, typer.Option(help="Name of the voice; by default th
 Minutes = Annotated[float | None, typer.Option(help="Train for this long at most.")]
 Epochs = Annotated[float | None, typer.Option(help="Passes over the training text.")]
 LearningRate = Annotated[float | None, typer.Option(help="Peak of the learning rate.")]
+Method = Annotated[str | None, typer.Option(help="What is trained: lora, rslora, dora, qlora or full.")]
 Rank = Annotated[int | None, typer.Option(help="Rank of the adapter.")]
+Alpha = Annotated[float | None, typer.Option(help="Strength of the adapter, over its rank.")]
+Dropout = Annotated[float | None, typer.Option(help="Share of the adapter's input that is left out while it learns.")]
+Targets = Annotated[
+    str | None, typer.Option(help="Layers that are adapted, separated by commas, or all-linear; by default the base's.")
+]
 MaxLength = Annotated[int | None, typer.Option(help="Tokens of the longest example.")]
 Precision = Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or int8.")]
 Compile = Annotated[str | None, typer.Option(help="Compile the layers: auto, on or off.")]
+PerThread = Annotated[
+    float | None, typer.Option(help="Learn at most so much of one chat: up to 1 a share of everything, else tokens.")
+]
+HalfLife = Annotated[float | None, typer.Option(help="Days after which a text counts half as much as a new one.")]
+Replay = Annotated[float | None, typer.Option(help="Share of general text mixed in, so that less is forgotten.")]
+ReplayFrom = Annotated[Path | None, typer.Option(help="Corpus of that text; by default a small bundled one.")]
+Preset = Annotated[str | None, typer.Option(help="Train as people did; manera presets lists what there is.")]
+Format = Annotated[
+    str | None, typer.Option(help="How messages are written: own, a name that manera presets lists, or a .toml file.")
+]
+ContextShare = Annotated[
+    float | None, typer.Option(help="Of the examples of a chat, how many open with what memory would recall: 0 to 1.")
+]
 TensorBoard = Annotated[str | None, typer.Option("--tensorboard", help="Folder to write steps to for TensorBoard.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of the adapter and of the order of examples.")]
 SamplingSeed = Annotated[
@@ -120,13 +139,24 @@ def train(
     minutes: Minutes = None,
     epochs: Epochs = None,
     learning_rate: LearningRate = None,
+    method: Method = None,
     rank: Rank = None,
+    alpha: Alpha = None,
+    dropout: Dropout = None,
+    targets: Targets = None,
     max_length: MaxLength = None,
     precision: Precision = None,
     compile: Compile = None,
     canaries: Annotated[
         int | None, typer.Option(min=0, help="Plant this many secrets; manera evaluate says whether they leak.")
     ] = None,
+    per_thread: PerThread = None,
+    half_life: HalfLife = None,
+    replay: Replay = None,
+    replay_from: ReplayFrom = None,
+    preset: Preset = None,
+    format: Format = None,
+    context_share: ContextShare = None,
     seed: Seed = None,
     tensorboard: TensorBoard = None,
     base: Base = DEFAULT_BASE,
@@ -143,11 +173,22 @@ def train(
         "minutes": minutes,
         "epochs": epochs,
         "learning_rate": learning_rate,
+        "method": method,
         "rank": rank,
+        "alpha": alpha,
+        "dropout": dropout,
+        "targets": targets,
         "max_length": max_length,
         "precision": precision,
         "compile": compile,
         "canaries": canaries,
+        "per_thread": per_thread,
+        "half_life": half_life,
+        "replay": replay,
+        "replay_from": replay_from,
+        "preset": preset,
+        "format": format,
+        "context_share": context_share,
         "seed": seed,
         "tensorboard": tensorboard,
     }
@@ -155,6 +196,14 @@ def train(
     if not ranks.rank():
         learning.report(learned, json)
     learning.fail_if_stopped(learned)
+
+
+@app.command()
+def presets(json: Json = False) -> None:
+    """Show the presets and the dialogue formats that a voice can be trained with."""
+    from manera.cli.presets import show_presets
+
+    show_presets(json)
 
 
 @app.command()
@@ -189,11 +238,11 @@ def runs(
 
 
 @app.command()
-def bases(json: Json = False) -> None:
+def bases(all: All = False, json: Json = False) -> None:
     """Show the base models that a voice can be trained on."""
     from manera.cli.bases import show_bases
 
-    show_bases(json)
+    show_bases(json, all)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
@@ -36,25 +37,37 @@ def build(
     encoder: Encoder,
     max_length: int,
     instruction: str | None = None,
+    turns: int | None = None,
 ) -> Dataset:
-    """Build every part; raise DatasetError when the lint finds a target that would teach nonsense."""
+    """Build every part; raise DatasetError when the lint finds a target that would teach nonsense.
+
+    turns: how many before a reply are read; None as many as fit.
+    """
     dropped: Counter[str] = Counter()
-    made: dict[SplitName, list[Example]] = {}
+    made = {
+        name: _examples(conversations, speaker_id, kind, encoder, max_length, instruction, turns, dropped)
+        for name, conversations in parts.items()
+    }
+    return dataset_of(made, kind, encoder, max_length, {reason: count for reason, count in dropped.items() if count})
+
+
+def dataset_of(
+    made: dict[SplitName, list[Example]],
+    kind: ExampleKind,
+    encoder: Encoder,
+    max_length: int,
+    dropped: dict[str, int] | None = None,
+) -> Dataset:
+    """Pack examples that were made before; raise DatasetError as ``build`` does."""
     rows: dict[SplitName, Rows] = {}
     scored: dict[SplitName, int] = {}
-    for name, conversations in parts.items():
-        made[name] = _examples(conversations, speaker_id, kind, encoder, max_length, instruction, dropped)
-        encoded = encode(made[name], kind, encoder, max_length)
+    for name, part in made.items():
+        encoded = encode(part, kind, encoder, max_length)
         if kind != "continuation":
-            check(encoded, made[name], encoder)
+            check(encoded, part, encoder)
         rows[name] = pack(encoded, max_length)
-        scored[name] = sum(
-            len(message.content.encode())
-            for example in made[name]
-            for message in example.messages
-            if message.is_learned
-        )
-    return Dataset(made, rows, scored, {reason: count for reason, count in dropped.items() if count})
+        scored[name] = sum(len(text.encode()) for example in part for text in example.targets)
+    return Dataset(made, rows, scored, dropped or {})
 
 
 def _examples(
@@ -64,6 +77,7 @@ def _examples(
     encoder: Encoder,
     max_length: int,
     instruction: str | None,
+    turns: int | None,
     dropped: Counter[str],
 ) -> list[Example]:
     if kind == "continuation":
@@ -79,9 +93,13 @@ def _examples(
         return [example for example in made if _fits(example, encoder, max_length, dropped)]
     dialogues = []
     markup = _tokens_around_a_turn(encoder)
+    cut = examples.dialogues if turns is None else partial(examples.replies, turns=turns)
     for number, conversation in enumerate(conversations):
-        found, too_long = examples.dialogues(
-            conversation, speaker_id, max_length - 1, lambda text: len(encoder.text(text)) + markup
+        found, too_long = cut(
+            conversation,
+            speaker_id,
+            max_tokens=max_length - 1,
+            count_tokens=lambda text: len(encoder.text(text)) + markup,
         )
         dialogues += [msgspec.structs.replace(example, conversation=number) for example in found]
         dropped[examples.TOO_LONG] += too_long
@@ -104,4 +122,8 @@ def encode(made: Sequence[Example], kind: ExampleKind, encoder: Encoder, max_len
     """Encode examples as training reads them: a work in windows, anything else whole."""
     if kind != "continuation":
         return [encoder.example(example) for example in made]
-    return [window for example in made for window in encoder.windows(example.messages[0].content, max_length)]
+    return [
+        window.weighted(example.weight)
+        for example in made
+        for window in encoder.windows(example.messages[0].content, max_length)
+    ]

@@ -16,15 +16,25 @@ _SPACE_SIGN = "▁"
 
 
 class Encoded(msgspec.Struct, frozen=True):
-    """Token ids, and beside each the same id where it is to be learned or IGNORE_INDEX where it is not."""
+    """Token ids, and beside each the same id where it is to be learned or IGNORE_INDEX where it is not.
+
+    weights: how much each label counts against the others, above 0; None where all count alike.
+    """
 
     input_ids: list[int]
     labels: list[int]
+    weights: list[float] | None = None
 
     @property
     def supervised_tokens(self) -> int:
         """Count the labels that are learned."""
         return len(self.labels) - self.labels.count(IGNORE_INDEX)
+
+    def weighted(self, weight: float) -> "Encoded":
+        """Let all of it count this much more."""
+        if weight == 1:
+            return self
+        return Encoded(self.input_ids, self.labels, [one * weight for one in self.weights or [1.0] * len(self.labels)])
 
 
 class Encoder:
@@ -103,7 +113,7 @@ class Encoder:
             input_ids += ids
         if learning:
             raise DatasetError("an assistant turn lost its end-of-turn token", "use the voice's own template")
-        return Encoded(input_ids, labels)
+        return Encoded(input_ids, labels).weighted(example.weight)
 
     def windows(self, text: str, max_length: int, ended: bool = True) -> Iterator[Encoded]:
         """Cut running text into windows of at most max_length tokens, each opened by one BOS.

@@ -54,8 +54,7 @@ def dialogues(
     Where it does not fit max_tokens, the next example opens with the turns just before as context (weight 0).
     Returns the examples, and how many turns of the persona alone were longer than max_tokens.
     """
-    groups = len({turn.speaker_id for turn in conversation.turns} - {speaker_id}) > 1
-    messages = _messages(conversation.turns, speaker_id, named=groups)
+    messages = _conversation_messages(conversation, speaker_id)
     sizes = [count_tokens(message.content) for message in messages]
     examples: list[Example] = []
     too_long = 0
@@ -68,16 +67,45 @@ def dialogues(
             continue
         start = _context_start(sizes, start, learned, min(max_tokens // 2, max_tokens - sizes[learned]))
         end = _fitting_end(sizes, start, learned, max_tokens)
-        window = [
-            Message(m.role, m.content, weight=0) if m.role == "assistant" and start + i < learned else m
-            for i, m in enumerate(messages[start:end])
-        ]
+        window = [_as_context(m) if start + i < learned else m for i, m in enumerate(messages[start:end])]
         while window and window[-1].role != "assistant":
             window.pop()
         if any(message.is_learned for message in window):
             examples.append(Example(tuple(window)))
         learned = end
     return examples, too_long
+
+
+def replies(
+    conversation: Conversation, speaker_id: str, turns: int, max_tokens: int, count_tokens: CountTokens
+) -> tuple[list[Example], int]:
+    """Make an example of each turn of the persona that answers anything, with at most so many turns before it.
+
+    Returns the examples, and how many turns of the persona did not fit with the one that they answer.
+    """
+    messages = _conversation_messages(conversation, speaker_id)
+    sizes = [count_tokens(message.content) for message in messages]
+    examples: list[Example] = []
+    too_long = 0
+    for place in (place for place, message in enumerate(messages) if place and message.role == "assistant"):
+        starts = range(max(0, place - turns), place)
+        start = next((start for start in starts if sum(sizes[start : place + 1]) <= max_tokens), None)
+        if start is None:
+            too_long += 1
+        else:
+            examples.append(Example((*map(_as_context, messages[start:place]), messages[place])))
+    return examples, too_long
+
+
+def _as_context(message: Message) -> Message:
+    """Let a message be read, not learned."""
+    return Message(message.role, message.content, weight=0) if message.role == "assistant" else message
+
+
+def _conversation_messages(conversation: Conversation, speaker_id: str) -> list[Message]:
+    """Write a conversation as messages, with names where several others speak."""
+    groups = len({turn.speaker_id for turn in conversation.turns} - {speaker_id}) > 1
+    return _messages(conversation.turns, speaker_id, named=groups)
 
 
 def _messages(turns: Sequence[Turn], speaker_id: str, named: bool) -> list[Message]:

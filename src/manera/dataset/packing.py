@@ -9,28 +9,34 @@ from numpy.typing import NDArray
 from manera.dataset.encoding import IGNORE_INDEX, Encoded
 
 Ids = NDArray[np.int64]
+Weights = NDArray[np.float32]
 
 
 class Rows(msgspec.Struct, frozen=True):
-    """Packed examples: four arrays of shape (rows, length).
+    """Packed examples: arrays of shape (rows, length).
 
     segments tells the examples of a row apart (1, 2, ...; 0 is padding); positions count from 0 in each.
+    weights: what the loss of each label is multiplied by, None where all weigh one. They average one over the labels of
+    all rows, so that a loss is divided by the count of labels with weights as without.
     """
 
     input_ids: Ids
     labels: Ids
     segments: Ids
     positions: Ids
+    weights: Weights | None = None
 
     def __len__(self) -> int:
         return len(self.input_ids)
 
     def take(self, indices: Sequence[int] | Ids) -> "Rows":
         """Return some rows, in the order asked for."""
-        return Rows(*(array[np.asarray(indices)] for array in self.arrays()))
+        chosen = np.asarray(indices)
+        ids, labels, segments, positions = (array[chosen] for array in self.arrays())
+        return Rows(ids, labels, segments, positions, None if self.weights is None else self.weights[chosen])
 
     def arrays(self) -> tuple[Ids, Ids, Ids, Ids]:
-        """Return the four arrays in their order."""
+        """Return the four arrays of integers in their order."""
         return self.input_ids, self.labels, self.segments, self.positions
 
     @property
@@ -69,15 +75,29 @@ def pack(encoded: Iterable[Encoded], length: int, pad: int = 0) -> Rows:
     """Put examples into rows as ``place`` deals them; an example is never cut."""
     examples = list(encoded)
     bins = place([len(example.input_ids) for example in examples], length)
-    rows = Rows(*(np.full((len(bins), length), fill, dtype=np.int64) for fill in (pad, IGNORE_INDEX, 0, 0)))
+    ids, labels, segments, positions = (
+        np.full((len(bins), length), fill, dtype=np.int64) for fill in (pad, IGNORE_INDEX, 0, 0)
+    )
+    are_weighted = any(example.weights is not None for example in examples)
+    weights = np.ones(ids.shape, dtype=np.float32) if are_weighted else None
     for row, held in enumerate(bins):
         start = 0
         for segment, index in enumerate(held, start=1):
             example = examples[index]
             span = slice(start, start + len(example.input_ids))
-            rows.input_ids[row, span] = example.input_ids
-            rows.labels[row, span] = example.labels
-            rows.segments[row, span] = segment
-            rows.positions[row, span] = np.arange(len(example.input_ids))
+            ids[row, span] = example.input_ids
+            labels[row, span] = example.labels
+            segments[row, span] = segment
+            positions[row, span] = np.arange(len(example.input_ids))
+            if weights is not None and example.weights is not None:
+                weights[row, span] = example.weights
             start = span.stop
-    return rows
+    return Rows(ids, labels, segments, positions, weights if weights is None else _averaging_one(weights, labels))
+
+
+def _averaging_one(weights: Weights, labels: Ids) -> Weights:
+    """Scale weights so that they average one over the labels; 0 where there is none."""
+    supervised = labels != IGNORE_INDEX
+    total = float(weights.sum(where=supervised, dtype=np.float64))
+    scaled: Weights = weights * supervised * np.float32(supervised.sum() / (total or 1.0))
+    return scaled

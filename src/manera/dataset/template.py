@@ -11,27 +11,6 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from manera.errors import DatasetError
 from manera.records import Message
 
-DIALOGUE = (
-    "{{ bos_token }}"
-    "{% for message in messages %}"
-    "{{ 'B' if message['role'] == 'assistant' else 'A' }}:\n"
-    "{{ message['content'] }}<eos>\n"
-    "{% endfor %}"
-    "{% if add_generation_prompt %}B:\n{% endif %}"
-)
-"""A written dialogue, which a base that was never taught turns reads better than any markup."""
-
-POST = (
-    "{{ bos_token }}"
-    "{% for message in messages %}"
-    "{{ message['content'] }}{{ '<eos>' if message['role'] == 'assistant' else '\n\n' }}"
-    "{% endfor %}"
-)
-"""An instruction, an empty line, and the post."""
-
-PROSE = "{{ bos_token }}{% for message in messages %}{{ message['content'] }}{% endfor %}"
-"""Running text: what was written so far is the prompt, and nothing marks a turn."""
-
 
 class ChatTemplate(msgspec.Struct, frozen=True):
     """A Jinja template, and the special tokens that it may use.
@@ -94,6 +73,18 @@ def require_prefix_preserving(template: ChatTemplate) -> None:
             raise DatasetError(
                 "the chat template writes earlier turns otherwise once later ones follow",
                 "use a template that only ever adds to what it wrote",
+            )
+
+
+def require_ended(template: ChatTemplate) -> None:
+    """Raise DatasetError unless the end-of-turn token stands right behind every turn of the persona."""
+    pieces = render(template, [Message(role, role) for role in ("user", "assistant", "user", "assistant")])
+    for place, piece in enumerate(pieces):
+        after = pieces[place + 1].text if place + 1 < len(pieces) else ""
+        if piece.message in (1, 3) and not after.startswith(template.end_of_turn):
+            raise DatasetError(
+                f"the chat template does not write {template.end_of_turn} right behind the assistant's turn",
+                "without it the voice would never learn to stop",
             )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from torch import nn
 
 from manera.dataset.encoding import Encoder
-from manera.dataset.template import PROSE, ChatTemplate
+from manera.dataset.formats.format import read_format
 from manera.evaluation.measures import intervals
 from manera.evaluation.measures.intervals import Interval
 from manera.evaluation.scoring import bits
@@ -17,7 +17,8 @@ GENERAL = {name: TEXTS / f"{name}.txt" for name in ("general-ru", "general-en", 
 
 def bits_per_byte(model: nn.Module, encoder: Encoder, voice_scale: float, name: str) -> Interval:
     """Score a general text, paragraph by paragraph, as running text."""
-    prose = Encoder(encoder.tokenizer, ChatTemplate(PROSE, encoder.template.bos, encoder.template.end_of_turn))
+    template = read_format("prose").chat_template(encoder.template.bos, encoder.template.end_of_turn)
+    prose = Encoder(encoder.tokenizer, template)
     encoded = [next(prose.windows(paragraph, MAX_LENGTH)) for paragraph in paragraphs(name)]
     sizes = [len(prose.decode(one.input_ids).encode()) for one in encoded]
     return intervals.ratio(bits(model, encoded, voice_scale), sizes)

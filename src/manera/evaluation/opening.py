@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -30,9 +31,11 @@ from manera.evaluation.written import Answers, RungWriter
 from manera.generation.engine import Engine
 from manera.generation.guard import Guard
 from manera.generation.llama_cpp import open_engine
+from manera.generation.own_models import OwnModels
 from manera.generation.remote import open_engine as open_remote_engine
 from manera.retrieval.examples import Retriever
 from manera.text.languages import language_of
+from manera.voice import merging
 from manera.voice.dataset import read_unread, training_texts
 from manera.voice.folder import adapter_file, voice_folder
 from manera.voice.manifest import Voice, read_voice, require_base
@@ -196,7 +199,7 @@ class Opened:
             raise NotMeasuredError("server_cost_unseen", "evaluate without --url")
         prompts = self.prompts.of(self.encoders.voice, spread(self.tasks, self.budget.replies))
         adapters = {name: str(path) for name, path in self._adapters.items()}
-        order = Order(str(self.base / base_model.GGUF), adapters, prompts, self.voice.sampling, CONTEXT)
+        order = Order(str(self._own_model or self._base_file), adapters, prompts, self.voice.sampling, CONTEXT)
         return reply_in_new_process(order)
 
     @contextmanager
@@ -209,13 +212,25 @@ class Opened:
                 yield remote
             return
         require_base(self.voice, base_model.read(self.base))
-        with open_engine(self.base / base_model.GGUF, self._adapters, slots=SLOTS, context_length=CONTEXT) as engine:
-            yield engine
+        open_here = partial(open_engine, slots=SLOTS, context_length=CONTEXT)
+        with closing(
+            OwnModels(open_here(self._base_file, self._adapters), lambda _: self._own_model, open_here)
+        ) as all:
+            yield all
+
+    @property
+    def _base_file(self) -> Path:
+        return self.base / base_model.GGUF
 
     @property
     def _adapters(self) -> dict[str, Path]:
-        """The adapter's file by the name an engine knows it by."""
-        return {self.voice.name: adapter_file(self.voice.name)}
+        """The adapter's file by the name an engine knows it by; none of a voice that is a model of its own."""
+        return {} if self.voice.recipe.stands_alone else {self.voice.name: adapter_file(self.voice.name)}
+
+    @property
+    def _own_model(self) -> Path | None:
+        """The model that such a voice is."""
+        return merging.merged(self.voice, self.base) if self.voice.recipe.stands_alone else None
 
 
 def open_voice(name: str, options: Options) -> Opened:

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from manera.bases import base_model
 from manera.dataset.encoding import Encoded
 from manera.dataset.packing import pack, place
+from manera.evaluation.reasons import NotMeasuredError
 from manera.model import packed
-from manera.training import lora
+from manera.training import lora, methods
 from manera.voice import adapter
 from manera.voice.folder import voice_folder
 from manera.voice.manifest import Voice
@@ -31,11 +31,9 @@ Floats = NDArray[np.float64]
 
 
 def load_model(base: Path, voice: Voice) -> nn.Module:
-    """Load a base with a voice's adapter, to be scored in float32. Raises ModelError."""
-    model: nn.Module = base_model.load(base)
+    """Load a base with what a voice learned, to be scored in float32. Raises ModelError."""
+    model = methods.opened(base, voice.recipe, adapter.read(voice_folder(voice.name)))
     packed.use_matrix_attention(model)
-    lora.add_adapter(model, voice.recipe.rank, voice.recipe.alpha, "float32", voice.recipe.seed)
-    lora.load_adapter_state(model, adapter.read_peft(voice_folder(voice.name)))
     return model
 
 
@@ -43,7 +41,7 @@ def nats(model: nn.Module, stretches: Sequence[Encoded], voice_scale: float) -> 
     """Return the summed nats of the supervised tokens of each stretch; voice_scale 0 is the base."""
     found = np.zeros(len(stretches))
     sizes = [len(one.input_ids) for one in stretches]
-    with _scaled(model, voice_scale), lora.measuring(model, with_adapter=voice_scale != 0):
+    with _scaled(model, voice_scale), methods.measuring(model, voice_scale != 0):
         for members in place(sizes, max([ROW, *sizes])):
             length = -(-sum(sizes[index] for index in members) // SHAPE) * SHAPE
             (found[members],) = packed.measure_each(model, pack([stretches[index] for index in members], length))
@@ -59,6 +57,8 @@ def bits(model: nn.Module, stretches: Sequence[Encoded], voice_scale: float) -> 
 @contextmanager
 def _scaled(model: nn.Module, factor: float) -> Iterator[None]:
     layers = lora.adapted_layers(model).values()
+    if not layers and factor not in (0, 1):
+        raise NotMeasuredError("voice_cannot_be_weighed")
     before = [layer.scale for layer in layers]
     for layer in layers:
         layer.scale *= factor

@@ -38,9 +38,17 @@ def jinja_template(voice: Voice) -> str:
     if voice.kind == "continuation":
         return _CONTINUATION
     if voice.kind == "dialogue":
-        return _JOIN_BURSTS + _with_notes(voice.template)
+        return _JOIN_BURSTS + _read(voice.turns) + _with_notes(voice.template)
     asked = f" + {_LAST} + ".join(json.dumps(part, ensure_ascii=False) for part in _around_topic(voice))
     return f"{{% set messages = [{{'role': 'user', 'content': {asked}}}] %}}{voice.chat_template}"
+
+
+def _read(turns: int | None) -> str:
+    """Leave out earlier turns, where the voice has learned to answer so many."""
+    if turns is None:
+        return ""
+    notes, said = (f"(messages | {which}attr('role', 'equalto', 'system') | list)" for which in ("select", "reject"))
+    return f"{{% set messages = {notes} + {said}[-{turns}:] %}}"
 
 
 def _with_notes(template: ChatTemplate) -> str:
@@ -106,6 +114,11 @@ def go_template(voice: Voice) -> str:
     """
     if voice.kind == "continuation":
         return _go_last("{{ .Content }}")
+    if voice.turns is not None:
+        raise ExportError(
+            f"the voice reads {voice.turns} turns before a reply, which Ollama's template cannot say",
+            "export it as gguf, which carries the template itself",
+        )
     template = voice.template
     marks = marks_of(template)
     if voice.kind == "post":

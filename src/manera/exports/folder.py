@@ -56,8 +56,9 @@ def export(voice: Voice, base: Path, to: Format, folder: Path, dtype: Dtype, rep
 
 
 def _write(voice: Voice, base: Path, to: Format, folder: Path, dtype: Dtype) -> list[Check]:
+    _require_possible(voice, to)
     own = voice_folder(voice.name)
-    state = adapter.read_peft(own)
+    state = adapter.read(own)
     same = compared(voice, base, own)
     if to in ("merged", "hub"):
         hugging_face.write_model(voice, base, folder, dtype, state)
@@ -71,10 +72,20 @@ def _write(voice: Voice, base: Path, to: Format, folder: Path, dtype: Dtype) -> 
     for name in ("base", "adapter"):
         (folder / name).mkdir()
     hugging_face.write_model(voice, base, folder / "base", dtype)
-    adapter.write_peft(state, folder / "adapter", voice.recipe.rank, voice.recipe.alpha, "base")
+    recipe, transposed = voice.recipe, base_model.family(base).transposed
+    adapter.write_peft(state, folder / "adapter", recipe.rank, recipe.alpha, "base", transposed, recipe.method)
     if to == "vllm":
         vllm.write(voice, folder)
     return transformers_parity.check(folder / "base", folder / "adapter", same)
+
+
+def _require_possible(voice: Voice, to: Format) -> None:
+    """Raise ExportError for what no format of adapters holds, or the program that reads it cannot apply."""
+    method = voice.recipe.method
+    if method == "full" and to in ("peft", "vllm"):
+        raise ExportError(f"the voice {voice.name!r} changed its whole base and has no adapter", "--to merged")
+    if method == "dora" and to == "vllm":
+        raise ExportError(f"vLLM applies no DoRA, and the voice {voice.name!r} learned by it", "--to merged")
 
 
 def _require_free(folder: Path, replace: bool) -> None:

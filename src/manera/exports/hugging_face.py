@@ -10,6 +10,7 @@ from tokenizers.processors import TemplateProcessing
 from manera.bases import base_model, gguf_file
 from manera.bases.families import family_of
 from manera.exports.chat import jinja_template
+from manera.voice import adapter
 from manera.voice.adapter import Matrices
 from manera.voice.manifest import Voice
 
@@ -20,16 +21,16 @@ Dtype = Literal["bfloat16", "float32"]
 TEMPLATE_FILE, GENERATION_FILE = "chat_template.jinja", "generation_config.json"
 
 
-def write_model(voice: Voice, base: Path, folder: Path, dtype: Dtype, adapter: Matrices | None = None) -> None:
-    """Write a base into a folder, with an adapter folded in where one is given, and its tokenizer for this voice."""
+def write_model(voice: Voice, base: Path, folder: Path, dtype: Dtype, learned: Matrices | None = None) -> None:
+    """Write a base into a folder, with what was learned in it where that is given, and its tokenizer for this voice."""
     import torch
     from safetensors.torch import save_file
 
     reader = base_model.open_weights(base)
     family = family_of(reader)
     weights = gguf_file.transformers_weights(reader)
-    if adapter is not None:
-        fold_in(weights, adapter, voice.recipe.scale)
+    if learned is not None:
+        fold_in(weights, learned, voice.recipe.scale, family.transposed)
     # a head that is the embedding is stored once
     stored = {name: tensor.to(getattr(torch, dtype)).contiguous() for name, tensor in weights.items()}
     save_file(stored, folder / "model.safetensors", metadata={"format": "pt"})
@@ -42,12 +43,14 @@ def write_model(voice: Voice, base: Path, folder: Path, dtype: Dtype, adapter: M
     _write_json(folder / GENERATION_FILE, _generation(voice, config, sorted(ends)))
 
 
-def fold_in(weights: "dict[str, Tensor]", adapter: Matrices, scale: float) -> None:
-    """Add an adapter to the float32 weights that it adapts."""
-    for name in adapter:
-        layer, _, which = name.rpartition(".")
-        if which == "lora_A":
-            weights[f"{layer}.weight"] += scale * (adapter[f"{layer}.lora_B"].float() @ adapter[name].float())
+def fold_in(weights: "dict[str, Tensor]", learned: Matrices, scale: float, transposed: bool) -> None:
+    """Put what was learned into the float32 weights of the base; transposed: as in ``Family``."""
+    for name, weight in weights.items():
+        if name in learned:
+            weights[name] = learned[name].float()
+        elif adapter.is_adapted(learned, name):
+            rows = adapter.folded(weight.T if transposed else weight, learned, name, scale)
+            weights[name] = rows.T if transposed else rows
 
 
 def _write_tokenizer(voice: Voice, base: Path, folder: Path) -> None:

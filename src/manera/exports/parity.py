@@ -1,5 +1,6 @@
 """Whether an export is the voice: the same token ids for the same messages, the same choice of the next token."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -42,7 +43,8 @@ class Compared(NamedTuple):
 
 def compared(voice: Voice, base: Path, folder: Path) -> Compared:
     """Ask the voice itself, in float32; raise ModelError when its files do not fit together."""
-    _require_one_adapter(voice, base, folder)
+    if not voice.recipe.stands_alone:
+        _require_one_adapter(voice, base, folder)
     writer = voice_writer(voice, base_model.load_tokenizer(base))
     asked = probes(voice)
     reads = [as_read(writer, probe, voice.base.context_length) for probe in asked]
@@ -54,9 +56,9 @@ def _require_one_adapter(voice: Voice, base: Path, folder: Path) -> None:
     try:
         served, alpha = adapter.read_gguf(folder / ADAPTER_GGUF, base)
     except KeyError:
-        served, alpha = {}, voice.recipe.alpha
+        served, alpha = {}, math.nan
     state = adapter.read_peft(folder)
-    alike = alpha == voice.recipe.alpha and served.keys() == state.keys()
+    alike = math.isclose(alpha, voice.recipe.scale * voice.recipe.rank, rel_tol=1e-6) and served.keys() == state.keys()
     for name, matrix in served.items():
         alike = alike and np.allclose(matrix, state[name].float().numpy(), rtol=1e-3, atol=1e-6)
     if not alike:
@@ -67,17 +69,14 @@ def _require_one_adapter(voice: Voice, base: Path, folder: Path) -> None:
 
 
 def _voice_model(voice: Voice, base: Path, folder: Path) -> "nn.Module":
-    from manera.training import lora
+    from manera.training.methods import opened
 
-    model: nn.Module = base_model.load(base)
-    lora.add_adapter(model, voice.recipe.rank, voice.recipe.alpha, "float32", seed=0)
     try:
-        lora.load_adapter_state(model, adapter.read_peft(folder))
+        return opened(base, voice.recipe, adapter.read(folder))
     except (KeyError, RuntimeError) as error:
         raise ModelError(
             f"the adapter of voice {voice.name!r} does not fit its manifest: {error}", "train the voice again"
         ) from error
-    return model.eval()
 
 
 def likeliest(model: "nn.Module", reads: Iterable[Read]) -> list[list[int]]:

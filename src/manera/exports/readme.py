@@ -1,10 +1,12 @@
 """The README of an export: how it is loaded, what was checked, and whose terms it is under."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from manera.exports.parity import Check
 from manera.exports.terms import notice_of
+from manera.records import MethodName
 from manera.voice.manifest import Voice
+from manera.voice.recipe import Recipe
 
 _GENERATE = """\
 messages = [{{"role": "user", "content": "{example}"}}]
@@ -44,6 +46,7 @@ _WRITES = {
     "post": "It writes a post about the last message, which is its topic; the template adds the instruction.",
     "continuation": "It goes on from the text of the last message.",
 }
+_METHODS: Mapping[MethodName, str] = {"lora": "LoRA", "rslora": "rsLoRA", "dora": "DoRA", "qlora": "QLoRA"}
 _EXAMPLE = {"dialogue": "Привет, как дела?", "post": "весна", "continuation": "Однажды вечером"}
 
 
@@ -54,12 +57,18 @@ def readme(voice: Voice, to: str, checks: Sequence[Check]) -> str:
 
 def _what(voice: Voice) -> str:
     told = (
-        f"A voice made with manera {voice.manera_version}: an adapter (LoRA, rank {voice.recipe.rank}) on "
-        f"{voice.base.id} with the vocabulary of {', '.join(voice.base.languages)}. {_WRITES[voice.kind]}\n"
+        f"A voice made with manera {voice.manera_version}: {_learned(voice.recipe)} on {voice.base.id} with the "
+        f"vocabulary of {', '.join(voice.base.languages)}. {_WRITES[voice.kind]}\n"
     )
     if voice.kind == "dialogue":
         told += "\nIt writes `\\n` between messages and `\\r` for a line break inside one: show both as line breaks.\n"
     return told
+
+
+def _learned(recipe: Recipe) -> str:
+    if recipe.method == "full":
+        return "all weights trained"
+    return f"an adapter ({_METHODS[recipe.method]}, rank {recipe.rank})"
 
 
 def _loading(voice: Voice, to: str) -> str:

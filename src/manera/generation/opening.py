@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from manera.errors import GenerationError, ModelError
 from manera.generation import llama_cpp, swapping
 from manera.generation.engine import Engine
 from manera.generation.idle_adapters import changes_nothing
+from manera.generation.own_models import OwnModels
 from manera.generation.reply import Writer, base_writer, voice_writer
 from manera.voice import merging
 from manera.voice.folder import adapter_file, voice_folder
@@ -55,6 +57,9 @@ def open_voices(names: Sequence[str], tell: Tell) -> Iterator[Opened]:
     tokenizer = base_model.load_tokenizer(base)
     writers = {name: voice_writer(voice, tokenizer) for name, voice in voices.items()}
     writers[first.base.id] = base_writer(first.base, tokenizer)
+    for voice in voices.values():
+        if voice.recipe.stands_alone:
+            tell_folding(voice, base, tell)
     with open_base(base, names) as engine:
         tell_idle(engine, (writers[name] for name in names), tell)
         yield Opened(engine, voices, writers, first.base.id)
@@ -71,7 +76,7 @@ def open_merged(name: str, slots: int, tell: Tell) -> Iterator[Opened]:
     writer = voice_writer(voice, base_model.load_tokenizer(base))
     path = merging.merged_file(voice, base)
     if not path.is_file():
-        tell("folding the voice into the base (once, some ten seconds)")
+        tell_folding(voice, base, tell)
         with open_base(base, [name]) as engine:
             tell_idle(engine, [writer], tell)
         merging.merge(voice, base)
@@ -105,7 +110,22 @@ def open_base(
         require_base(read_voice(name), described)
         return adapter_file(name)
 
-    return closing(swapping.open_engine(base / base_model.GGUF, adapter, names, slots=slots))
+    def own_model(name: str) -> Path | None:
+        voice = read_voice(name)
+        if not voice.recipe.stands_alone:
+            return None
+        require_base(voice, described)
+        return merging.merged(voice, base)
+
+    laid_on = [name for name in names if not read_voice(name).recipe.stands_alone]
+    with_adapters = swapping.open_engine(base / base_model.GGUF, adapter, laid_on, slots=slots)
+    return closing(OwnModels(with_adapters, own_model, partial(llama_cpp.open_engine, slots=slots)))
+
+
+def tell_folding(voice: Voice, base: Path, tell: Tell) -> None:
+    """Tell that the first reply of a voice has to wait for its model."""
+    if not merging.merged_file(voice, base).is_file():
+        tell("folding the voice into the base (once, some ten seconds)")
 
 
 def tell_idle(engine: Engine, writers: Iterable[Writer], tell: Tell) -> None:

@@ -12,6 +12,7 @@ from manera.bases.base_model import BaseModel
 from manera.bases.templates import chat_template
 from manera.dataset.encoding import Encoder
 from manera.dataset.examples import LINE_BREAK, MESSAGE_BOUNDARY
+from manera.dataset.recalled import RecalledForm
 from manera.dataset.template import ChatTemplate, render
 from manera.errors import GenerationError, ModelError
 from manera.generation.engine import Engine, Finished, PromptTooLongError, Request, Token, stream
@@ -37,7 +38,8 @@ class Writer(NamedTuple):
 
     guard: what a reply may not be; None lets everything through. origins: makes, once, the index of the training
     messages, in which those nearest to a reply are found. exchanges: opens, once, what the persona answered to whom.
-    is_merged: the engine's base holds the adapter, which can be neither weighed nor left out.
+    is_merged: what was learned is in the weights of a model, where it can be neither weighed nor mixed. turns,
+    recalled: as the voice's format has them.
     """
 
     model: str
@@ -50,6 +52,8 @@ class Writer(NamedTuple):
     origins: Callable[[], TrainingIndex] | None = None
     exchanges: Callable[[], OwnExchanges] | None = None
     is_merged: bool = False
+    turns: int | None = None
+    recalled: RecalledForm = "turns"
 
 
 class Prompt(NamedTuple):
@@ -87,6 +91,9 @@ def voice_writer(voice: Voice, tokenizer: Tokenizer) -> Writer:
         guard,
         origins=origins,
         exchanges=cache(lambda: open_exchanges(voice.name)),
+        turns=voice.turns,
+        recalled=voice.recalled,
+        is_merged=voice.recipe.stands_alone,
     )
 
 
@@ -109,7 +116,7 @@ def prompt_of(writer: Writer, messages: Sequence[Message], room: int) -> Prompt:
         topic = messages[-1].content
         text = writer.instruction.replace("{topic}", topic) if writer.instruction else topic
         return _fitting(writer.encoder, [Message("user", text)], room)
-    return _fitting(writer.encoder, _joined(messages), room)
+    return _fitting(writer.encoder, _read(_joined(messages), writer.turns), room)
 
 
 def continuation_of(writer: Writer, text: str, room: int) -> Prompt:
@@ -162,6 +169,13 @@ def _joined(messages: Sequence[Message]) -> list[Message]:
             message = Message(message.role, burst)
         joined.append(message)
     return joined
+
+
+def _read(messages: Sequence[Message], turns: int | None) -> list[Message]:
+    """Leave out earlier turns, where a voice has learned to answer so many."""
+    said = [place for place, message in enumerate(messages) if message.role != "system"]
+    unread = said[:-turns] if turns else []
+    return [message for place, message in enumerate(messages) if place not in unread]
 
 
 def _fitting(encoder: Encoder, messages: Sequence[Message], room: int) -> Prompt:

@@ -6,7 +6,6 @@ from typing import Literal
 
 import msgspec
 
-from manera import config
 from manera.bases import base_model
 from manera.corpus.storage import Corpus, open_corpus
 from manera.evaluation.measures.spread import spread
@@ -14,9 +13,10 @@ from manera.jobs.folder import Failure, Tenant
 from manera.jobs.trainings import speaker_of, speeds
 from manera.machine.memory import available_memory_bytes
 from manera.records import ExampleKind, Message, SplitName
+from manera.training import presets
 from manera.training.forecast import guess
 from manera.training.material import Material, gather
-from manera.training.settings import TrainingConfig, epochs_of
+from manera.training.settings import epochs_of
 from manera.voice.folder import is_there, name_for
 
 PLANS = "plans"
@@ -86,9 +86,9 @@ def order_of(
 
 def plan(order: PlanOrder) -> Plan:
     """Work a plan out; raise ManeraError where nothing can be learned."""
-    settings = config.resolve(TrainingConfig, "training", {"minutes": order.minutes})
+    settings = presets.resolve({"minutes": order.minutes})
     base = Path(order.base_folder) if order.base_folder else base_model.prepare(name=order.base)
-    material = gather(open_corpus(Path(order.corpus)), order.speaker, base, settings.max_length)
+    material = gather(open_corpus(Path(order.corpus)), order.speaker, base, settings.max_length, settings.format)
     earlier = speeds(order.base)
     rows, tokens = material.dataset.rows, material.dataset.rows["train"].tokens
     expected = guess(

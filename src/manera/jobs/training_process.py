@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from manera import config, logs
+from manera import logs
 from manera.bases import base_model
 from manera.corpus.storage import open_corpus
 from manera.errors import ManeraError
@@ -22,7 +22,7 @@ from manera.jobs.folder import STATE, Failure, read_record, told, write_record
 from manera.jobs.running import wait_for
 from manera.jobs.trainings import CORPUS, RUN, STEPS, STOP, Order, ReportOrder, State, TrainingOrder, before
 from manera.records import TrainingStep
-from manera.training.settings import TrainingConfig
+from manera.training import presets
 
 if TYPE_CHECKING:
     from manera.training.learn import Event, Learned
@@ -82,7 +82,7 @@ def _train(journal: Journal, order: TrainingOrder) -> None:
     from manera.training.learn import Prepared, learn
 
     journal.note(status="preparing", base=order.base)
-    settings = config.resolve(TrainingConfig, "training", {"minutes": order.minutes})
+    settings = presets.resolve({"minutes": order.minutes})
     with _interruptible():
         base = Path(order.base_folder) if order.base_folder else base_model.prepare(name=order.base)
         corpus = open_corpus(journal.folder / CORPUS)

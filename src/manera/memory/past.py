@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from manera.dataset.recalled import RecalledForm, recalled_messages
 from manera.generation.reply import Prompt, Writer, prompt_of
 from manera.memory.talk import Exchange, Turn
 from manera.records import Message
@@ -35,7 +36,7 @@ def remember(writer: Writer, past: Past, messages: Sequence[Message], room: int,
     """
     for count in range(len(past.recalled), -1, -1):
         kept = past.recalled[:count]
-        prompt = prompt_of(writer, _laid_out(past._replace(recalled=kept), messages, in_group), room)
+        prompt = prompt_of(writer, _laid_out(past._replace(recalled=kept), messages, in_group, writer.recalled), room)
         if not prompt.dropped_tokens:
             break
     return Remembered(prompt, kept)
@@ -46,18 +47,13 @@ def spoken(text: str, name: str | None, in_group: bool) -> str:
     return f"{name}: {text}" if in_group and name else text
 
 
-def _laid_out(past: Past, messages: Sequence[Message], in_group: bool) -> list[Message]:
+def _laid_out(past: Past, messages: Sequence[Message], in_group: bool, form: RecalledForm) -> list[Message]:
     """Put notes first, then the recalled, the most similar last, then the last turns, then what is said now."""
     notes = [message for message in messages if message.role == "system"]
     if past.note:
         notes.append(Message("system", past.note))
-    recalled = [message for one in reversed(past.recalled) for message in _messages(one)]
+    recalled = recalled_messages([(one.text, one.answer) for one in past.recalled], form)
     turns = [Message(turn.role, spoken(turn.text, turn.name, in_group)) for turn in past.turns]
     while turns and turns[0].role == "assistant":  # it would run on from the recalled answer before it
         turns.pop(0)
     return [*notes, *recalled, *turns, *(message for message in messages if message.role != "system")]
-
-
-def _messages(exchange: Exchange) -> list[Message]:
-    said = [Message("user", exchange.text)] if exchange.text else []
-    return said + ([Message("assistant", exchange.answer)] if exchange.answer else [])

@@ -43,28 +43,28 @@ class Nll(NamedTuple):
         return self.nats / math.log(2) / scored_bytes
 
 
-def supervised_nll(hidden: Tensor, head: Tensor, labels: Tensor) -> tuple[Tensor, int]:
-    """Sum the negative log-likelihood of the supervised tokens, with logits only there and never all at once.
+def supervised_nll(hidden: Tensor, head: Tensor, labels: Tensor, weights: Tensor | None = None) -> tuple[Tensor, int]:
+    """Sum the negative log-likelihood of the supervised tokens, each times its weight.
 
-    hidden: (B, T, D) after the last norm. head: (V, D), frozen. labels: (B, T), IGNORE_INDEX where unsupervised.
-    Returns nats (float32 scalar), differentiable in hidden, and the count of tokens summed.
-    Position t is scored from the state at t - 1; position 0 is never scored.
+    hidden: (B, T, D) after the last norm. head: (V, D). labels: (B, T), IGNORE_INDEX where unsupervised.
+    weights: (B, T), None where all are one. They average one over all rows of a part, so what the nats are divided by
+    is the count of tokens with weights as without: for a batch, for its micro-batches, and for all machines alike.
+    Returns nats (float32 scalar), differentiable in hidden and head, and that count.
     """
-    states, targets = _supervised(hidden, labels)
-    nats: Tensor = _ChunkedNll.apply(states, head, targets)  # type: ignore[no-untyped-call]
-    return nats, len(targets)
+    nats = each_nll(hidden, head, labels)
+    if weights is not None:
+        nats = nats * weights[:, 1:][labels[:, 1:] != IGNORE_INDEX]
+    return nats.sum(), len(nats)
 
 
 def each_nll(hidden: Tensor, head: Tensor, labels: Tensor) -> Tensor:
-    """Return the nats of every supervised token by itself, (N,), in the order of the flattened labels.
+    """Return the nats of every supervised token by itself, (N,) in float32, in the order of the flattened labels.
 
-    The rest is as in ``supervised_nll``; not differentiable.
+    Logits are there only for these tokens and never all at once; differentiable in hidden. Position t is scored from
+    the state at t - 1; position 0 is never scored. The rest is as in ``supervised_nll``.
     """
     states, targets = _supervised(hidden, labels)
-    nats = torch.zeros(len(states), dtype=torch.float32, device=states.device)
-    for start in range(0, len(states), CHUNK):
-        part = slice(start, start + CHUNK)
-        nats[part], _ = _score(states[part], head, targets[part], wanted=False)
+    nats: Tensor = _ChunkedNll.apply(states, head, targets)  # type: ignore[no-untyped-call]
     return nats
 
 
@@ -91,31 +91,37 @@ def _supervised(hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class _ChunkedNll(torch.autograd.Function):
-    """Cross-entropy of a frozen head, whose gradient is computed with the loss, chunk by chunk."""
+    """Cross-entropy of a head, whose gradient in the states is computed with the loss, chunk by chunk."""
 
     @staticmethod
     def forward(ctx: Any, states: Tensor, head: Tensor, targets: Tensor) -> Tensor:
-        """states: (N, D); head: (V, D); targets: (N,). Returns nats as a float32 scalar."""
+        """states: (N, D); head: (V, D); targets: (N,). Returns the nats of each target: (N,), float32."""
         wanted = states.requires_grad
         grad = torch.empty_like(states) if wanted else None
-        nats = torch.zeros((), dtype=torch.float32, device=states.device)
+        nats = torch.empty(len(states), dtype=torch.float32, device=states.device)
         for start in range(0, len(states), CHUNK):
             count = min(CHUNK, len(states) - start)
             # every chunk has the same shape: on a CPU each new one is planned anew
             part = F.pad(states[start : start + count], (0, 0, 0, CHUNK - count))
             target = F.pad(targets[start : start + count], (0, CHUNK - count))
             chunk_nats, slope = _score(part, head, target, wanted)
-            nats += chunk_nats[:count].sum()
+            nats[start : start + count] = chunk_nats[:count]
             if grad is not None and slope is not None:
                 grad[start : start + count] = slope[:count]
-        ctx.save_for_backward(grad)
+        device = states.device.type
+        ctx.dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states.dtype
+        ctx.save_for_backward(grad, *((states, head, targets) if head.requires_grad else ()))
         return nats
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        """Scale the gradient that forward kept."""
-        (slope,) = ctx.saved_tensors
-        return slope * grads[0].to(slope.dtype), None, None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor | None, None]:
+        """Scale the gradients that forward kept, one for each target; that of a trained head is computed only now."""
+        slope, *kept = ctx.saved_tensors
+        of_head = None
+        if kept:
+            states, head, targets = kept
+            of_head = _head_gradient(states, head, targets, grads[0], ctx.dtype)
+        return slope * grads[0].to(slope.dtype)[:, None], of_head, None
 
 
 def _score(states: Tensor, head: Tensor, targets: Tensor, wanted: bool) -> tuple[Tensor, Tensor | None]:
@@ -128,3 +134,14 @@ def _score(states: Tensor, head: Tensor, targets: Tensor, wanted: bool) -> tuple
     slope = logits.sub_(normalizer).exp_()
     slope.scatter_add_(1, targets[:, None], torch.full_like(normalizer, -1.0))
     return nats, slope.to(head.dtype) @ head
+
+
+def _head_gradient(states: Tensor, head: Tensor, targets: Tensor, weights: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return the gradient (V, D) of the weighted nats in the head, with products of the given type."""
+    total, rounded = torch.zeros_like(head), head.to(dtype)
+    for start in range(0, len(states), CHUNK):
+        part = states[start : start + CHUNK].to(dtype)
+        slope = (part @ rounded.t()).float().softmax(-1)
+        slope[range(len(part)), targets[start : start + CHUNK]] -= 1.0
+        total += (slope * weights[start : start + CHUNK, None]).to(dtype).t() @ part
+    return total

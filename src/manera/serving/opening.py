@@ -11,8 +11,8 @@ from manera.errors import ManeraError
 from manera.generation.opening import EngineChoice, Tell, open_base, open_merged, prepared, tell_idle
 from manera.generation.reply import Writer
 from manera.serving.catalogue import Catalogue
-from manera.serving.voices import FollowedVoices, require_adapter
-from manera.voice.folder import MANIFEST, adapter_file, is_there, voice_folder, voice_names
+from manera.serving.voices import FollowedVoices, require_learned
+from manera.voice.folder import MANIFEST, is_there, voice_folder, voice_names
 from manera.voice.manifest import read_voice, require_base
 
 
@@ -63,8 +63,9 @@ def chosen_base(names: Sequence[str], tell: Tell) -> Path:
 def fits(name: str, base: BaseModel) -> bool:
     """Tell whether a voice can be read, was trained on this base, and has its adapter whole."""
     try:
-        require_base(read_voice(name), base)
-        require_adapter(adapter_file(name))
+        voice = read_voice(name)
+        require_base(voice, base)
+        require_learned(voice)
     except ManeraError:
         return False
     return True

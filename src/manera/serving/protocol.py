@@ -150,13 +150,13 @@ class GenerationFields(StrictModel):
 
         Raises BadRequestError where the voice is merged and was to be weighed.
         """
-        if writer.is_merged and (self.voice_mix is not None or self.voice_scale not in (None, 1.0)):
-            field = "voice_scale" if self.voice_mix is None else "voice_mix"
-            raise BadRequestError(field, f"{writer.model!r} is served with --merge, as trained; serve it without")
         if self.voice_mix is None:
-            writers = [(writer, 1.0 if self.voice_scale is None else self.voice_scale)]
+            field, writers = "voice_scale", [(writer, 1.0 if self.voice_scale is None else self.voice_scale)]
         else:
-            writers = [(of(model), share) for model, share in self.voice_mix.items()]
+            field, writers = "voice_mix", [(of(model), share) for model, share in self.voice_mix.items()]
+        for one, share in (*writers, (writer, 1.0)):
+            if one.is_merged and (share != 1 or self.voice_mix is not None):
+                raise BadRequestError(field, f"{one.model!r} is merged into its model: it speaks alone, as trained")
         return {name: weight * share for one, share in writers for name, weight in one.adapters.items() if share}
 
     def requests(self, prompts: Sequence[Prompt], writer: Writer, top_logprobs: int | None) -> list[Request]:

@@ -15,8 +15,9 @@ from manera.errors import ManeraError, ModelError
 from manera.generation.engine import Engine
 from manera.generation.reply import base_writer, voice_writer
 from manera.serving.catalogue import Catalogue, Entry
-from manera.voice.folder import ADAPTER_GGUF, MANIFEST, adapter_file, voice_folder, voice_names, voices_folder
-from manera.voice.manifest import read_voice, require_base
+from manera.voice.adapter import learned_file, require_whole
+from manera.voice.folder import ADAPTER_GGUF, MANIFEST, voice_folder, voice_names, voices_folder
+from manera.voice.manifest import Voice, read_voice, require_base
 
 _log = logging.getLogger(__name__)
 
@@ -62,13 +63,13 @@ class FollowedVoices(Catalogue):
             folder = voice_folder(model)
         except ModelError:
             return None  # it cannot name a voice
-        manifest, adapter = _state(folder / MANIFEST), _state(folder / ADAPTER_GGUF)
+        manifest, learned = _state(folder / MANIFEST), _state(learned_file(folder))
         if manifest is None:
             self._read.pop(model, None)
             return None
         known = self._read.get(model)
-        if known is None or known[0] != (manifest, adapter):
-            known = self._read[model] = ((manifest, adapter), self._fresh(model, manifest))
+        if known is None or known[0] != (manifest, learned):
+            known = self._read[model] = ((manifest, learned), self._fresh(model, manifest))
         return known[1]
 
     def _fresh(self, model: str, manifest: _State) -> Entry:
@@ -76,19 +77,23 @@ class FollowedVoices(Catalogue):
         try:
             voice = msgspec.structs.replace(read_voice(model), name=model)
             require_base(voice, self.described)
-            require_adapter(adapter_file(model))
+            require_learned(voice)
             return Entry(created, voice_writer(voice, self._tokenizer))
         except (ManeraError, OSError, TemplateError) as error:
             _log.warning("the voice %r cannot be used: %s", model, error)
             return Entry(created, _told(error))
 
 
-def require_adapter(path: Path) -> None:
-    """Raise ModelError unless this is a whole GGUF file: llama.cpp would tell only when a reply wants it."""
-    if not path.is_file():
+def require_learned(voice: Voice) -> None:
+    """Raise ModelError unless what a voice learned is there and whole: an engine would tell only at a reply."""
+    path = learned_file(voice_folder(voice.name))
+    if not path.is_file() or (path.name != ADAPTER_GGUF and not voice.recipe.stands_alone):
         raise ModelError("its adapter is missing", "train the voice again")
     try:
-        metadata.open_gguf(path)
+        if path.name == ADAPTER_GGUF:
+            metadata.open_gguf(path)
+        else:
+            require_whole(path)
     except (ModelError, IndexError) as error:
         raise ModelError("its adapter is damaged", "train the voice again") from error
 

@@ -13,7 +13,7 @@ from manera.errors import TrainingError
 from manera.machine import ranks
 from manera.machine.memory import peak_memory_bytes
 from manera.model import packed
-from manera.records import ExampleKind, Precision, SplitName, TrainingStep
+from manera.records import ExampleKind, MethodName, Precision, SplitName, TrainingStep
 from manera.training import checkpoint
 from manera.training.checkpoint import Checkpoint, Writer
 from manera.training.fitting import state_of
@@ -31,9 +31,11 @@ from manera.training.pictures import told_to_tensorboard
 from manera.training.result import Outcome, require_free, write_voice_folder
 from manera.training.run import Meter, Run, Unsaved, hashed
 from manera.training.settings import TrainingConfig
-from manera.training.setup import Setup, agreed, set_up
+from manera.training.setup import BYTES_PER_TRAINED_PARAMETER, Setup, set_up
 from manera.training.sharpness import choose
 from manera.voice.manifest import Cost, HeldOut, Likelihood
+
+BYTES_OF_GRADIENT_AND_MOMENTS = 12  # of a trained parameter, in float32
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +44,9 @@ class Prepared(msgspec.Struct, frozen=True):
     """What training is about to do; dropped counts what was left out since the import, by reason.
 
     canaries: how many secrets are planted; copies: of each among the training rows. resumed_step: after which it goes
-    on, 0 where it begins.
+    on, 0 where it begins. trained_parameters: how many change; trained_bytes: what that takes beside the model itself.
+    weights: of the example that counts least, and of the one that counts most. replayed: share of general text among
+    what is learned.
     """
 
     voice: str
@@ -58,6 +62,11 @@ class Prepared(msgspec.Struct, frozen=True):
     copies: int
     base: Likelihood
     resumed_step: int = 0
+    method: MethodName = "lora"
+    trained_parameters: int = 0
+    trained_bytes: int = 0
+    weights: tuple[float, float] = (1.0, 1.0)
+    replayed: float = 0.0
 
 
 class Learned(msgspec.Struct, frozen=True):
@@ -112,7 +121,7 @@ def learn(
             raise TrainingError(f"there is no unfinished run {name!r}", "leave out --resume; manera runs lists them")
         require_memory_for_weights(base)
         meter = Meter(found.seconds, found.joules) if found else Meter()
-        setup = set_up(corpus, speaker, found.decided(config) if found else agreed(config), base)
+        setup = set_up(corpus, speaker, found.decided(config) if found else config, base)
         learned = yield from _learn(name, setup, origin, found, Writer(folder, config.checkpoint_seconds), meter, tell)
     yield learned
 
@@ -168,13 +177,17 @@ def _learn(
 
 
 def _fit_into_memory(setup: Setup, state: State) -> None:
+    """Let as many rows go through at once as fit, beside the gradients and moments that come with the first step."""
     one = setup.material.dataset.rows["train"].take([0])
     kept = kept_bytes(setup.model, lambda: packed.rows_nll(setup.model, one))
-    fit_into_memory(state, kept, setup.material.max_length, free_bytes(setup.device))
+    free = free_bytes(setup.device)
+    left = None if free is None else free - setup.trained_parameters * BYTES_OF_GRADIENT_AND_MOMENTS
+    fit_into_memory(state, kept, setup.material.max_length, left)
 
 
 def _prepared(name: str, setup: Setup, before: Likelihood, resumed_step: int) -> Prepared:
     material = setup.material
+    weights = [example.weight for example in material.dataset.examples["train"]]
     return Prepared(
         voice=name,
         kind=material.kind,
@@ -189,6 +202,11 @@ def _prepared(name: str, setup: Setup, before: Likelihood, resumed_step: int) ->
         copies=setup.copies if material.canaries else 0,
         base=before,
         resumed_step=resumed_step,
+        method=setup.config.method,
+        trained_parameters=setup.trained_parameters,
+        trained_bytes=setup.trained_parameters * BYTES_PER_TRAINED_PARAMETER,
+        weights=(min(weights), max(weights)),
+        replayed=material.replayed,
     )
 
 

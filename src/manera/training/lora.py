@@ -1,39 +1,55 @@
 """Low-rank adapters (LoRA, Hu et al., 2021, https://arxiv.org/abs/2106.09685) in a transformers model."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from manera.bases.families import family_of_model
 from manera.records import Precision
+from manera.training import nf4
 from manera.training.int8 import Int8Linear, quantize_rows
-
-TARGET_MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-_OUTLIERS = ("down_proj",)  # what they are given spans too wide a range for 7 bits a token
+from manera.training.targets import layers_to_adapt, weight_and_bias
 
 
 class LoraLinear(nn.Module):
-    """A frozen linear layer with a trained low-rank addition: x W^T + scale * (x A^T) B^T.
+    """A frozen linear layer with a trained low-rank addition: x W^T + bias + scale * (x A^T) B^T.
 
     lora_A (rank, K) and lora_B (N, rank) stay float32 whatever the precision of the products, so that small
     updates are not lost. ``exact`` computes with the float weight even where training rounds it to int8.
+    four_bits: keeps the weight in NF4 alone.
     """
 
-    def __init__(self, linear: nn.Linear, rank: int, alpha: float, precision: Precision, fine: bool) -> None:
+    bias: Tensor | None
+
+    def __init__(
+        self,
+        layer: nn.Module,
+        rank: int,
+        scale: float,
+        precision: Precision,
+        fine: bool = False,
+        dropout: float = 0.0,
+        four_bits: bool = False,
+    ) -> None:
         super().__init__()
-        columns, inner = linear.weight.shape
-        weight = linear.weight.detach()
-        self.scale = alpha / rank
+        weight, bias = weight_and_bias(layer)
+        columns, inner = weight.shape
+        self.scale = scale
         self.fine = fine
         self.exact = precision != "int8"
         self.enabled = True
+        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
         self.lora_A = nn.Parameter(torch.empty(rank, inner))
         self.lora_B = nn.Parameter(torch.zeros(columns, rank))
         nn.init.uniform_(self.lora_A, -1 / math.sqrt(inner), 1 / math.sqrt(inner))
-        self.register_buffer("weight", weight.bfloat16() if precision == "bfloat16" else weight, persistent=False)
+        self.register_buffer("bias", bias, persistent=False)
+        self.four_bits = nf4.Weight(weight) if four_bits else None
+        if not four_bits:
+            self.register_buffer("weight", weight.bfloat16() if precision == "bfloat16" else weight, persistent=False)
         if precision == "int8":
             rounded, scales = quantize_rows(weight)
             self.register_buffer("rounded", rounded, persistent=False)
@@ -44,32 +60,56 @@ class LoraLinear(nn.Module):
         frozen = self._frozen(x)
         if not self.enabled:
             return frozen
-        low = F.linear(F.linear(x, self.lora_A.to(x.dtype)), self.lora_B.to(x.dtype))
+        low = F.linear(F.linear(self.dropout(x), self.lora_A.to(x.dtype)), self.lora_B.to(x.dtype))
         return frozen + low * self.scale
 
     def _frozen(self, x: Tensor) -> Tensor:
+        if self.four_bits is not None:
+            return self.four_bits.product(x, self.bias)
         if self.exact:
-            return F.linear(x, self.get_buffer("weight"))
+            return F.linear(x, self.get_buffer("weight"), self.bias)
         rounded, scale = self.get_buffer("rounded"), self.get_buffer("rounded_scale")
         product: Tensor = Int8Linear.apply(x, rounded, scale, self.fine)  # type: ignore[no-untyped-call]
-        return product
+        return product if self.bias is None else product + self.bias
 
 
-def add_adapter(model: nn.Module, rank: int, alpha: float, precision: Precision, seed: int) -> None:
+def add_adapter(
+    model: nn.Module,
+    rank: int,
+    alpha: float,
+    precision: Precision,
+    seed: int,
+    *,
+    scale: float | None = None,
+    targets: Collection[str] | None = None,
+    dropout: float = 0.0,
+    four_bits: bool = False,
+) -> None:
     """Freeze a model and replace its target layers by adapted ones; lora_B starts at zero.
 
-    In bfloat16 the rest of the model is cast too; in int8 it stays float32.
+    In bfloat16 the rest of the model is cast too; in int8 it stays float32. scale: by default alpha / rank. targets: as
+    in ``targets.layers_to_adapt``. Raises TrainingError for targets and ranks that the model has no place for.
     """
+    family = family_of_model(model)
     model.requires_grad_(False)
+    layers = layers_to_adapt(model, targets, rank)
     if precision == "bfloat16":
         model.bfloat16()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        for name, module in list(model.named_modules()):
+        for name in layers:
             parent, _, leaf = name.rpartition(".")
-            if isinstance(module, nn.Linear) and leaf in TARGET_MODULES:
-                adapted = LoraLinear(module, rank, alpha, precision, fine=leaf in _OUTLIERS)
-                setattr(model.get_submodule(parent), leaf, adapted.to(module.weight.device))
+            layer = model.get_submodule(name)
+            adapted = LoraLinear(
+                layer,
+                rank,
+                alpha / rank if scale is None else scale,
+                precision,
+                fine=name.endswith(family.outliers),
+                dropout=dropout,
+                four_bits=four_bits,
+            )
+            setattr(model.get_submodule(parent), leaf, adapted.to(next(layer.parameters()).device))
 
 
 def adapted_layers(model: nn.Module) -> dict[str, LoraLinear]:

@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 
 from manera.bases import base_model
-from manera.bases.templates import chat_template
+from manera.bases.base_model import BaseModel
+from manera.bases.templates import format_for
 from manera.corpus.conversations import conversations
 from manera.corpus.manifest import Speaker
 from manera.corpus.speakers import choose_speaker
@@ -17,12 +18,14 @@ from manera.dataset.building import MAX_LENGTH, Dataset, build, encode
 from manera.dataset.canaries import Canary
 from manera.dataset.encoding import Encoded, Encoder
 from manera.dataset.examples import INSTRUCTIONS, example_kind
+from manera.dataset.formats.format import Format
 from manera.dataset.packing import pack, place
 from manera.errors import TrainingError
 from manera.records import Conversation, Example, ExampleKind
 from manera.rhythm import learning
 from manera.text.languages import Language, language_of
 from manera.voice.exchanges import Exchange, exchanges_of
+from manera.voice.known import keys_of
 
 MAX_HELD_OUT_CHARACTERS = 40_000
 """More would hardly sharpen the figure, and is better learned from; it is scored many times in a run."""
@@ -33,12 +36,16 @@ class Material:
     """A dataset, and what it was made with; dropped counts what was left out since the import, by reason.
 
     exchanges: what the speaker answered to whom in the training part. canaries: secrets that are planted among the
-    training rows, and nowhere else; copies: how many of each. rhythm: where a chat's times taught one.
+    training rows, and nowhere else. rhythm: where a chat's times taught one. learned_from: the conversations of the
+    training part. beside: what lies among the training rows and is not the speaker's: canaries, and general text.
+    replayed: the share of the latter among all learned tokens. left_out: places of training examples, or windows of
+    running text, that the rows do not hold, since they were read before. known: hashes of all utterances there were.
     """
 
     speaker: Speaker
     kind: ExampleKind
     base: Path
+    format: Format
     encoder: Encoder
     dataset: Dataset
     max_length: int
@@ -47,14 +54,21 @@ class Material:
     dropped: dict[str, int]
     exchanges: tuple[Exchange, ...] = ()
     canaries: tuple[Canary, ...] = ()
-    copies: int = 0
     rhythm: learning.Learned | None = None
+    learned_from: tuple[Conversation, ...] = ()
+    beside: tuple[Encoded, ...] = ()
+    replayed: float = 0.0
+    left_out: frozenset[int] = frozenset()
+    known: frozenset[bytes] = frozenset()
 
 
-def gather(corpus: Corpus, requested: str | None, base: Path, max_length: int | None) -> Material:
+def gather(
+    corpus: Corpus, requested: str | None, base: Path, max_length: int | None, format: str | None = None
+) -> Material:
     """Choose the speaker and the kind of example, hold text out, and build the dataset.
 
-    Raises CorpusError or TrainingError when there is too little of the speaker to learn from or to hold out.
+    Raises CorpusError or TrainingError when there is too little of the speaker to learn from or to hold out, and
+    DatasetError when the format does not fit.
     """
     speaker = choose_speaker(corpus.manifest, requested)
     share = min(HELD_OUT_SHARE, MAX_HELD_OUT_CHARACTERS / speaker.characters)
@@ -62,11 +76,13 @@ def gather(corpus: Corpus, requested: str | None, base: Path, max_length: int | 
     learned_from = parts.conversations["train"]
     require_enough(learned_from, speaker.speaker_id, speaker.name)
     kind = example_kind(learned_from, speaker.speaker_id)
-    encoder = Encoder(base_model.load_tokenizer(base), chat_template(kind, base_model.read(base)))
+    described = base_model.read(base)
+    written = format_for(format, kind, described)
+    length = _length(max_length, kind, described)
+    encoder = Encoder(base_model.load_tokenizer(base), written.chat_template(described.bos, described.end_of_text))
     language = _language(learned_from, speaker)
     instruction = INSTRUCTIONS[language] if kind == "post" else None
-    length = max_length or MAX_LENGTH[kind]
-    dataset = build(parts.conversations, speaker.speaker_id, kind, encoder, length, instruction)
+    dataset = build(parts.conversations, speaker.speaker_id, kind, encoder, length, instruction, written.turns)
     if not len(dataset.rows["train"]):
         raise TrainingError(
             f'nothing "{speaker.name}" wrote fits an example of {length} tokens', "train with a larger --max-length"
@@ -81,21 +97,54 @@ def gather(corpus: Corpus, requested: str | None, base: Path, max_length: int | 
     exchanges = tuple(exchanges_of(learned_from, speaker.speaker_id))
     rhythm = learning.learn(corpus.utterances(), speaker.speaker_id) if kind == "dialogue" else None
     return Material(
-        speaker, kind, base, encoder, dataset, length, language, instruction, dropped, exchanges, rhythm=rhythm
+        speaker,
+        kind,
+        base,
+        written,
+        encoder,
+        dataset,
+        length,
+        language,
+        instruction,
+        dropped,
+        exchanges,
+        rhythm=rhythm,
+        learned_from=tuple(learned_from),
+        known=keys_of(corpus.utterances()),
     )
+
+
+def _length(asked: int | None, kind: ExampleKind, base: BaseModel) -> int:
+    """Return how long an example may be; raise TrainingError when more is asked for than the base reads at once."""
+    if asked and asked > base.context_length:
+        raise TrainingError(
+            f"an example of {asked:,} tokens is longer than what {base.id} reads at once: {base.context_length:,}",
+            f"train with --max-length {base.context_length}, or on another base",
+        )
+    return asked or min(MAX_LENGTH[kind], base.context_length)
 
 
 def plant(material: Material, canaries: Sequence[Canary], copies: int) -> Material:
     """Put so many copies of each canary among the training rows; the examples stay as they are."""
-    dataset = material.dataset
+    secrets = _encoded(material, [canary.example(material.kind) for canary in canaries]) * copies
+    return pack_again(replace(material, canaries=tuple(canaries), beside=(*material.beside, *secrets)))
 
-    def encoded(examples: Sequence[Example]) -> list[Encoded]:
-        return encode(examples, material.kind, material.encoder, material.max_length)
 
-    own = encoded(dataset.examples["train"])
-    planted = encoded([canary.example(material.kind) for canary in canaries]) * copies
-    rows = {**dataset.rows, "train": pack([*own, *planted], material.max_length)}
-    return replace(material, dataset=replace(dataset, rows=rows), canaries=tuple(canaries), copies=copies)
+def pack_again(material: Material) -> Material:
+    """Make the training rows of the training examples as they are now, and of what lies beside them."""
+    own = [one for _, one in _read_now(material)]
+    rows = {**material.dataset.rows, "train": pack([*own, *material.beside], material.max_length)}
+    return replace(material, dataset=replace(material.dataset, rows=rows))
+
+
+def _read_now(material: Material) -> list[tuple[int, Encoded]]:
+    """Return what the training rows hold of the speaker, with its place among the examples, or windows."""
+    own = enumerate(_encoded(material, material.dataset.examples["train"]))
+    return [(place, one) for place, one in own if place not in material.left_out]
+
+
+def _encoded(material: Material, examples: Sequence[Example]) -> list[Encoded]:
+    return encode(examples, material.kind, material.encoder, material.max_length)
 
 
 def seen(material: Material, times: float) -> Material:
@@ -109,12 +158,10 @@ def unread(material: Material, rows_read: Set[int]) -> list[int]:
     dataset = material.dataset
     if len(rows_read) == len(dataset.rows["train"]):
         return []
-    own = encode(dataset.examples["train"], material.kind, material.encoder, material.max_length)
-    secrets = [canary.example(material.kind) for canary in material.canaries] * material.copies
-    planted = encode(secrets, material.kind, material.encoder, material.max_length)
-    sizes = [len(one.input_ids) for one in (*own, *planted)]
+    places, own = zip(*_read_now(material), strict=True)
+    sizes = [len(one.input_ids) for one in (*own, *material.beside)]
     rows = place(sizes, material.max_length)
-    return [index for row, held in enumerate(rows) if row not in rows_read for index in held if index < len(own)]
+    return [places[i] for row, held in enumerate(rows) if row not in rows_read for i in held if i < len(own)]
 
 
 def _language(talks: Sequence[Conversation], speaker: Speaker) -> Language:

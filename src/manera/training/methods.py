@@ -1,14 +1,20 @@
 """The methods of training: each makes some of a model trainable, and knows what of it is to be kept."""
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 
 from torch import Tensor, nn
 
+from manera.bases import base_model
+from manera.errors import TrainingError
+from manera.machine.precision import fastest
 from manera.records import Precision
-from manera.training import lora
-from manera.training.settings import TrainingConfig
+from manera.training import dora, full, lora, nf4
+from manera.training.settings import TrainingConfig, alpha_of
+from manera.voice.recipe import Recipe, adapter_scale
 
 State = Mapping[str, Tensor]
 
@@ -18,8 +24,10 @@ class Method:
     """One way to learn from examples.
 
     make_trainable: changes a loaded model in place, so that what is to be learned requires gradients, with products of
-    the given precision. state: copies what is to be kept. load_state: puts it back. measuring: for the length of a
-    block computes as exactly as serving does, with what was learned or without it.
+    the given precision; raises TrainingError for settings that the model has no place for. state: copies what is to be
+    kept. load_state: puts it back. measuring: for the length of a block computes as exactly as serving does, with what
+    was learned or without it. precisions: those it computes in; compiles: whether its layers can be compiled.
+    rate_share: of the learning rate that is right for LoRA.
     """
 
     name: str
@@ -27,12 +35,94 @@ class Method:
     state: Callable[[nn.Module], dict[str, Tensor]]
     load_state: Callable[[nn.Module, State], None]
     measuring: Callable[[nn.Module, bool], AbstractContextManager[None]]
+    precisions: tuple[Precision, ...] = ("bfloat16", "float32")
+    compiles: bool = True
+    rate_share: float = 1.0
+
+
+def _adapt(model: nn.Module, config: TrainingConfig, precision: Precision, four_bits: bool = False) -> None:
+    alpha = alpha_of(config)
+    lora.add_adapter(
+        model,
+        config.rank,
+        alpha,
+        precision,
+        config.seed,
+        scale=adapter_scale(config.method, alpha, config.rank),
+        targets=config.targets,
+        dropout=config.dropout,
+        four_bits=four_bits,
+    )
 
 
 LORA = Method(
     "lora",
-    lambda model, config, precision: lora.add_adapter(model, config.rank, config.alpha, precision, config.seed),
+    _adapt,
     lora.adapter_state,
     lora.load_adapter_state,
     lora.measuring,
+    precisions=("bfloat16", "float32", "int8"),
 )
+
+METHODS = (
+    LORA,
+    replace(LORA, name="rslora"),
+    replace(LORA, name="qlora", make_trainable=partial(_adapt, four_bits=True), precisions=("bfloat16", "float32")),
+    Method("dora", dora.make_trainable, dora.state, dora.load_state, dora.measuring),
+    Method(
+        "full",
+        lambda model, _, precision: full.make_trainable(model, precision),
+        full.state,
+        full.load_state,
+        full.measuring,
+        rate_share=full.RATE_SHARE,
+    ),
+)
+
+
+def opened(base: Path, recipe: Recipe, state: State) -> nn.Module:
+    """Load a base with what a voice learned on it, in float32; KeyError or RuntimeError where they do not fit."""
+    model: nn.Module = base_model.load(base)
+    method = method_of("lora" if recipe.method == "qlora" else recipe.method)  # it is served over whole weights
+    if method.name == "full":
+        full.keep_base(model)
+    method.make_trainable(model, settings_of(recipe), "float32")
+    method.load_state(model, state)
+    return model.eval()
+
+
+def settings_of(recipe: Recipe) -> TrainingConfig:
+    """Return the settings that make the same parts of a base trainable again."""
+    return TrainingConfig(
+        method=recipe.method,
+        rank=recipe.rank,
+        alpha=recipe.alpha,
+        dropout=recipe.dropout,
+        targets=recipe.targets,
+        seed=recipe.seed,
+    )
+
+
+@contextmanager
+def measuring(model: nn.Module, with_learned: bool = True) -> Iterator[None]:
+    """Compute as exactly as serving does, with what was learned or without it, by whatever method it was."""
+    with ExitStack() as stack:
+        for measuring_one in {method.measuring for method in METHODS}:
+            stack.enter_context(measuring_one(model, with_learned))
+        yield
+
+
+def precision_of(method: Method, device: str = "cpu") -> Precision:
+    """Return the fastest precision that a method computes in."""
+    found = fastest(device)
+    return found if found in method.precisions else "float32"
+
+
+def method_of(name: str) -> Method:
+    """Return the method of this name; raise TrainingError where its library is missing or there is no such method."""
+    for method in METHODS:
+        if method.name == name:
+            if name == "qlora":
+                nf4.require()
+            return method
+    raise TrainingError(f"no method {name!r}", f"--method {', '.join(method.name for method in METHODS)}")

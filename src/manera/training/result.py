@@ -18,7 +18,8 @@ from manera.training.material import Material
 from manera.voice import adapter
 from manera.voice.dataset import write_dataset, write_unread
 from manera.voice.exchanges import read_relations, write_exchanges
-from manera.voice.folder import ADAPTER_GGUF, CANARIES, LOSSES, MANIFEST, PREFERENCES, TRAINING, voice_folder
+from manera.voice.folder import CANARIES, LOSSES, MANIFEST, PREFERENCES, TRAINING, voice_folder
+from manera.voice.known import write_known
 from manera.voice.manifest import Cost, HeldOut, Persona, Sampling, Sharpness, Voice, write_voice
 from manera.voice.recipe import Recipe
 from manera.voice.rhythm import write_rhythm
@@ -63,13 +64,13 @@ def write_voice_folder(name: str, material: Material, recipe: Recipe, outcome: O
     folder = voice_folder(name)
     base = base_model.read(material.base)
     with _writable(folder), replacing_folder(folder) as new:
-        adapter.write_peft(outcome.state, new, recipe.rank, recipe.alpha, base.id)
-        adapter.write_gguf(outcome.state, new / ADAPTER_GGUF, recipe.alpha, material.base)
+        adapter.write(outcome.state, new, recipe, material.base)
         write_records(new / TRAINING, outcome.steps)
         (new / LOSSES).write_text(pictures.losses(outcome.steps), "utf-8")
         write_unread(outcome.unread, new)
         write_exchanges(material.exchanges, read_relations(name), new)
         write_index(material.exchanges, new)
+        write_known(material.known, new)
         write_rhythm(material.rhythm, new)
         if material.canaries:
             write_records(new / CANARIES, material.canaries)
@@ -92,6 +93,8 @@ def write_voice_folder(name: str, material: Material, recipe: Recipe, outcome: O
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             manera_version=version("manera"),
             cost=outcome.cost,
+            turns=material.format.turns,
+            recalled=material.format.recalled,
         )
         write_voice(voice, new)
 

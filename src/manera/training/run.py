@@ -183,7 +183,7 @@ def _changed(found: Checkpoint) -> TrainingError:
 def hashed(rows: Rows) -> str:
     """Return the SHA-256 of packed rows."""
     digest = hashlib.sha256()
-    for array in rows.arrays():
+    for array in (*rows.arrays(), *([] if rows.weights is None else [rows.weights])):
         digest.update(str(array.shape).encode())
         digest.update(array.tobytes())
     return digest.hexdigest()

@@ -7,17 +7,20 @@ import torch
 from torch import nn
 
 from manera.bases import base_model
+from manera.bases.metadata import architecture
 from manera.corpus.storage import Corpus
 from manera.dataset.canaries import make_canaries
 from manera.errors import TrainingError
 from manera.machine import ranks
-from manera.machine.precision import compiler_is_available, fastest
+from manera.machine.precision import compiler_is_available
 from manera.model import packed
 from manera.records import ExampleKind, Precision
+from manera.training import presets
+from manera.training.balancing import balance
 from manera.training.loop import Plan, plan
 from manera.training.material import Material, gather, plant
-from manera.training.methods import LORA, Method
-from manera.training.settings import TrainingConfig, epochs_of
+from manera.training.methods import Method, method_of, precision_of
+from manera.training.settings import TrainingConfig, alpha_of, epochs_of
 from manera.voice.recipe import Recipe
 
 LEARNING_RATES: dict[ExampleKind, float] = {"dialogue": 3e-4, "post": 1e-3, "continuation": 1e-3}
@@ -28,6 +31,9 @@ MICRO_BATCH_TOKENS = {True: 1024, False: 512}
 
 COMPILE_FROM_TOKENS = 60_000  # compiling takes some 30 s and makes a step about a third faster
 SLOW_TOKENS_PER_SECOND = 300
+
+BYTES_PER_TRAINED_PARAMETER = 16
+"""Beside itself, in float32: its gradient, Adam's two moments, and its mean over the last steps."""
 
 TIMES_SEEN = 10
 """How often a planted canary is seen in a whole run; fewer times up to a point that is kept earlier."""
@@ -47,6 +53,11 @@ class Setup:
     method: Method
 
     @property
+    def trained_parameters(self) -> int:
+        """How many parameters change."""
+        return sum(parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad)
+
+    @property
     def device(self) -> str:
         """Return where the model is."""
         return str(next(self.model.parameters()).device)
@@ -55,9 +66,11 @@ class Setup:
         """Write down what was decided, and how far the run went."""
         config, rows = self.config, len(self.material.dataset.rows["train"])
         return Recipe(
-            method=self.method.name,
+            method=config.method,
             rank=config.rank,
-            alpha=config.alpha,
+            alpha=alpha_of(config),
+            dropout=config.dropout,
+            targets=config.targets,
             epochs=epochs_of(config, self.material.kind) if config.minutes is None else config.epochs,
             minutes=config.minutes,
             learning_rate=self.planned.learning_rate,
@@ -66,31 +79,39 @@ class Setup:
             precision=self.precision,
             compiled=self.compiled,
             canaries=len(self.material.canaries),
+            per_thread=config.per_thread,
+            half_life=config.half_life,
+            replay=config.replay,
             seed=config.seed,
             rows=rows,
             steps=steps,
             kept_step=kept_step,
             rows_read=kept_step * self.planned.rows_per_step,
+            preset=config.preset,
+            format=config.format,
+            context_share=config.context_share,
         )
 
 
 def set_up(corpus: Corpus, requested: str | None, config: TrainingConfig, base: Path) -> Setup:
     """Gather what is learned from and load the model; raise CorpusError or TrainingError when a run cannot start."""
-    material = gather(corpus, requested, base, config.max_length)
-    precision: Precision = fastest(_device(config)) if config.precision == "auto" else config.precision
+    if config.preset:
+        described = base_model.read(base)
+        presets.require_architecture(config.preset, described.id, architecture(base_model.open_weights(base)))
+    material = gather(corpus, requested, base, config.max_length, config.format)
+    return set_up_material(balance(material, config), config)
+
+
+def set_up_material(material: Material, config: TrainingConfig) -> Setup:
+    """Decide how what was gathered is learned, and load the model."""
+    method = method_of(config.method)
+    precision = _precision(config, method)
     compiled = _compiles(config, expected_tokens(_plan(material, config, compiled=True), material.max_length))
     copies = _copies(_plan(material, config, compiled), material)
     if config.canaries:
         material = plant(material, make_canaries(config.seed, config.canaries, material.language), copies)
-    model = _trainable_model(material, config, LORA, precision, compiled)
-    return Setup(material, config, _plan(material, config, compiled), model, precision, compiled, copies, LORA)
-
-
-def agreed(config: TrainingConfig) -> TrainingConfig:
-    """Settle what each of several processes would measure by itself as the first of them has measured it."""
-    if ranks.count() == 1 or config.precision != "auto":
-        return config
-    return config.model_copy(update={"precision": ranks.first_says(fastest(_device(config)))})
+    model = _trainable_model(material, config, method, precision, compiled)
+    return Setup(material, config, _plan(material, config, compiled), model, precision, compiled, copies, method)
 
 
 def _plan(material: Material, config: TrainingConfig, compiled: bool) -> Plan:
@@ -101,7 +122,7 @@ def _plan(material: Material, config: TrainingConfig, compiled: bool) -> Plan:
         micro_batch_tokens=config.micro_batch_tokens or MICRO_BATCH_TOKENS[compiled],
         epochs=epochs_of(config, material.kind),
         validations_per_epoch=config.validations_per_epoch,
-        learning_rate=config.learning_rate or LEARNING_RATES[material.kind],
+        learning_rate=config.learning_rate or LEARNING_RATES[material.kind] * method_of(config.method).rate_share,
         seconds=None if config.minutes is None else config.minutes * 60,
         patience=config.patience,
         seed=config.seed,
@@ -120,6 +141,17 @@ def _device(config: TrainingConfig) -> str:
             "leave device out of [training] in manera.toml and out of the environment",
         ) from error
     return config.device
+
+
+def _precision(config: TrainingConfig, method: Method) -> Precision:
+    """Return what was asked for, or the fastest here; raise TrainingError where the method does not compute in it."""
+    if config.precision == "auto":
+        return ranks.first_says(precision_of(method, _device(config)))  # measured by each, they might differ
+    if config.precision not in method.precisions:
+        raise TrainingError(
+            f"{method.name} does not compute in {config.precision}", f"--precision {' or '.join(method.precisions)}"
+        )
+    return config.precision
 
 
 def expected_tokens(planned: Plan, row_length: int) -> float:
@@ -151,9 +183,11 @@ def _trainable_model(
 ) -> nn.Module:
     if config.threads:
         torch.set_num_threads(config.threads)
-    model: nn.Module = base_model.load(material.base).to(_device(config))
+    device = _device(config)
+    model: nn.Module = base_model.load(material.base)
     packed.use_matrix_attention(model)
     method.make_trainable(model, config, precision)
+    model.to(device)  # only now: what is kept in four bits is never there in more
     if compiled:
         packed.compile_layers(model)
     return model

@@ -1,4 +1,5 @@
-"""An adapter on disk: PEFT's two files, a GGUF LoRA beside its base, or a base into which it is merged.
+"""What a voice learned, on disk: PEFT's two files and, where llama.cpp can add it to a base, a GGUF LoRA beside them;
+of a voice that changed everything, its weights; and a base into which either is merged.
 
 GGUF LoRA: https://github.com/ggml-org/llama.cpp/blob/master/convert_lora_to_gguf.py
 """
@@ -15,25 +16,70 @@ from manera.bases import base_model, gguf_file, metadata
 from manera.bases.families import family_of
 from manera.errors import ModelError
 from manera.files import replacing
+from manera.records import MethodName
+from manera.voice.folder import ADAPTER_GGUF
+from manera.voice.recipe import Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Matrices = Mapping[str, "Tensor"]
-"""``<layer>.lora_A`` (rank, K) and ``<layer>.lora_B`` (N, rank), layers as transformers names them."""
+"""``<layer>.lora_A`` (rank, K) and ``<layer>.lora_B`` (N, rank), layers as transformers names them; in DoRA also
+``<layer>.lora_magnitude_vector`` (N,). Of a voice that changed everything, each parameter by its own name."""
 
 _PEFT_PREFIX = "base_model.model."
-WEIGHTS = "adapter_model.safetensors"
+WEIGHTS, ALL_WEIGHTS = "adapter_model.safetensors", "model.safetensors"
 _MATRICES = {"lora_a": "lora_A", "lora_b": "lora_B"}
+_MAGNITUDE = "lora_magnitude_vector"
 
 
-def write_peft(state: Matrices, folder: Path, rank: int, alpha: float, base: str) -> None:
-    """Write ``adapter_config.json`` and ``adapter_model.safetensors`` as PEFT does."""
+def write(state: Matrices, folder: Path, recipe: Recipe, base: Path) -> None:
+    """Write what was learned on a base, as its method asks for; base: the base's folder."""
+    if recipe.method == "full":
+        _save(state, folder / ALL_WEIGHTS)
+        return
+    transposed = base_model.family(base).transposed
+    write_peft(state, folder, recipe.rank, recipe.alpha, base_model.read(base).id, transposed, recipe.method)
+    if not recipe.stands_alone:
+        write_gguf(state, folder / ADAPTER_GGUF, recipe.scale * recipe.rank, base)
+
+
+def read(folder: Path) -> dict[str, "Tensor"]:
+    """Read back what ``write`` wrote; raise ModelError when it is not there."""
+    if (folder / ALL_WEIGHTS).is_file():
+        return _load(folder / ALL_WEIGHTS)
+    return read_peft(folder)
+
+
+def weights_file(folder: Path) -> Path:
+    """Return the file that ``read`` takes the weights from."""
+    whole = folder / ALL_WEIGHTS
+    return whole if whole.is_file() else folder / WEIGHTS
+
+
+def learned_file(folder: Path) -> Path:
+    """Return the file that serving takes what was learned from: the GGUF LoRA, where there is one."""
+    beside = folder / ADAPTER_GGUF
+    return beside if beside.is_file() else weights_file(folder)
+
+
+def write_peft(
+    state: Matrices,
+    folder: Path,
+    rank: int,
+    alpha: float,
+    base: str,
+    transposed: bool = False,
+    method: MethodName = "lora",
+) -> None:
+    """Write ``adapter_config.json`` and ``adapter_model.safetensors`` as PEFT does; transposed: as in ``Family``."""
     from peft import LoraConfig
-    from safetensors.torch import save_file
 
     targets = sorted({name.split(".")[-2] for name in state})
     config = LoraConfig(
+        use_rslora=method == "rslora",
+        use_dora=method == "dora",
+        fan_in_fan_out=transposed,
         r=rank,
         lora_alpha=alpha,
         target_modules=targets,
@@ -42,23 +88,45 @@ def write_peft(state: Matrices, folder: Path, rank: int, alpha: float, base: str
         inference_mode=True,
     )
     config.save_pretrained(str(folder))
-    with replacing(folder / WEIGHTS) as unfinished:
-        save_file(
-            {f"{_PEFT_PREFIX}{name}.weight": tensor.contiguous() for name, tensor in state.items()},
-            unfinished,
-        )
+    _save({_peft_name(name): tensor for name, tensor in state.items()}, folder / WEIGHTS)
+
+
+def _peft_name(name: str) -> str:
+    return f"{_PEFT_PREFIX}{name}" if name.endswith(_MAGNITUDE) else f"{_PEFT_PREFIX}{name}.weight"
 
 
 def read_peft(folder: Path) -> dict[str, "Tensor"]:
     """Read an adapter's matrices back; raise ModelError when they are not there."""
+    stored = _load(folder / WEIGHTS)
+    return {name.removeprefix(_PEFT_PREFIX).removesuffix(".weight"): tensor for name, tensor in stored.items()}
+
+
+def require_whole(path: Path) -> None:
+    """Raise ModelError unless a file of weights can be read."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "np"):
+            pass
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path} is damaged: {error}", "train the voice again") from error
+
+
+def _save(tensors: Matrices, path: Path) -> None:
+    from safetensors.torch import save_file
+
+    with replacing(path) as unfinished:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, unfinished)
+
+
+def _load(path: Path) -> dict[str, "Tensor"]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
-        stored = load_file(folder / WEIGHTS)
+        return load_file(path)
     except (OSError, SafetensorError) as error:
-        raise ModelError(f"{folder} holds no readable adapter: {error}", "train the voice again") from error
-    return {name.removeprefix(_PEFT_PREFIX).removesuffix(".weight"): tensor for name, tensor in stored.items()}
+        raise ModelError(f"{path.parent} holds no readable adapter: {error}", "train the voice again") from error
 
 
 def write_gguf(state: Matrices, path: Path, alpha: float, base: Path) -> None:
@@ -88,7 +156,7 @@ def read_gguf(path: Path, base: Path) -> tuple[dict[str, NDArray[np.float32]], f
     for tensor in reader.tensors:
         theirs, _, which = tensor.name.rpartition(".")
         matrix = tensor.data.astype(np.float32)
-        ours = family.to_transformers(theirs, matrix, config) if which == "lora_b" else matrix
+        ours = family.rows_to_transformers(theirs, matrix, config) if which == "lora_b" else matrix
         found[f"{names[theirs].removesuffix('.weight')}.{_MATRICES[which]}"] = ours
     return found, float(metadata.value(reader, gguf.Keys.Adapter.LORA_ALPHA))
 
@@ -100,24 +168,56 @@ def write_merged(
     path: Path,
     kind: gguf.GGMLQuantizationType = gguf.GGMLQuantizationType.Q8_0,
 ) -> None:
-    """Write a base with the adapter folded in: adapted layers as ``kind``, everything else as it was.
+    """Write a base with what was learned folded in: its matrices as ``kind``, everything else as it was.
 
     Eight bits keep the small differences that an adapter makes; with fewer, layers that have eight in the base keep
     them, and the others lose some of what was learned.
     """
+    import torch
+
     reader = metadata.open_gguf(base)
     family = family_of(reader)
     config, names = family.config(reader), family.transformers_names(metadata.layers(reader))
     writer = gguf.GGUFWriter(path=None, arch=family.architecture)
     gguf_file.copy_metadata(reader, writer)
     for tensor in reader.tensors:
-        layer = names[tensor.name].removesuffix(".weight")
-        if f"{layer}.lora_A" not in state:
+        ours = names[tensor.name]
+        if ours in state:
+            merged = family.to_gguf(tensor.name, state[ours].float().numpy(), config)
+        elif is_adapted(state, ours):
+            weight = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
+            rows = torch.from_numpy(family.rows_to_transformers(tensor.name, weight, config))
+            merged = family.rows_to_gguf(tensor.name, folded(rows, state, ours, scale).numpy(), config)
+        else:
             writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
             continue
-        low, high = (state[f"{layer}.{which}"].float().numpy() for which in ("lora_A", "lora_B"))
-        learned = family.rows_to_gguf(tensor.name, scale * (high @ low), config)
-        merged: NDArray[np.float32] = gguf.quants.dequantize(tensor.data, tensor.tensor_type) + learned
-        stored = gguf.GGMLQuantizationType.Q8_0 if tensor.tensor_type == gguf.GGMLQuantizationType.Q8_0 else kind
-        writer.add_tensor(tensor.name, gguf.quants.quantize(merged, stored), raw_dtype=stored)
+        stored = _stored_as(tensor, kind)
+        writer.add_tensor(tensor.name, gguf.quants.quantize(np.ascontiguousarray(merged), stored), raw_dtype=stored)
     gguf_file.write_whole(writer, path)
+
+
+def is_adapted(state: Matrices, weight: str) -> bool:
+    """Tell whether an adapter changes the weight of this name."""
+    return f"{weight.removesuffix('.weight')}.lora_A" in state
+
+
+def folded(rows: "Tensor", state: Matrices, weight: str, scale: float) -> "Tensor":
+    """Return a layer's weight (N, K) with the adapter in it, in float32; weight: the name of it."""
+    layer = weight.removesuffix(".weight")
+    learned: Tensor = rows + scale * (state[f"{layer}.lora_B"].float() @ state[f"{layer}.lora_A"].float())
+    magnitude = state.get(f"{layer}.{_MAGNITUDE}")
+    if magnitude is None:
+        return learned
+    turned: Tensor = learned * (magnitude.float() / learned.norm(dim=1))[:, None]
+    return turned
+
+
+def _stored_as(tensor: gguf.ReaderTensor, kind: gguf.GGMLQuantizationType) -> gguf.GGMLQuantizationType:
+    """Choose the type of a changed tensor: norms and biases whole, and no matrix rounder than in the base."""
+    kinds = gguf.GGMLQuantizationType
+    if len(tensor.shape) == 1:
+        return kinds.F32
+    block, _ = gguf.GGML_QUANT_SIZES[kind]
+    if tensor.shape[0] % block:  # llama.cpp tells the length of a row first
+        return kinds.F16
+    return kinds.Q8_0 if tensor.tensor_type == kinds.Q8_0 else kind

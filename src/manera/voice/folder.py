@@ -14,6 +14,7 @@ voices/<name>/manera.json                   Voice
              /rhythm.json                   Rhythm, where times taught one
              /rhythm-turns.json             Compared: what the rhythm is measured on
              /dataset/{train,validation,test}.jsonl
+             /known.hashes                  which utterances there were: 8 bytes each
              /preferences.jsonl             what people preferred of what it wrote, where they said so
 """
 
@@ -37,6 +38,7 @@ RELATIONS = "relations.json"
 RHYTHM = "rhythm.json"
 RHYTHM_TURNS = "rhythm-turns.json"
 DATASET = "dataset"
+KNOWN = "known.hashes"
 PREFERENCES = "preferences.jsonl"
 _NAME = re.compile(r"[^\W_](?:[\w.-]{0,62}[\w-])?")
 _DEVICES = frozenset(

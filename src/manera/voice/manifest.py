@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import msgspec
 
 from manera.bases.base_model import BaseModel
+from manera.dataset.recalled import RecalledForm
 from manera.dataset.template import ChatTemplate
 from manera.errors import ModelError
 from manera.files import read_records, replacing
@@ -83,7 +84,10 @@ Filler = Annotated[str, msgspec.Meta(pattern=r"\S")]
 
 
 class Voice(msgspec.Struct, frozen=True):
-    """Everything that using a voice depends on; written once, after training. Its owner may add ``fillers``."""
+    """Everything that using a voice depends on; written once, after training. Its owner may add ``fillers``.
+
+    turns: how many before a reply it reads, None as many as fit. recalled: how what memory recalls is written.
+    """
 
     name: str
     kind: ExampleKind
@@ -103,6 +107,8 @@ class Voice(msgspec.Struct, frozen=True):
     format: int = FORMAT
     fillers: tuple[Filler, ...] = ()
     sharpness: Sharpness | None = None
+    turns: int | None = None
+    recalled: RecalledForm = "turns"
 
     @property
     def template(self) -> ChatTemplate:

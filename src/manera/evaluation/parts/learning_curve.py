@@ -18,13 +18,13 @@ from manera.evaluation.report.metric import Metric, metric
 from manera.evaluation.scoring import bits
 from manera.evaluation.stretches import Stretches
 from manera.evaluation.voice_dataset import own_writing
-from manera.machine.precision import compiler_is_available, fastest
+from manera.machine.precision import compiler_is_available
 from manera.model import packed
 from manera.records import Example, ExampleKind
 from manera.text.words import words
-from manera.training import lora
 from manera.training.fitting import fit
 from manera.training.loop import plan
+from manera.training.methods import Method, method_of, precision_of, settings_of
 from manera.training.settings import EPOCHS
 from manera.training.setup import COMPILE_FROM_TOKENS, LEARNING_RATES, MICRO_BATCH_TOKENS
 from manera.voice.manifest import Voice
@@ -80,13 +80,14 @@ def _trained(
     settings = _settings(voice, encoders, validation, sum(part.tokens for part in rows))
     model = base_model.load(base)
     packed.use_matrix_attention(model)
-    lora.add_adapter(model, voice.recipe.rank, voice.recipe.alpha, fastest(), voice.recipe.seed)
+    method = method_of(voice.recipe.method)
+    method.make_trainable(model, settings_of(voice.recipe), precision_of(method))
     if settings.compiled:
         packed.compile_layers(model)
-    fresh = lora.adapter_state(model)
+    fresh = method.state(model)
     for share, part in zip(SHARES, rows, strict=True):
-        lora.load_adapter_state(model, fresh)
-        _train(model, part, settings)
+        method.load_state(model, fresh)
+        _train(model, method, part, settings)
         yield share, model
 
 
@@ -114,8 +115,8 @@ def _some(encoded: Sequence[Encoded], share: float, seed: int) -> list[Encoded]:
     return [encoded[index] for index in sorted(order[: max(1, round(share * len(encoded)))])]
 
 
-def _train(model: nn.Module, rows: Rows, settings: Settings) -> None:
-    """Train the model's adapter, and leave it at its best point."""
+def _train(model: nn.Module, method: Method, rows: Rows, settings: Settings) -> None:
+    """Train the model, and leave it at its best point."""
     planned = plan(
         len(rows),
         settings.length,
@@ -127,6 +128,6 @@ def _train(model: nn.Module, rows: Rows, settings: Settings) -> None:
         seed=settings.seed,
     )
     kept: dict[str, Tensor] = {}
-    for _ in fit(model, rows, settings.validation, planned, lambda step: kept.update(lora.adapter_state(model))):
+    for _ in fit(model, rows, settings.validation, planned, lambda step: kept.update(method.state(model))):
         pass
-    lora.load_adapter_state(model, kept)
+    method.load_state(model, kept)

@@ -190,6 +190,7 @@ ENGLISH: dict[str, dict[str, str]] = {
         "too_few_turns": "{found} held-out turns can be answered, and {needed} are needed: {missing} more",
         "too_few_prompts": "{found} held-out prompts, and {needed} are needed",
         "too_few_pieces": "{own} pieces of the author and {others} of others: a verifier needs {needed} of each",
+        "voice_cannot_be_weighed": "the voice is a model of its own: it speaks fully, or its base does",
         "server_scores_nothing": "the server tells no log-probabilities of a text that it is given",
         "server_cost_unseen": "a server writes, and what that costs is not seen from here",
         "dataset_missing": "the voice {voice!r} has no {file}: nothing held out can be read",

@@ -188,6 +188,7 @@ RUSSIAN: dict[str, dict[str, str]] = {
         "too_few_turns": "отложено {found} реплик, на которые можно ответить, а нужно {needed}: не хватает {missing}",
         "too_few_prompts": "отложено вопросов: {found}, а нужно {needed}",
         "too_few_pieces": "{own} кусков автора и {others} других авторов: нужно не меньше {needed} тех и других",
+        "voice_cannot_be_weighed": "голос — отдельная модель: говорит либо он целиком, либо его основа",
         "server_scores_nothing": "сервер не сообщает вероятностей текста",
         "server_cost_unseen": "пишет сервер, и цена этого отсюда не видна",
         "dataset_missing": "у голоса {voice!r} нет файла {file}: отложенный текст не прочесть",

@@ -1,0 +1,1 @@
+"""Dialogue formats: how messages are written for a base, one file each."""

@@ -115,9 +115,10 @@ def _disk_bytes(setup: "Setup", state: "State") -> int:
     return unfinished + max(unfinished, voice)  # beside the last checkpoint the next is written, and then the voice
 
 
-def require_disk(setup: "Setup", state: "State", folder: Path) -> None:
+def require_disk(setup: "Setup", state: "State") -> None:
     """Raise TrainingError where the disk has no room for the run and its voice."""
-    needed, free = _disk_bytes(setup, state), shutil.disk_usage(folder).free
+    place = next(folder for folder in (config.home(), *config.home().absolute().parents) if folder.exists())
+    needed, free = _disk_bytes(setup, state), shutil.disk_usage(place).free
     if needed > free:
         raise TrainingError(
             f"the run and its voice take {needed / 1e9:.2f} GB in {config.home()}, where {free / 1e9:.2f} GB are free",

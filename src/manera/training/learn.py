@@ -138,7 +138,7 @@ def _learn(
     rows = setup.material.dataset.rows
     state = state_of(setup.model, setup.planned)
     at_once = state.micro_batch
-    require_disk(setup, state, writer.folder)
+    require_disk(setup, state)
     _fit_into_memory(setup, state)
     before = found.before if found else _held_out(setup, at_once, with_adapter=False)
     begun = Checkpoint(checkpoint.VERSION, name, origin, setup.precision, setup.compiled, hashed(rows["train"]), before)

@@ -4,8 +4,10 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import msgspec
+from numpy.typing import NDArray
 from torch import Tensor
 
 from manera.dataset.packing import Rows
@@ -183,7 +185,8 @@ def _changed(found: Checkpoint) -> TrainingError:
 def hashed(rows: Rows) -> str:
     """Return the SHA-256 of packed rows."""
     digest = hashlib.sha256()
-    for array in (*rows.arrays(), *([] if rows.weights is None else [rows.weights])):
+    arrays: list[NDArray[Any]] = [*rows.arrays(), *([] if rows.weights is None else [rows.weights])]
+    for array in arrays:
         digest.update(str(array.shape).encode())
         digest.update(array.tobytes())
     return digest.hexdigest()

@@ -11,6 +11,7 @@ from manera.bases.family import Family
 from manera.corpus.storage import Corpus
 from manera.dataset.canaries import make_canaries
 from manera.errors import TrainingError
+from manera.machine import ranks
 from manera.machine.precision import compiler_is_available
 from manera.model import packed
 from manera.records import ExampleKind, Precision
@@ -149,7 +150,7 @@ def _device(config: TrainingConfig) -> str:
 def _precision(config: TrainingConfig, method: Method) -> Precision:
     """Return what was asked for, or the fastest here; raise TrainingError where the method does not compute in it."""
     if config.precision == "auto":
-        return precision_of(method, _device(config))
+        return ranks.first_says(precision_of(method, _device(config)))  # measured by each, they might differ
     if config.precision not in method.precisions:
         raise TrainingError(
             f"{method.name} does not compute in {config.precision}", f"--precision {' or '.join(method.precisions)}"

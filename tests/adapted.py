@@ -64,4 +64,4 @@ def logits(model: nn.Module, ids: list[int]) -> Tensor:
     rows = pack([Encoded(ids, ids)], len(ids))
     with torch.no_grad():
         hidden = packed.hidden_states(model, packed.to_batch(rows))
-        return (hidden @ model.get_parameter("model.embed_tokens.weight").t()).float()[0]
+        return (hidden @ model.get_output_embeddings().weight.t()).float()[0]

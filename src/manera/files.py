@@ -130,6 +130,26 @@ def _clear(unfinished: Path, path: Path, lock: BinaryIO | None) -> None:
         unfinished.rmdir()  # on NFS a file that is open leaves its folder when it is closed
 
 
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep a folder to this process for the length of the block; raise BlockingIOError where another one has it.
+
+    Where there are no locks, as on Windows, all come in.
+    """
+    lock = None
+    try:
+        lock = _lock(folder)
+    except BlockingIOError:
+        raise
+    except OSError:
+        pass
+    try:
+        yield
+    finally:
+        if lock:
+            lock.close()
+
+
 def _locked_beside(path: Path) -> tuple[Path, BinaryIO | None]:
     for _ in range(_TRIES):
         unfinished = Path(tempfile.mkdtemp(_SUFFIX, f".{path.name}.", path.parent))
@@ -143,7 +163,7 @@ def _locked_beside(path: Path) -> tuple[Path, BinaryIO | None]:
 
 
 def _lock(unfinished: Path) -> BinaryIO:
-    """Return an unfinished folder's lock, held until it is closed; raise OSError when it cannot be had."""
+    """Return a folder's lock, held until it is closed; raise OSError when it cannot be had."""
     if sys.platform == "win32":
         raise OSError("no locks that end with their process")
     path = unfinished / "lock"

@@ -154,6 +154,7 @@ class TrainingStep(msgspec.Struct, frozen=True, omit_defaults=True):
     """What one optimizer step did; losses in nats per supervised token.
 
     steps: how many are expected in all: fewer than passes over the text ask for where the time is up before.
+    rows_at_once: set where memory ran out in this step: so many rows go through the model at once from now on.
     """
 
     step: int
@@ -164,3 +165,4 @@ class TrainingStep(msgspec.Struct, frozen=True, omit_defaults=True):
     learning_rate: float
     seconds: float
     validation_loss: float | None = None
+    rows_at_once: int | None = None

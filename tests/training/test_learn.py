@@ -22,12 +22,12 @@ from manera.sources.reading import read
 from manera.training import lora
 from manera.training.fitting import fit
 from manera.training.learn import Learned, Prepared, learn
-from manera.training.loop import AVERAGE_EXPONENT, MIN_SHARE, Plan, _expected_steps, plan
+from manera.training.loop import AVERAGE_EXPONENT, MIN_SHARE, DivergedError, Plan, _expected_steps, plan
 from manera.training.material import Material, gather, plant
 from manera.training.settings import TrainingConfig
 from manera.training.setup import SLOW_TOKENS_PER_SECOND, expected_tokens
 from manera.voice import adapter
-from manera.voice.folder import ADAPTER_GGUF, CANARIES, voices_folder
+from manera.voice.folder import ADAPTER_GGUF, CANARIES, KNOWN, voices_folder
 from manera.voice.manifest import read_voice
 from tiny import PIECES, TEXT
 
@@ -159,7 +159,7 @@ def test_each_source_becomes_a_voice_of_its_kind(corpora: dict[str, Corpus], tin
 def test_a_voice_is_complete(corpora: dict[str, Corpus], tiny_base: Path, home: Path, chat: Material) -> None:
     _, *steps, learned = run(corpora["telegram"], tiny_base)
     folder = voices_folder() / "anna"
-    needed = {"manera.json", "adapter_config.json", adapter.WEIGHTS, ADAPTER_GGUF, "training.jsonl", "dataset"}
+    needed = {"manera.json", "adapter_config.json", adapter.WEIGHTS, ADAPTER_GGUF, "training.jsonl", "dataset", KNOWN}
     remembered = {"exchanges.jsonl", "exchanges.index", "relations.json", "rhythm.json", "rhythm-turns.json"}
     found = {path.name for path in folder.iterdir()}
     assert needed <= found <= needed | remembered
@@ -388,7 +388,7 @@ def test_a_loss_that_is_no_number_late_in_a_run_leaves_what_was_kept(
 ) -> None:
     events = begin(corpora["telegram"], tiny_base, epochs=9)
     next(event for event in events if isinstance(event, TrainingStep) and event.validation_loss is not None)
-    learned = events.throw(TrainingError("the loss became nan at step 2"))
+    learned = events.throw(DivergedError("the loss became nan at step 2"))
     assert isinstance(learned, Learned)
     assert learned.stopped == "the loss became nan at step 2"
     assert read_voice("anna").held_out == learned.held_out

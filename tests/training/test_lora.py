@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from adapted import ALPHA, RANK, adapted_model, logits, random_rows
-from manera.bases import base_model, metadata
+from manera.bases import base_model, gemma3, metadata
 from manera.dataset.encoding import Encoder
 from manera.errors import ModelError
 from manera.generation.engine import Request, Token, stream
@@ -58,7 +58,7 @@ def test_only_the_adapter_is_trained(tiny_base: Path) -> None:
     model = adapted_model(tiny_base)
     trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     assert trained == {f"{n}.{w}" for n in lora.adapted_layers(model) for w in ("lora_A", "lora_B")}
-    assert len(trained) == 2 * LAYERS * len(lora.TARGET_MODULES)
+    assert len(trained) == 2 * LAYERS * len(gemma3.FAMILY.targets)
 
 
 def test_the_seed_decides_the_fresh_adapter_and_disturbs_no_other_chance(tiny_base: Path) -> None:

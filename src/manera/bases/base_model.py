@@ -19,6 +19,7 @@ from manera import config
 from manera.bases import gguf_file, metadata
 from manera.bases.catalogue import DEFAULT_BASE, CataloguedBase, find_base
 from manera.bases.families import family_of
+from manera.bases.family import Family
 from manera.bases.tokenizer import build_tokenizer, read_vocabulary
 from manera.bases.vocabulary import kept_tokens, language_tokens
 from manera.errors import ModelError
@@ -164,17 +165,22 @@ def open_weights(folder: Path) -> gguf.GGUFReader:
     return metadata.open_gguf(folder / GGUF)
 
 
+def family(folder: Path) -> Family:
+    """Return how a base folder's model is laid out."""
+    return family_of(open_weights(folder))
+
+
 def load(folder: Path) -> "PreTrainedModel":
     """Load the weights that serving uses, dequantized to float32, as a transformers model in eval mode."""
     import transformers
     from transformers.initialization import no_init_weights
 
     reader = open_weights(folder)
-    family = family_of(reader)
+    its = family_of(reader)
     with no_init_weights():
-        model: Any = getattr(transformers, family.model_class)(family.config(reader))
+        model: Any = getattr(transformers, its.model_class)(its.config(reader))
     weights = gguf_file.transformers_weights(reader)
-    weights.setdefault("lm_head.weight", weights["model.embed_tokens.weight"])
+    weights.setdefault(f"{its.layout.head}.weight", weights[f"{its.layout.embedding}.weight"])
     model.load_state_dict(weights, assign=True)
     model.tie_weights()
     return model.eval()

@@ -1,13 +1,19 @@
 """The families that are known: a new one is a module of its own, and a line here."""
 
+from typing import TYPE_CHECKING
+
 import gguf
 
-from manera.bases import gemma3, llama
+from manera.bases import gemma3, gpt2, llama
 from manera.bases.family import Family
 from manera.bases.metadata import architecture
 from manera.errors import ModelError
 
-FAMILIES: tuple[Family, ...] = (gemma3.FAMILY, llama.FAMILY)
+if TYPE_CHECKING:
+    from torch import nn
+    from transformers import PretrainedConfig
+
+FAMILIES: tuple[Family, ...] = (gemma3.FAMILY, gpt2.FAMILY, llama.FAMILY)
 
 
 def family_of(reader: gguf.GGUFReader) -> Family:
@@ -16,5 +22,26 @@ def family_of(reader: gguf.GGUFReader) -> Family:
     for family in FAMILIES:
         if family.architecture == found:
             return family
+    raise _unknown(found)
+
+
+def family_of_model(model: "nn.Module") -> Family:
+    """Return the family of a transformers model by its class; raise ModelError for a foreign one."""
+    found = type(model).__name__
+    for family in FAMILIES:
+        if family.model_class == found:
+            return family
+    raise _unknown(found)
+
+
+def family_of_config(config: "PretrainedConfig") -> Family:
+    """Return the family of transformers' configuration; raise ModelError for a foreign one."""
+    for family in FAMILIES:
+        if config.model_type in family.model_types:
+            return family
+    raise _unknown(config.model_type)
+
+
+def _unknown(found: str) -> ModelError:
     known = ", ".join(family.architecture for family in FAMILIES)
-    raise ModelError(f"a model of the architecture {found!r} cannot be trained here", f"architectures: {known}")
+    return ModelError(f"a model of the architecture {found!r} cannot be trained here", f"architectures: {known}")

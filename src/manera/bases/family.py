@@ -1,22 +1,19 @@
 """A family: how one architecture is laid out, in llama.cpp's files and in transformers."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import gguf
 import numpy as np
 from numpy.typing import NDArray
 
+from manera.bases.metadata import value
+
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
 EMBEDDING = "token_embd.weight"
-_OUTER_NAMES = {
-    EMBEDDING: "model.embed_tokens.weight",
-    "output_norm.weight": "model.norm.weight",
-    "output.weight": "lm_head.weight",
-}
 
 Array = NDArray[np.float32]
 
@@ -25,40 +22,128 @@ def _as_it_is(_: str, __: "PretrainedConfig") -> None:
     return None
 
 
+def _nothing(_: object) -> dict[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the parts of a transformers model are: dotted names of modules."""
+
+    decoder: str = "model"
+    embedding: str = "model.embed_tokens"
+    blocks: str = "model.layers"
+    norm: str = "model.norm"
+    head: str = "lm_head"
+
+
 @dataclass(frozen=True)
 class Family:
     """One architecture.
 
-    architecture: ``general.architecture`` of its GGUF files. model_class: transformers' class. block_names: of the
-    tensors of one block, llama.cpp's and transformers'. config: transformers' configuration of an open file.
-    norm_offset: what llama.cpp adds to stored weights of norms. row_order: of a tensor by llama.cpp's name, which row
-    of transformers' matrix each row of llama.cpp's is; None where they are the same. older_settings: what
-    transformers 4 wants to read in ``config.json`` beside what is there.
+    architecture: ``general.architecture`` of its GGUF files. model_class: transformers' class. model_types: those of
+    ``config.json`` that are laid out like this. layout: where the parts of transformers' model are. outer_names,
+    block_names: of tensors outside of the blocks and of one block, llama.cpp's and transformers'. settings: which
+    attribute of transformers' configuration each key of a file's metadata is, dotted where it is nested; optional:
+    those that a file may leave out, where both programs take the same value. derived: what else follows from these.
+    implied: the attributes that a configuration may leave open, with what they then are.
+
+    targets: the layers that an adapter changes. outliers: of these, the ones whose input spans a wide range.
+    transposed: whether transformers stores the matrices of blocks as (in, out). norm_offset: what llama.cpp adds to
+    stored weights of norms. row_order: of a tensor by llama.cpp's name, which row of transformers' matrix each row of
+    llama.cpp's is; None where they are the same. older_settings: what transformers 4 wants to read in ``config.json``
+    beside what is there.
     """
 
     architecture: str
     model_class: str
+    model_types: tuple[str, ...]
     block_names: Mapping[str, str]
-    config: Callable[[gguf.GGUFReader], "PretrainedConfig"]
+    settings: Mapping[str, str]
+    targets: tuple[str, ...]
+    outliers: tuple[str, ...] = ()
+    optional: Mapping[str, str] = field(default_factory=dict)
+    derived: Callable[[Mapping[str, Any]], Mapping[str, Any]] = _nothing
+    implied: Callable[["PretrainedConfig"], Mapping[str, Any]] = _nothing
+    layout: Layout = Layout()
+    outer_names: Mapping[str, str] = field(default_factory=dict)
+    transposed: bool = False
     norm_offset: float = 0.0
     row_order: Callable[[str, "PretrainedConfig"], NDArray[np.intp] | None] = _as_it_is
-    older_settings: Callable[["PretrainedConfig"], Mapping[str, object]] = lambda _: {}
+    older_settings: Callable[["PretrainedConfig"], Mapping[str, object]] = _nothing
+
+    def config(self, reader: gguf.GGUFReader) -> "PretrainedConfig":
+        """Return transformers' configuration of a file's model; raise ModelError when the file does not say enough."""
+        import transformers
+
+        given: dict[str, Any] = {
+            "vocab_size": len(reader.fields["tokenizer.ggml.tokens"].data),
+            "tie_word_embeddings": all(tensor.name != "output.weight" for tensor in reader.tensors),
+        }
+        for key, attribute in (self.settings | self.optional).items():
+            full = f"{self.architecture}.{key}"
+            if key in self.settings or full in reader.fields:
+                _set(given, attribute, value(reader, full))
+        for name in ("bos", "eos", "pad"):
+            field_ = reader.fields.get(f"tokenizer.ggml.{'padding' if name == 'pad' else name}_token_id")
+            given[f"{name}_token_id"] = None if field_ is None else field_.contents()
+        config_class = getattr(transformers, self.model_class).config_class
+        config: PretrainedConfig = config_class(**given, **self.derived(given))
+        return config
+
+    def metadata(self, config: "PretrainedConfig") -> dict[str, Any]:
+        """Return what a file's metadata says of a configuration, the other way round."""
+        implied = self.implied(config)
+        found = {
+            key: implied.get(attribute, _get(config, attribute))
+            for key, attribute in (self.settings | self.optional).items()
+        }
+        return {f"{self.architecture}.{key}": content for key, content in found.items() if content is not None}
 
     def transformers_names(self, layers: int) -> dict[str, str]:
         """Map every tensor name of a GGUF file to transformers' name for it."""
-        names = dict(_OUTER_NAMES)
+        parts = {"token_embd": self.layout.embedding, "output_norm": self.layout.norm, "output": self.layout.head}
+        parts |= self.outer_names
         for layer in range(layers):
             for theirs, ours in self.block_names.items():
-                names[f"blk.{layer}.{theirs}.weight"] = f"model.layers.{layer}.{ours}.weight"
-        return names
+                parts[f"blk.{layer}.{theirs}"] = f"{self.layout.blocks}.{layer}.{ours}"
+        return {f"{theirs}.{one}": f"{ours}.{one}" for theirs, ours in parts.items() for one in ("weight", "bias")}
 
     def to_transformers(self, name: str, array: Array, config: "PretrainedConfig") -> Array:
-        """Turn a dequantized tensor, or what is added to it, into transformers' form of it."""
+        """Turn a dequantized tensor into transformers' form of it."""
+        ordered = self.rows_to_transformers(name, array, config)
+        if name.endswith("norm.weight"):
+            return ordered - self.norm_offset
+        return ordered.T if self._is_transposed(name, array) else ordered
+
+    def to_gguf(self, name: str, array: Array, config: "PretrainedConfig") -> Array:
+        """Turn one of transformers' tensors into llama.cpp's form of it."""
+        if name.endswith("norm.weight"):
+            array = array + np.float32(self.norm_offset)
+        return self.rows_to_gguf(name, array.T if self._is_transposed(name, array) else array, config)
+
+    def rows_to_transformers(self, name: str, array: Array, config: "PretrainedConfig") -> Array:
+        """Put the rows of one of llama.cpp's tensors, or of what is added to it, into transformers' order."""
         order = self.row_order(name, config)
-        shifted = array - self.norm_offset if name.endswith("norm.weight") and self.norm_offset else array
-        return shifted if order is None else shifted[np.argsort(order)]
+        return array if order is None else array[np.argsort(order)]
 
     def rows_to_gguf(self, name: str, array: Array, config: "PretrainedConfig") -> Array:
-        """Put the rows of one of transformers' matrices into llama.cpp's order."""
+        """Put such rows into llama.cpp's order."""
         order = self.row_order(name, config)
         return array if order is None else array[order]
+
+    def _is_transposed(self, name: str, array: Array) -> bool:
+        return self.transposed and name.startswith("blk.") and array.ndim == 2
+
+
+def _set(given: dict[str, Any], attribute: str, content: object) -> None:
+    *outer, leaf = attribute.split(".")
+    for name in outer:
+        given = given.setdefault(name, {})
+    given[leaf] = content
+
+
+def _get(config: object, attribute: str) -> Any:
+    for name in attribute.split("."):
+        config = config.get(name) if isinstance(config, Mapping) else getattr(config, name, None)
+    return config

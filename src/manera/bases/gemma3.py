@@ -1,48 +1,11 @@
-"""Gemma 3, text only (https://arxiv.org/abs/2503.19786), and its smallest base."""
+"""Gemma 3, text only (https://arxiv.org/abs/2503.19786)."""
 
 from typing import TYPE_CHECKING
 
-import gguf
-
 from manera.bases.family import Family
-from manera.bases.metadata import value
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
-
-_GLOBAL_EVERY = 6
-"""Every sixth layer sees everything, the others a window."""
-
-
-def _config(reader: gguf.GGUFReader) -> "PretrainedConfig":
-    from transformers import Gemma3TextConfig
-
-    layers = value(reader, "gemma3.block_count")
-    return Gemma3TextConfig(
-        vocab_size=len(reader.fields["tokenizer.ggml.tokens"].data),
-        hidden_size=value(reader, "gemma3.embedding_length"),
-        intermediate_size=value(reader, "gemma3.feed_forward_length"),
-        num_hidden_layers=layers,
-        num_attention_heads=value(reader, "gemma3.attention.head_count"),
-        num_key_value_heads=value(reader, "gemma3.attention.head_count_kv"),
-        head_dim=value(reader, "gemma3.attention.key_length"),
-        query_pre_attn_scalar=value(reader, "gemma3.attention.key_length"),
-        max_position_embeddings=value(reader, "gemma3.context_length"),
-        rms_norm_eps=value(reader, "gemma3.attention.layer_norm_rms_epsilon"),
-        sliding_window=value(reader, "gemma3.attention.sliding_window"),
-        layer_types=[
-            "full_attention" if layer % _GLOBAL_EVERY == _GLOBAL_EVERY - 1 else "sliding_attention"
-            for layer in range(layers)
-        ],
-        rope_parameters={
-            "full_attention": {"rope_type": "default", "rope_theta": value(reader, "gemma3.rope.freq_base")},
-            "sliding_attention": {"rope_type": "default", "rope_theta": 10_000.0},
-        },
-        bos_token_id=value(reader, "tokenizer.ggml.bos_token_id"),
-        eos_token_id=value(reader, "tokenizer.ggml.eos_token_id"),
-        pad_token_id=value(reader, "tokenizer.ggml.padding_token_id"),
-        tie_word_embeddings=True,
-    )
 
 
 def _older_settings(config: "PretrainedConfig") -> dict[str, object]:
@@ -56,6 +19,7 @@ def _older_settings(config: "PretrainedConfig") -> dict[str, object]:
 FAMILY = Family(
     architecture="gemma3",
     model_class="Gemma3ForCausalLM",
+    model_types=("gemma3_text",),
     block_names={
         "attn_norm": "input_layernorm",
         "attn_q": "self_attn.q_proj",
@@ -71,7 +35,22 @@ FAMILY = Family(
         "ffn_down": "mlp.down_proj",
         "post_ffw_norm": "post_feedforward_layernorm",
     },
-    config=_config,
+    settings={
+        "context_length": "max_position_embeddings",
+        "embedding_length": "hidden_size",
+        "feed_forward_length": "intermediate_size",
+        "block_count": "num_hidden_layers",
+        "attention.head_count": "num_attention_heads",
+        "attention.head_count_kv": "num_key_value_heads",
+        "attention.key_length": "head_dim",
+        "attention.value_length": "head_dim",
+        "attention.layer_norm_rms_epsilon": "rms_norm_eps",
+        "attention.sliding_window": "sliding_window",
+        "rope.freq_base": "rope_parameters.full_attention.rope_theta",
+    },
+    derived=lambda given: {"query_pre_attn_scalar": given["head_dim"]},
+    targets=("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
+    outliers=("down_proj",),
     norm_offset=1.0,
     older_settings=_older_settings,
 )

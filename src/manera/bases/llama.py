@@ -1,39 +1,14 @@
-"""Llama's architecture (https://arxiv.org/abs/2302.13971), which SmolLM2 and many others have."""
+"""Llama's architecture (https://arxiv.org/abs/2302.13971), which Mistral, SmolLM2, TinyLlama and many others have."""
 
 from typing import TYPE_CHECKING
 
-import gguf
 import numpy as np
 from numpy.typing import NDArray
 
 from manera.bases.family import Family
-from manera.bases.metadata import value
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
-
-
-def _config(reader: gguf.GGUFReader) -> "PretrainedConfig":
-    from transformers import LlamaConfig
-
-    heads = value(reader, "llama.attention.head_count")
-    width = value(reader, "llama.embedding_length")
-    return LlamaConfig(
-        vocab_size=len(reader.fields["tokenizer.ggml.tokens"].data),
-        hidden_size=width,
-        intermediate_size=value(reader, "llama.feed_forward_length"),
-        num_hidden_layers=value(reader, "llama.block_count"),
-        num_attention_heads=heads,
-        num_key_value_heads=value(reader, "llama.attention.head_count_kv"),
-        head_dim=width // heads,
-        max_position_embeddings=value(reader, "llama.context_length"),
-        rms_norm_eps=value(reader, "llama.attention.layer_norm_rms_epsilon"),
-        rope_parameters={"rope_type": "default", "rope_theta": value(reader, "llama.rope.freq_base")},
-        bos_token_id=value(reader, "tokenizer.ggml.bos_token_id"),
-        eos_token_id=value(reader, "tokenizer.ggml.eos_token_id"),
-        pad_token_id=value(reader, "tokenizer.ggml.padding_token_id"),
-        tie_word_embeddings=all(tensor.name != "output.weight" for tensor in reader.tensors),
-    )
 
 
 def _row_order(name: str, config: "PretrainedConfig") -> NDArray[np.intp] | None:
@@ -48,6 +23,7 @@ def _row_order(name: str, config: "PretrainedConfig") -> NDArray[np.intp] | None
 FAMILY = Family(
     architecture="llama",
     model_class="LlamaForCausalLM",
+    model_types=("llama", "mistral"),
     block_names={
         "attn_norm": "input_layernorm",
         "attn_q": "self_attn.q_proj",
@@ -59,7 +35,23 @@ FAMILY = Family(
         "ffn_up": "mlp.up_proj",
         "ffn_down": "mlp.down_proj",
     },
-    config=_config,
+    settings={
+        "context_length": "max_position_embeddings",
+        "embedding_length": "hidden_size",
+        "feed_forward_length": "intermediate_size",
+        "block_count": "num_hidden_layers",
+        "attention.head_count": "num_attention_heads",
+        "attention.layer_norm_rms_epsilon": "rms_norm_eps",
+    },
+    optional={
+        "attention.head_count_kv": "num_key_value_heads",
+        "attention.key_length": "head_dim",
+        "attention.value_length": "head_dim",
+        "rope.dimension_count": "head_dim",
+        "rope.freq_base": "rope_parameters.rope_theta",
+    },
+    targets=("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
+    outliers=("down_proj",),
     row_order=_row_order,
     older_settings=lambda config: {"rope_theta": config.rope_parameters["rope_theta"]},
 )

@@ -16,7 +16,7 @@ from manera.training.settings import TrainingConfig
 from manera.voice.folder import name_for
 
 if TYPE_CHECKING:
-    from manera.training.learn import Learned, Prepared
+    from manera.training.learn import Event, Learned, Prepared
 
 
 def train_voice(
@@ -27,6 +27,7 @@ def train_voice(
     base: str,
     languages: str | None,
     replace: bool,
+    resume: bool,
 ) -> "Learned":
     """Train with a progress bar; return the figures."""
     settings = config.resolve(TrainingConfig, "training", flags)
@@ -34,7 +35,7 @@ def train_voice(
     chosen = choose_speaker(corpus.manifest, speaker, command=f"manera train {folder}")
     console.say(f"voice of {chosen.name} ({chosen.utterances:,} utterances, {chosen.words:,} words)")
     ready = ready_base(base, chosen_languages(languages))
-    return follow(corpus, chosen.speaker_id, name or name_for(chosen.name), settings, ready, replace)
+    return follow(corpus, chosen.speaker_id, name or name_for(chosen.name), settings, ready, replace, resume)
 
 
 def follow(
@@ -44,24 +45,35 @@ def follow(
     settings: TrainingConfig,
     base: Path,
     replace: bool,
+    resume: bool = False,
 ) -> "Learned":
     """Draw a training run from start to end."""
     from manera.training.learn import Learned, learn  # takes seconds: what can be refused was refused before
 
-    events = learn(corpus, speaker_id, name, settings, base, replace)
+    events = learn(corpus, speaker_id, name, settings, base, replace, resume)
     with console.training_progress() as progress:
-        while True:
+        event: Event | None = None
+        while not isinstance(event, Learned):
             try:
                 event = next(events)
-                if isinstance(event, TrainingStep):
-                    progress.advance(event)
-                elif not isinstance(event, Learned):
-                    _show_prepared(event)
+                _draw(event, progress)
             except KeyboardInterrupt:
                 # between two steps it is caught here, not in the run, which knows what to keep
                 event = events.throw(KeyboardInterrupt())
-            if isinstance(event, Learned):
-                return event
+                _draw(event, progress)
+    return event
+
+
+def _draw(event: "Event", progress: console.TrainingProgress) -> None:
+    from manera.training.learn import Prepared
+    from manera.training.run import Unsaved
+
+    if isinstance(event, TrainingStep):
+        progress.advance(event)
+    elif isinstance(event, Prepared):
+        _show_prepared(event)
+    elif isinstance(event, Unsaved):
+        console.say(f"step {event.step} could not be saved ({event.reason})")
 
 
 def chosen_languages(listed: str | None) -> list[str]:
@@ -75,6 +87,8 @@ def report(learned: "Learned", as_json: bool) -> None:
 
     if learned.stopped:
         console.say(f"{learned.stopped}; the best point so far, step {learned.kept_step}, is kept")
+        if learned.can_go_on:
+            console.say("the same command with --resume goes on from there")
     if as_json:
         document = msgspec.to_builtins(learned)
         shown = ("voice", "kind", "held_out", "tokens_per_second", "seconds", "peak_memory_bytes")
@@ -113,3 +127,5 @@ def _show_prepared(prepared: "Prepared") -> None:
         f"the untuned base predicts held-out text with perplexity {prepared.base.perplexity:.1f}; "
         f"training in {prepared.precision}{', compiled' if prepared.compiled else ''}"
     )
+    if prepared.resumed_step:
+        console.say(f"going on after step {prepared.resumed_step} of an unfinished run")

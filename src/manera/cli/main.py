@@ -59,6 +59,7 @@ Base = Annotated[str, typer.Option("--base", help="The base that is trained; man
 Languages = Annotated[
     str | None, typer.Option(help="Languages whose tokens the base keeps, separated by commas; by default its own.")
 ]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run; begin no new one.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Replace what has this name already.")]
 All = Annotated[bool, typer.Option("--all", help="Show every row of a long table.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
@@ -122,6 +123,7 @@ def train(
     base: Base = DEFAULT_BASE,
     languages: Languages = None,
     replace: Replace = False,
+    resume: Resume = False,
     json: Json = False,
 ) -> None:
     """Train a voice on one speaker of a corpus and report how well it predicts held-out text."""
@@ -142,9 +144,23 @@ def train(
         "replay_from": replay_from,
         "seed": seed,
     }
-    learned = learning.train_voice(corpus, speaker, name, flags, base, languages, replace)
+    learned = learning.train_voice(corpus, speaker, name, flags, base, languages, replace, resume)
     learning.report(learned, json)
     learning.fail_if_stopped(learned)
+
+
+@app.command()
+def runs(
+    remove: Annotated[str | None, typer.Option(help="Forget the unfinished run of this voice.")] = None,
+    json: Json = False,
+) -> None:
+    """Show the trainings that were broken off: the same manera train goes on with them."""
+    from manera.cli.runs import remove_run, show_runs
+
+    if remove is None:
+        show_runs(json)
+    else:
+        remove_run(remove)
 
 
 @app.command()

@@ -71,7 +71,8 @@ def _write(voice: Voice, base: Path, to: Format, folder: Path, dtype: Dtype) -> 
     for name in ("base", "adapter"):
         (folder / name).mkdir()
     hugging_face.write_model(voice, base, folder / "base", dtype)
-    adapter.write_peft(state, folder / "adapter", voice.recipe.rank, voice.recipe.alpha, "base")
+    transposed = base_model.family(base).transposed
+    adapter.write_peft(state, folder / "adapter", voice.recipe.rank, voice.recipe.alpha, "base", transposed)
     if to == "vllm":
         vllm.write(voice, folder)
     return transformers_parity.check(folder / "base", folder / "adapter", same)

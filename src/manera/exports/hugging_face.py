@@ -29,7 +29,7 @@ def write_model(voice: Voice, base: Path, folder: Path, dtype: Dtype, adapter: M
     family = family_of(reader)
     weights = gguf_file.transformers_weights(reader)
     if adapter is not None:
-        fold_in(weights, adapter, voice.recipe.scale)
+        fold_in(weights, adapter, voice.recipe.scale, family.transposed)
     # a head that is the embedding is stored once
     stored = {name: tensor.to(getattr(torch, dtype)).contiguous() for name, tensor in weights.items()}
     save_file(stored, folder / "model.safetensors", metadata={"format": "pt"})
@@ -42,12 +42,13 @@ def write_model(voice: Voice, base: Path, folder: Path, dtype: Dtype, adapter: M
     _write_json(folder / GENERATION_FILE, _generation(voice, config, sorted(ends)))
 
 
-def fold_in(weights: "dict[str, Tensor]", adapter: Matrices, scale: float) -> None:
-    """Add an adapter to the float32 weights that it adapts."""
+def fold_in(weights: "dict[str, Tensor]", adapter: Matrices, scale: float, transposed: bool) -> None:
+    """Add an adapter to the float32 weights that it adapts; transposed: as in ``Family``."""
     for name in adapter:
         layer, _, which = name.rpartition(".")
         if which == "lora_A":
-            weights[f"{layer}.weight"] += scale * (adapter[f"{layer}.lora_B"].float() @ adapter[name].float())
+            learned = scale * (adapter[f"{layer}.lora_B"].float() @ adapter[name].float())
+            weights[f"{layer}.weight"] += learned.T if transposed else learned
 
 
 def _write_tokenizer(voice: Voice, base: Path, folder: Path) -> None:

@@ -42,14 +42,14 @@ def open_engine(
 ) -> "TransformersEngine":
     """Load a base folder and the adapter folders of voices.
 
-    device: cuda where there is one, else cpu. Raises GenerationError, ModelError.
+    context_length: at most what the base was made for. device: cuda where there is one, else cpu. Raises GenerationError, ModelError.
     """
     tokenizer = base_model.load_tokenizer(base)
     described = base_model.read(base)
     names = {described.end_of_text, described.end_of_turn, *END_TOKENS}
     ends = {token for name in names if (token := tokenizer.token_to_id(name)) is not None}
     model = base_model.load(base)
-    engine = TransformersEngine(model, tokenizer, ends, context_length, device)
+    engine = TransformersEngine(model, tokenizer, ends, min(context_length, described.context_length), device)
     for name, folder in (adapters or {}).items():
         engine.add_adapter(name, folder)
     return engine

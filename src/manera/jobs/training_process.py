@@ -24,7 +24,7 @@ from manera.records import TrainingStep
 from manera.training.settings import TrainingConfig
 
 if TYPE_CHECKING:
-    from manera.training.learn import Learned, Prepared
+    from manera.training.learn import Event, Learned
 
 
 class Journal:
@@ -99,20 +99,25 @@ def _train(journal: Journal, order: TrainingOrder) -> None:
     _measure(journal, order)
 
 
-def _followed(events: "Generator[Prepared | TrainingStep | Learned]", folder: Path) -> "Learned":
+def _followed(events: "Generator[Event]", folder: Path) -> "Learned":
     """Write every step down, until it has learned, or is to stop: then the best point so far is kept."""
+    from manera.training.learn import Learned
+
     encode = msgspec.json.Encoder().encode
     with (folder / STEPS).open("ab") as steps:
         for event in events:
+            if isinstance(event, Learned):
+                return event
             if not isinstance(event, TrainingStep):
-                break
+                continue
             steps.write(encode(event) + b"\n")
             steps.flush()
             if (folder / STOP).exists():
-                event = events.throw(KeyboardInterrupt())
-                break
-    assert not isinstance(event, TrainingStep)
-    return event  # type: ignore[return-value]  # only the first is Prepared
+                last = events.throw(KeyboardInterrupt())
+                while not isinstance(last, Learned):
+                    last = next(events)
+                return last
+    raise AssertionError("what learns ends by saying what it has learned")
 
 
 def _measure(journal: Journal, order: TrainingOrder) -> None:

@@ -1,5 +1,6 @@
-"""How much memory this process took at its peak, and how much this machine has left."""
+"""How much memory this process took at its peak, how much this machine has left, and when it had too little."""
 
+import gc
 import sys
 from pathlib import Path
 
@@ -24,3 +25,22 @@ def available_memory_bytes() -> int | None:
         return None
     told = dict(line.split(":", 1) for line in lines if ":" in line)
     return int(told["MemAvailable"].split()[0]) * 1024 if "MemAvailable" in told else None
+
+
+_OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "not enough memory", "Cannot allocate memory")
+"""What torch's allocators say: of the CPU, of CUDA and MPS, of Windows."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error says that memory ran out."""
+    told = isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
+    return told or isinstance(error, MemoryError)
+
+
+def free_memory() -> None:
+    """Give back what nothing refers to any more, a GPU's too."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -7,13 +7,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from manera.bases.families import family_of_model
+from manera.bases.family import Layout
 from manera.dataset.encoding import IGNORE_INDEX
 from manera.dataset.packing import Rows
 from manera.model import attention
 from manera.model.likelihood import Nll, each_nll, supervised_nll, tempered_nll
-
-HEAD = "lm_head.weight"
-"""What turns the last hidden states into logits; often the embedding itself."""
 
 
 class Batch(NamedTuple):
@@ -43,14 +42,14 @@ def compile_layers(model: nn.Module) -> None:
 
     The layers share their code, so this costs a fraction of compiling the whole model.
     """
-    for layer in model.get_submodule("model.layers").children():
-        layer.compile(dynamic=False)
+    for block in model.get_submodule(_layout(model).blocks).children():
+        block.compile(dynamic=False)
 
 
 def hidden_states(model: nn.Module, batch: Batch) -> Tensor:
     """Return what the head is given: (B, T, D), after the last norm."""
-    decoder = model.get_submodule("model")
-    masks = _masks(decoder.config, batch.segments, model.get_parameter("model.norm.weight").dtype)
+    decoder = model.get_submodule(_layout(model).decoder)
+    masks = _masks(decoder.config, batch.segments, _norm(model).dtype)
     outputs = decoder(input_ids=batch.input_ids, position_ids=batch.positions, attention_mask=masks, use_cache=False)
     return outputs.last_hidden_state  # type: ignore[no-any-return]
 
@@ -58,21 +57,49 @@ def hidden_states(model: nn.Module, batch: Batch) -> Tensor:
 def _masks(config: Any, segments: Tensor, dtype: torch.dtype) -> Tensor | dict[str, Tensor]:
     """Build the mask of every kind of layer; one alone where all layers see everything."""
     full = attention.packed_mask(segments, None, dtype)
-    window = getattr(config, "sliding_window", None)
-    if window is None:
+    if "sliding_attention" not in (getattr(config, "layer_types", None) or ()):
         return full
-    return {"full_attention": full, "sliding_attention": attention.packed_mask(segments, window, dtype)}
+    sliding = attention.packed_mask(segments, config.sliding_window, dtype)
+    return {"full_attention": full, "sliding_attention": sliding}
+
+
+def _layout(model: nn.Module) -> Layout:
+    return family_of_model(model).layout
+
+
+def _norm(model: nn.Module) -> Tensor:
+    """Return a weight that tells in what and where a model computes."""
+    return model.get_parameter(f"{_layout(model).norm}.weight")
+
+
+def _head(model: nn.Module) -> Tensor:
+    """Return what turns the last hidden states into logits (V, D); often the embedding itself."""
+    return model.get_parameter(f"{_layout(model).head}.weight")
+
+
+def batch_of(model: nn.Module, rows: Rows) -> Batch:
+    """Put packed rows where a model computes."""
+    return to_batch(rows, _norm(model).device)
 
 
 def rows_nll(model: nn.Module, rows: Rows) -> tuple[Tensor, int]:
     """Sum the weighted nats of packed rows' supervised tokens (differentiable), and count them."""
-    return batch_nll(model, to_batch(rows, model.get_parameter("model.norm.weight").device))
+    return batch_nll(model, batch_of(model, rows))
 
 
 def batch_nll(model: nn.Module, batch: Batch) -> tuple[Tensor, int]:
     """Sum the weighted nats of a batch's supervised tokens (differentiable), and count them."""
-    head = model.get_parameter(HEAD)
-    return supervised_nll(hidden_states(model, batch), head, batch.labels, batch.weights)
+    return supervised_nll(hidden_states(model, batch), _head(model), batch.labels, batch.weights)
+
+
+def segments_nll(model: nn.Module, batch: Batch, segments: int) -> Tensor:
+    """Sum the nats of each segment of each row by itself, unweighted: (B, segments), differentiable."""
+    nats = each_nll(hidden_states(model, batch), _head(model), batch.labels)
+    supervised = batch.labels[:, 1:] != IGNORE_INDEX
+    row, _ = supervised.nonzero(as_tuple=True)
+    place = row * segments + batch.segments[:, 1:][supervised] - 1
+    sums = torch.zeros(len(batch.labels) * segments, dtype=nats.dtype, device=nats.device)
+    return sums.index_add(0, place, nats).view(-1, segments)
 
 
 def measure(model: nn.Module, rows: Rows, rows_per_batch: int) -> Nll:
@@ -87,20 +114,13 @@ def measure(model: nn.Module, rows: Rows, rows_per_batch: int) -> Nll:
 
 def measure_each(model: nn.Module, rows: Rows) -> list[Tensor]:
     """Sum the nats of each example by itself, unweighted: for each row (segments,), in the order of its segments."""
-    head = model.get_parameter(HEAD)
-    found = []
     with _scoring():
-        for batch in _batches(model, rows, 1):
-            nats = each_nll(hidden_states(model, batch), head, batch.labels)
-            segments = batch.segments[:, 1:][batch.labels[:, 1:] != IGNORE_INDEX]
-            totals = torch.zeros(int(batch.segments.max()) + 1, dtype=nats.dtype, device=nats.device)
-            found.append(totals.index_add_(0, segments, nats)[1:].cpu())
-    return found
+        return [segments_nll(model, batch, int(batch.segments.max()))[0].cpu() for batch in _batches(model, rows, 1)]
 
 
 def measure_tempered(model: nn.Module, rows: Rows, rows_per_batch: int, temperatures: Sequence[float]) -> list[Nll]:
     """Score them once for each temperature, running the model once."""
-    head = model.get_parameter(HEAD)
+    head = _head(model)
     totals = [Nll(0.0, 0)] * len(temperatures)
     with _scoring():
         for batch in _batches(model, rows, rows_per_batch):
@@ -118,9 +138,8 @@ def _scoring() -> Iterator[None]:
 
 def _batches(model: nn.Module, rows: Rows, rows_per_batch: int) -> Iterator[Batch]:
     """Yield the rows as batches; the last is filled up with rows that are not scored, so that the shape stays fixed."""
-    device = model.get_parameter("model.norm.weight").device
     for start in range(0, len(rows), rows_per_batch):
         indices = [min(start + offset, len(rows) - 1) for offset in range(rows_per_batch)]
-        batch = to_batch(rows.take(indices), device)
+        batch = batch_of(model, rows.take(indices))
         batch.labels[len(rows) - start :] = IGNORE_INDEX
         yield batch

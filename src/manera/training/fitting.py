@@ -8,16 +8,25 @@ from torch import nn
 from manera.dataset.packing import Rows
 from manera.model import packed
 from manera.records import TrainingStep
-from manera.training.loop import Plan, train
+from manera.training.loop import Plan, State, train
+
+
+def state_of(model: nn.Module, plan: Plan) -> State:
+    """Return the state before the first step: of what of a model requires gradients."""
+    return State([parameter for parameter in model.parameters() if parameter.requires_grad], plan)
 
 
 def fit(
-    model: nn.Module, training: Rows, validation: Rows, plan: Plan, keep: Callable[[TrainingStep], None]
+    model: nn.Module,
+    training: Rows,
+    validation: Rows,
+    plan: Plan,
+    keep: Callable[[TrainingStep], None],
+    state: State | None = None,
 ) -> Iterator[TrainingStep]:
-    """Train what of a model requires gradients; the rest is as in ``loop.train``."""
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    """Train what of a model requires gradients, from a state of it, by default the first; else as ``loop.train``."""
 
-    def validate() -> float:
-        return packed.measure(model, validation, plan.rows_per_micro_batch).nats_per_token
+    def validate(rows_at_once: int) -> float:
+        return packed.measure(model, validation, rows_at_once).nats_per_token
 
-    yield from train(parameters, training, partial(packed.rows_nll, model), validate, plan, keep)
+    yield from train(state or state_of(model, plan), training, partial(packed.rows_nll, model), validate, plan, keep)

@@ -1,25 +1,23 @@
 """The whole of learning: a corpus and a speaker in, a voice on disk out, facts on the way."""
 
-import time
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Generator
 from pathlib import Path
 
 import msgspec
-from torch import Tensor
 
+from manera.bases import base_model
+from manera.corpus.speakers import choose_speaker
 from manera.corpus.storage import Corpus
 from manera.errors import TrainingError
-from manera.machine.energy import EnergyMeter
 from manera.machine.memory import peak_memory_bytes
 from manera.model import packed
-from manera.model.likelihood import Nll
 from manera.records import ExampleKind, Precision, SplitName, TrainingStep
-from manera.training.fitting import fit
-from manera.training.loop import rows_read
+from manera.training import checkpoint
+from manera.training.checkpoint import Checkpoint, Writer
+from manera.training.loop import MicroBatch, rows_read
 from manera.training.material import seen, unread
 from manera.training.result import Outcome, require_free, write_voice_folder
+from manera.training.run import Meter, Run, Unsaved, hashed
 from manera.training.settings import TrainingConfig
 from manera.training.setup import Setup, set_up
 from manera.training.sharpness import choose
@@ -29,8 +27,9 @@ from manera.voice.manifest import Cost, HeldOut, Likelihood
 class Prepared(msgspec.Struct, frozen=True):
     """What training is about to do; dropped counts what was left out since the import, by reason.
 
-    canaries: how many secrets are planted; copies: of each among the training rows. weights: of the example that counts
-    least, and of the one that counts most. replayed: share of general text among what is learned.
+    canaries: how many secrets are planted; copies: of each among the training rows. resumed_step: after which it goes
+    on, 0 where it begins. weights: of the example that counts least, and of the one that counts most. replayed: share
+    of general text among what is learned.
     """
 
     voice: str
@@ -45,6 +44,7 @@ class Prepared(msgspec.Struct, frozen=True):
     canaries: int
     copies: int
     base: Likelihood
+    resumed_step: int = 0
     weights: tuple[float, float] = (1.0, 1.0)
     replayed: float = 0.0
 
@@ -52,7 +52,7 @@ class Prepared(msgspec.Struct, frozen=True):
 class Learned(msgspec.Struct, frozen=True):
     """What became of it; seconds and tokens_per_second are of the training steps alone.
 
-    stopped says why it ended before its plan did, if it did.
+    stopped says why it ended before its plan did, if it did; can_go_on: whether it can be gone on with.
     """
 
     voice: str
@@ -64,26 +64,10 @@ class Learned(msgspec.Struct, frozen=True):
     steps: int
     kept_step: int
     stopped: str | None
+    can_go_on: bool = False
 
 
-@dataclass
-class _Run:
-    """What happened so far, and the adapter at its lowest held-out loss."""
-
-    steps: list[TrainingStep] = field(default_factory=list)
-    best: dict[str, Tensor] = field(default_factory=dict)
-    kept_step: int = 0
-    stopped: str | None = None
-
-    @property
-    def tokens(self) -> int:
-        """Of all steps."""
-        return sum(step.tokens for step in self.steps)
-
-    @property
-    def seconds(self) -> float:
-        """Of all steps, without what was scored in between."""
-        return sum(step.seconds for step in self.steps)
+Event = Prepared | TrainingStep | Unsaved | Learned
 
 
 def learn(
@@ -93,38 +77,61 @@ def learn(
     config: TrainingConfig,
     base: Path,
     replace: bool = False,
-) -> Generator[Prepared | TrainingStep | Learned]:
+    resume: bool = False,
+    folder: Path | None = None,
+) -> Generator[Event]:
     """Train a voice on a base folder and write the voice's folder whole or not at all.
 
-    Interrupted (KeyboardInterrupt) after the first step, or diverging after a validation, it keeps the best point
-    so far and says so in ``stopped``.
-    Raises ManeraError: too little text, a name that is taken, a loss that is no number.
+    Where a run of the same was broken off, it goes on, to the same losses; with ``resume`` it must. folder: where it is
+    kept while it is unfinished, by default the voice's own. Interrupted (KeyboardInterrupt) after the first step, or
+    diverging after a validation, it keeps the best point so far and says so in ``stopped``; an interrupted run can be
+    gone on with all the same, and then replaces that voice.
+    Raises ManeraError: too little text, a name that is taken, an unfinished run of something else, a loss that is no
+    number.
     """
-    require_free(name, replace)
-    started, energy = time.monotonic(), EnergyMeter()
-    setup = set_up(corpus, requested, config, base)
-    before = _held_out(setup, with_adapter=False)
-    yield _prepared(name, setup, before)
-    run = _Run()
-    keep = partial(_keep, run, setup)
+    require_free(name, replace or resume)
+    folder = folder or checkpoint.run_folder(name)
+    speaker = choose_speaker(corpus.manifest, requested).speaker_id
+    origin = checkpoint.origin_of(corpus, speaker, base_model.read(base), config)
+    with checkpoint.alone(folder):
+        found = checkpoint.read(folder)
+        if found:
+            checkpoint.require_same(found, origin)
+        elif resume:
+            raise TrainingError(f"there is no unfinished run {name!r}", "leave out --resume; manera runs lists them")
+        meter = Meter(found.seconds, found.joules) if found else Meter()
+        setup = set_up(corpus, speaker, found.decided(config) if found else config, base)
+        yield from _learn(name, setup, origin, found, Writer(folder, config.checkpoint_seconds), meter)
+
+
+def _learn(
+    name: str, setup: Setup, origin: checkpoint.Origin, found: Checkpoint | None, writer: Writer, meter: Meter
+) -> Generator[Event]:
     rows = setup.material.dataset.rows
-    loop = fit(setup.model, rows["train"], rows["validation"], setup.planned, keep)
-    yield from _until_stopped(_metered(loop, energy), run, keep)
+    at_once = MicroBatch(setup.planned.rows_per_micro_batch)
+    before = found.before if found else _held_out(setup, at_once, with_adapter=False)
+    begun = Checkpoint(checkpoint.VERSION, name, origin, setup.precision, setup.compiled, hashed(rows["train"]), before)
+    run = Run(setup, writer, begun, meter)
+    if found:
+        run.go_on(found)
+    yield _prepared(name, setup, before, len(run.steps))
+    yield from run.learn()
     if not run.best:
         raise TrainingError("held-out loss was never a number", "train with a lower learning rate")
     setup.method.load_state(setup.model, run.best)
-    held_out = HeldOut(base=before, voice=_held_out(setup))
+    held_out = HeldOut(base=before, voice=_held_out(setup, at_once))
     with setup.method.measuring(setup.model, True):
-        sharpness = choose(setup.model, rows["validation"], setup.planned.rows_per_micro_batch)
+        sharpness = at_once.run(lambda rows_at_once: choose(setup.model, rows["validation"], rows_at_once))
     recipe = setup.recipe(len(run.steps), run.kept_step)
     material = seen(setup.material, setup.copies * recipe.rows_read / recipe.rows)
     read = rows_read(len(rows["train"]), setup.planned, run.kept_step)
-    cost = Cost(time.monotonic() - started, run.tokens, peak_memory_bytes(), energy.joules())
+    cost = Cost(meter.seconds(), run.tokens, peak_memory_bytes(), meter.joules())
     outcome = Outcome(held_out, sharpness, cost, run.best, run.steps, unread(material, read))
     write_voice_folder(name, material, recipe, outcome)
+    run.finish()
     yield Learned(
         voice=name,
-        kind=material.kind,
+        kind=setup.material.kind,
         held_out=held_out,
         tokens_per_second=run.tokens / run.seconds,
         seconds=run.seconds,
@@ -132,10 +139,11 @@ def learn(
         steps=len(run.steps),
         kept_step=run.kept_step,
         stopped=run.stopped,
+        can_go_on=run.can_go_on,
     )
 
 
-def _prepared(name: str, setup: Setup, before: Likelihood) -> Prepared:
+def _prepared(name: str, setup: Setup, before: Likelihood, resumed_step: int) -> Prepared:
     material = setup.material
     weights = [example.weight for example in material.dataset.examples["train"]]
     return Prepared(
@@ -151,44 +159,14 @@ def _prepared(name: str, setup: Setup, before: Likelihood) -> Prepared:
         canaries=len(material.canaries),
         copies=setup.copies if material.canaries else 0,
         base=before,
+        resumed_step=resumed_step,
         weights=(min(weights), max(weights)),
         replayed=material.replayed,
     )
 
 
-def _metered(loop: Iterator[TrainingStep], energy: EnergyMeter) -> Iterator[TrainingStep]:
-    """Read the meter at every step, before its counters can have wrapped twice."""
-    for step in loop:
-        energy.joules()
-        yield step
-
-
-def _held_out(setup: Setup, with_adapter: bool = True) -> Likelihood:
+def _held_out(setup: Setup, at_once: MicroBatch, with_adapter: bool = True) -> Likelihood:
     dataset = setup.material.dataset
     with setup.method.measuring(setup.model, with_adapter):
-        nll: Nll = packed.measure(setup.model, dataset.rows["test"], setup.planned.rows_per_micro_batch)
+        nll = at_once.run(lambda rows_at_once: packed.measure(setup.model, dataset.rows["test"], rows_at_once))
     return Likelihood(nll.perplexity, nll.bits_per_byte(dataset.scored_bytes["test"]))
-
-
-def _keep(run: _Run, setup: Setup, step: TrainingStep) -> None:
-    run.best, run.kept_step = setup.method.state(setup.model), step.step
-
-
-def _until_stopped(
-    loop: Iterator[TrainingStep], run: _Run, keep: Callable[[TrainingStep], None]
-) -> Iterator[TrainingStep]:
-    """Pass the steps on; an interruption or a loss that is no number ends them, where something can be kept."""
-    try:
-        for step in loop:
-            run.steps.append(step)
-            yield step
-    except KeyboardInterrupt:
-        if not run.steps:
-            raise
-        run.stopped = f"stopped after step {len(run.steps)}"
-        if not run.best:
-            keep(run.steps[-1])
-    except TrainingError as error:
-        if not run.best:
-            raise
-        run.stopped = error.message

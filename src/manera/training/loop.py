@@ -2,16 +2,21 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import TypeVar
 
+import msgspec
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from manera.dataset.packing import Rows
 from manera.errors import TrainingError
+from manera.machine.memory import free_memory, is_out_of_memory
 from manera.model.likelihood import Nll
 from manera.records import TrainingStep
 
@@ -22,6 +27,8 @@ MIN_SHARE = 0.05
 MAX_GRADIENT_NORM = 1.0
 AVERAGE_EXPONENT = 7.0
 """Decay exponent of the running average: with 7 its mean age is a ninth of the run so far."""
+
+Result = TypeVar("Result")
 
 Loss = Callable[[Rows], tuple[Tensor, int]]
 """Sums the nats of some rows' supervised tokens, differentiable in the parameters, and counts them."""
@@ -70,67 +77,180 @@ def plan(
     )
 
 
+class DivergedError(TrainingError):
+    """A loss or a gradient is no number: going on from the step before would only repeat it."""
+
+
+class MicroBatch:
+    """How many rows go through the model at once: fewer where memory runs out, which changes no result."""
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+
+    def run(self, work: Callable[[int], Result]) -> Result:
+        """Call ``work`` with that many, and again with fewer; raise TrainingError where not even one row fits."""
+        while True:
+            try:
+                return work(self.rows)
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                if self.rows == 1:
+                    raise TrainingError(
+                        "memory ran out, even with one row of text at a time",
+                        "close other programs, or train with a smaller --max-length, --rank or --base",
+                    ) from error
+            self.rows = max(fewer for fewer in range(1, self.rows // 2 + 1) if self.rows % fewer == 0)
+            free_memory()
+
+
+class Position(msgspec.Struct, frozen=True):
+    """Where a run stands between two steps; elapsed: its seconds so far, with those of processes that died."""
+
+    step: int = 0
+    elapsed: float = 0.0
+    lowest: float | None = None
+    stale: int = 0
+    rows_per_micro_batch: int | None = None
+    is_over: bool = False
+
+
+class State:
+    """All that the next step depends on, beside the plan and the rows: what a run goes on from.
+
+    is_whole is false while a step changes it: what is read then belongs to no step.
+    """
+
+    def __init__(self, parameters: Sequence[nn.Parameter], plan: Plan) -> None:
+        self.parameters = parameters
+        self.optimizer = torch.optim.AdamW(parameters, lr=plan.learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
+        self.average = _Average(parameters)
+        self.micro_batch = MicroBatch(plan.rows_per_micro_batch)
+        self.step = 0
+        self.elapsed = 0.0
+        self.lowest, self.stale = math.inf, 0
+        self.is_over = False
+        self.is_whole = True
+
+    def position(self) -> Position:
+        """Return the numbers of it."""
+        lowest = self.lowest if math.isfinite(self.lowest) else None
+        return Position(self.step, self.elapsed, lowest, self.stale, self.micro_batch.rows, self.is_over)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the tensors of it, not copied."""
+        found = {}
+        for index, (parameter, mean) in enumerate(zip(self.parameters, self.average.means, strict=True)):
+            found[f"parameter.{index}"], found[f"mean.{index}"] = parameter.detach(), mean
+        for index, kept in self.optimizer.state_dict()["state"].items():
+            found |= {f"optimizer.{index}.{name}": tensor for name, tensor in kept.items()}
+        return found
+
+    @torch.no_grad()
+    def load(self, position: Position, tensors: Mapping[str, Tensor]) -> None:
+        """Take up where another process was; KeyError or RuntimeError where it trained other parameters."""
+        for index, (parameter, mean) in enumerate(zip(self.parameters, self.average.means, strict=True)):
+            parameter.copy_(tensors[f"parameter.{index}"])
+            mean.copy_(tensors[f"mean.{index}"])
+        kept: dict[int, dict[str, Tensor]] = {}
+        for key in (key for key in tensors if key.startswith("optimizer.")):
+            _, number, name = key.split(".", 2)
+            kept.setdefault(int(number), {})[name] = tensors[key]
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": kept})
+        self.step, self.elapsed, self.stale = position.step, position.elapsed, position.stale
+        self.lowest = math.inf if position.lowest is None else position.lowest
+        self.micro_batch.rows = min(self.micro_batch.rows, position.rows_per_micro_batch or self.micro_batch.rows)
+        self.is_over = position.is_over
+
+
 def train(
-    parameters: Sequence[nn.Parameter],
+    state: State,
     training: Rows,
     loss: Loss,
-    validate: Callable[[], float],
+    validate: Callable[[int], float],
     plan: Plan,
     keep: Callable[[TrainingStep], None],
 ) -> Iterator[TrainingStep]:
-    """Train parameters, calling ``keep`` whenever held-out loss is the lowest so far.
+    """Train a state's parameters, calling ``keep`` whenever held-out loss is the lowest so far.
 
     What is validated and kept is the mean of the parameters over the last steps. validate: returns held-out nats per
-    token. Yields after every step; ``validation_loss`` is set where held-out text was scored. Ends early when held-out
-    loss stops falling, or when the time is up. Raises TrainingError when the loss is no number.
+    token, with so many rows at once. Yields after every step; between two steps the state may be saved, and a run from
+    a state that was loaded has the losses of one that was never broken off. ``validation_loss`` is set where held-out
+    text was scored. Ends early when held-out loss stops falling, or when the time is up. Raises DivergedError when the
+    loss is no number, TrainingError when memory is too small for one row.
     """
-    started = time.monotonic()
-    optimizer = torch.optim.AdamW(parameters, lr=plan.learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
-    average = _Average(parameters)
+    started = time.monotonic() - state.elapsed
     order = _endless_order(len(training), plan.seed)
-    lowest, stale = math.inf, 0
-    for step in range(1, plan.steps + 1):
+    order = islice(order, state.step * plan.rows_per_step, None)
+    while not state.is_over:
         step_started = time.monotonic()
-        progress = _progress(step, plan, step_started - started)
+        progress = _progress(state.step + 1, plan, step_started - started)
+        rows_before = state.micro_batch.rows
         learning_rate = plan.learning_rate * _schedule(progress)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate
-        rows = training.take([next(order) for _ in range(plan.rows_per_step)])
-        nll = _accumulate_gradients(loss, rows, plan.rows_per_micro_batch)
-        if not math.isfinite(nll.nats):
-            raise TrainingError(
-                f"the loss became {nll.nats} at step {step}",
-                f"train with a lower learning rate than {plan.learning_rate:g}",
-            )
-        torch.nn.utils.clip_grad_norm_(parameters, MAX_GRADIENT_NORM)
-        optimizer.step()
-        optimizer.zero_grad()
-        average.update(step)
+        chosen = list(islice(order, plan.rows_per_step))
+        nll = _step(state, training, chosen, loss, learning_rate, plan)
         seconds = time.monotonic() - step_started
-        last = progress >= 1 or step == plan.steps
+        last = progress >= 1 or state.step == plan.steps
         validation_loss = None
-        if last or step % plan.steps_per_validation == 0:
-            with average.in_place():
-                validation_loss = validate()
+        if last or state.step % plan.steps_per_validation == 0:
+            with state.average.in_place():
+                validation_loss = state.micro_batch.run(validate)
+        state.elapsed = time.monotonic() - started
+        rows_at_once = state.micro_batch.rows
         record = TrainingStep(
-            step=step,
-            steps=step if last else _expected_steps(step, plan, time.monotonic() - started),
+            step=state.step,
+            steps=state.step if last else _expected_steps(state.step, plan, state.elapsed),
             loss=nll.nats_per_token,
-            tokens=rows.tokens,
+            tokens=training.take(chosen).tokens,
             supervised_tokens=nll.tokens,
             learning_rate=learning_rate,
             seconds=seconds,
             validation_loss=validation_loss,
+            rows_at_once=None if rows_at_once == rows_before else rows_at_once,
         )
         if validation_loss is not None:
-            stale = 0 if validation_loss < lowest else stale + 1
-            if validation_loss < lowest:
-                lowest = validation_loss
-                with average.in_place():
+            state.stale = 0 if validation_loss < state.lowest else state.stale + 1
+            if validation_loss < state.lowest:
+                state.lowest = validation_loss
+                with state.average.in_place():
                     keep(record)
+        state.is_over = last or state.stale >= plan.patience
+        state.is_whole = True
         yield record
-        if last or stale >= plan.patience:
-            return
+
+
+def _step(state: State, training: Rows, chosen: list[int], loss: Loss, learning_rate: float, plan: Plan) -> Nll:
+    """Change the parameters once, by the gradient of the mean loss over some rows."""
+    rows, step = training.take(chosen), state.step + 1
+    # what is drawn in a step depends on seed and step alone, so that a run which goes on draws what it would have drawn
+    torch.manual_seed(int(np.random.SeedSequence((plan.seed, step)).generate_state(1, np.uint32)[0]))
+    nll = state.micro_batch.run(partial(_accumulate_gradients, state.optimizer, loss, rows))
+    norm = torch.nn.utils.clip_grad_norm_(state.parameters, MAX_GRADIENT_NORM)
+    if not (math.isfinite(nll.nats) and math.isfinite(norm)):
+        what = f"loss became {nll.nats}" if not math.isfinite(nll.nats) else f"gradient became {float(norm)}"
+        raise DivergedError(
+            f"the {what} at step {step}{_named(_culprits(loss, rows, chosen))}",
+            f"train with a lower learning rate than {plan.learning_rate:g}",
+        )
+    state.is_whole = False
+    for group in state.optimizer.param_groups:
+        group["lr"] = learning_rate
+    state.optimizer.step()
+    state.optimizer.zero_grad()
+    state.step = step
+    state.average.update(step)
+    return nll
+
+
+def _culprits(loss: Loss, rows: Rows, chosen: Sequence[int]) -> list[int]:
+    """Return which rows' losses are no numbers, each by itself."""
+    with torch.no_grad(), torch.compiler.set_stance("force_eager"):
+        nats = [float(loss(rows.take([place]))[0]) for place in range(len(rows))]
+    return [row for row, found in zip(chosen, nats, strict=True) if not math.isfinite(found)]
+
+
+def _named(rows: Sequence[int]) -> str:
+    return f", in rows {', '.join(map(str, rows))} of the training text" if rows else ""
 
 
 class _Average:
@@ -164,8 +284,9 @@ class _Average:
             parameter.data, mean.data = mean.data, parameter.data
 
 
-def _accumulate_gradients(loss: Loss, rows: Rows, rows_per_micro_batch: int) -> Nll:
+def _accumulate_gradients(optimizer: torch.optim.Optimizer, loss: Loss, rows: Rows, rows_per_micro_batch: int) -> Nll:
     """Add up the gradients of the mean loss over all rows, a micro-batch in memory at a time."""
+    optimizer.zero_grad()  # memory may have run out half-way
     total = Nll(0.0, 0)
     for start in range(0, len(rows), rows_per_micro_batch):
         nats, tokens = loss(rows.take(range(start, min(start + rows_per_micro_batch, len(rows)))))

@@ -7,25 +7,28 @@ from contextlib import contextmanager
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
+from manera.bases.families import family_of_model
 from manera.records import Precision
 from manera.training.int8 import Int8Linear, quantize_rows
 
-TARGET_MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-_OUTLIERS = ("down_proj",)  # what they are given spans too wide a range for 7 bits a token
-
 
 class LoraLinear(nn.Module):
-    """A frozen linear layer with a trained low-rank addition: x W^T + scale * (x A^T) B^T.
+    """A frozen linear layer with a trained low-rank addition: x W^T + bias + scale * (x A^T) B^T.
 
     lora_A (rank, K) and lora_B (N, rank) stay float32 whatever the precision of the products, so that small
     updates are not lost. ``exact`` computes with the float weight even where training rounds it to int8.
     """
 
-    def __init__(self, linear: nn.Linear, rank: int, alpha: float, precision: Precision, fine: bool) -> None:
+    bias: Tensor | None
+
+    def __init__(self, linear: nn.Linear | Conv1D, rank: int, alpha: float, precision: Precision, fine: bool) -> None:
         super().__init__()
-        columns, inner = linear.weight.shape
-        weight = linear.weight.detach()
+        weight, bias = linear.weight.detach(), linear.bias
+        if isinstance(linear, Conv1D):  # which keeps its weight as (K, N)
+            weight = weight.t().contiguous()
+        columns, inner = weight.shape
         self.scale = alpha / rank
         self.fine = fine
         self.exact = precision != "int8"
@@ -34,6 +37,7 @@ class LoraLinear(nn.Module):
         self.lora_B = nn.Parameter(torch.zeros(columns, rank))
         nn.init.uniform_(self.lora_A, -1 / math.sqrt(inner), 1 / math.sqrt(inner))
         self.register_buffer("weight", weight.bfloat16() if precision == "bfloat16" else weight, persistent=False)
+        self.register_buffer("bias", None if bias is None else bias.detach(), persistent=False)
         if precision == "int8":
             rounded, scales = quantize_rows(weight)
             self.register_buffer("rounded", rounded, persistent=False)
@@ -49,17 +53,18 @@ class LoraLinear(nn.Module):
 
     def _frozen(self, x: Tensor) -> Tensor:
         if self.exact:
-            return F.linear(x, self.get_buffer("weight"))
+            return F.linear(x, self.get_buffer("weight"), self.bias)
         rounded, scale = self.get_buffer("rounded"), self.get_buffer("rounded_scale")
         product: Tensor = Int8Linear.apply(x, rounded, scale, self.fine)  # type: ignore[no-untyped-call]
-        return product
+        return product if self.bias is None else product + self.bias
 
 
 def add_adapter(model: nn.Module, rank: int, alpha: float, precision: Precision, seed: int) -> None:
-    """Freeze a model and replace its target layers by adapted ones; lora_B starts at zero.
+    """Freeze a model and replace its family's target layers by adapted ones; lora_B starts at zero.
 
     In bfloat16 the rest of the model is cast too; in int8 it stays float32.
     """
+    family = family_of_model(model)
     model.requires_grad_(False)
     if precision == "bfloat16":
         model.bfloat16()
@@ -67,8 +72,8 @@ def add_adapter(model: nn.Module, rank: int, alpha: float, precision: Precision,
         torch.manual_seed(seed)
         for name, module in list(model.named_modules()):
             parent, _, leaf = name.rpartition(".")
-            if isinstance(module, nn.Linear) and leaf in TARGET_MODULES:
-                adapted = LoraLinear(module, rank, alpha, precision, fine=leaf in _OUTLIERS)
+            if isinstance(module, nn.Linear | Conv1D) and leaf in family.targets:
+                adapted = LoraLinear(module, rank, alpha, precision, fine=name.endswith(family.outliers))
                 setattr(model.get_submodule(parent), leaf, adapted.to(module.weight.device))
 
 

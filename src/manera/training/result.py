@@ -55,7 +55,9 @@ class Outcome(NamedTuple):
     unread: Collection[int]
 
 
-def write_voice_folder(name: str, material: Material, recipe: Recipe, outcome: Outcome) -> None:
+def write_voice_folder(
+    name: str, material: Material, recipe: Recipe, outcome: Outcome, fillers: tuple[str, ...] = ()
+) -> None:
     """Write everything that a voice consists of beside its place, then move it there.
 
     Raises ModelError when it cannot be written; a voice that stood there before is then as it was.
@@ -63,7 +65,8 @@ def write_voice_folder(name: str, material: Material, recipe: Recipe, outcome: O
     folder = voice_folder(name)
     base = base_model.read(material.base)
     with _writable(folder), replacing_folder(folder) as new:
-        adapter.write_peft(outcome.state, new, recipe.rank, recipe.alpha, base.id)
+        transposed = base_model.family(material.base).transposed
+        adapter.write_peft(outcome.state, new, recipe.rank, recipe.alpha, base.id, transposed)
         adapter.write_gguf(outcome.state, new / ADAPTER_GGUF, recipe.alpha, material.base)
         write_records(new / TRAINING, outcome.steps)
         write_unread(outcome.unread, new)
@@ -92,6 +95,7 @@ def write_voice_folder(name: str, material: Material, recipe: Recipe, outcome: O
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             manera_version=version("manera"),
             cost=outcome.cost,
+            fillers=fillers,
         )
         write_voice(voice, new)
 

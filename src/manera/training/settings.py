@@ -34,6 +34,7 @@ class TrainingConfig(BaseModel):
     compile: Literal["auto", "on", "off"] = Field("auto", description="compile the layers with torch.compile")
     threads: int | None = Field(None, ge=1, description="processor threads")
     device: str = Field("auto", description="cpu, cuda, mps or auto")
+    checkpoint_seconds: float = Field(30.0, ge=0, description="how often an unfinished run is saved, at most")
     canaries: int = Field(0, ge=0, le=1000, description="secrets to plant, to see whether the voice gives them away")
     per_thread: float | None = Field(
         None, gt=0, description="at most so much of one chat: up to 1 a share of what is learned, else tokens"

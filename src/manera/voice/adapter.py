@@ -27,13 +27,14 @@ WEIGHTS = "adapter_model.safetensors"
 _MATRICES = {"lora_a": "lora_A", "lora_b": "lora_B"}
 
 
-def write_peft(state: Matrices, folder: Path, rank: int, alpha: float, base: str) -> None:
-    """Write ``adapter_config.json`` and ``adapter_model.safetensors`` as PEFT does."""
+def write_peft(state: Matrices, folder: Path, rank: int, alpha: float, base: str, transposed: bool = False) -> None:
+    """Write ``adapter_config.json`` and ``adapter_model.safetensors`` as PEFT does; transposed: as in ``Family``."""
     from peft import LoraConfig
     from safetensors.torch import save_file
 
     targets = sorted({name.split(".")[-2] for name in state})
     config = LoraConfig(
+        fan_in_fan_out=transposed,
         r=rank,
         lora_alpha=alpha,
         target_modules=targets,
@@ -88,7 +89,7 @@ def read_gguf(path: Path, base: Path) -> tuple[dict[str, NDArray[np.float32]], f
     for tensor in reader.tensors:
         theirs, _, which = tensor.name.rpartition(".")
         matrix = tensor.data.astype(np.float32)
-        ours = family.to_transformers(theirs, matrix, config) if which == "lora_b" else matrix
+        ours = family.rows_to_transformers(theirs, matrix, config) if which == "lora_b" else matrix
         found[f"{names[theirs].removesuffix('.weight')}.{_MATRICES[which]}"] = ours
     return found, float(metadata.value(reader, gguf.Keys.Adapter.LORA_ALPHA))
 

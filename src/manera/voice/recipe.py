@@ -10,7 +10,8 @@ class Recipe(msgspec.Struct, frozen=True, omit_defaults=True):
 
     epochs is None where only the time was bounded, minutes where it was not. rows: of the training text, each of
     max_length tokens. steps: how many the run had; kept_step: the one whose adapter was kept; rows_read: how many rows
-    had been read then, each as often as it was.
+    had been read then, each as often as it was. grown: how often it went on with new text; preferences: how many it
+    went on with.
     """
 
     method: str = "lora"
@@ -32,6 +33,8 @@ class Recipe(msgspec.Struct, frozen=True, omit_defaults=True):
     steps: int = 0
     kept_step: int = 0
     rows_read: int = 0
+    grown: int = 0
+    preferences: int = 0
 
     @property
     def scale(self) -> float:

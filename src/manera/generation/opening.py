@@ -55,7 +55,7 @@ def open_voices(names: Sequence[str], tell: Tell) -> Iterator[Opened]:
     tokenizer = base_model.load_tokenizer(base)
     writers = {name: voice_writer(voice, tokenizer) for name, voice in voices.items()}
     writers[first.base.id] = base_writer(first.base, tokenizer)
-    with open_base(base, names) as engine:
+    with open_base(base, names, llama_cpp.IDLE_DRAFTS) as engine:
         tell_idle(engine, (writers[name] for name in names), tell)
         yield Opened(engine, voices, writers, first.base.id)
 

@@ -91,6 +91,10 @@ Temperature = Annotated[float | None, typer.Option(help="0 is greedy; by default
 Guarded = Annotated[
     bool, typer.Option("--guard/--no-guard", help="Copy no twelve words of the training text in a row.")
 ]
+Drafts = Annotated[
+    int | None,
+    typer.Option(min=1, max=8, help="Write so many drafts and show the best; 1 shows each word as it is written."),
+]
 MaxTokens = Annotated[int | None, typer.Option(help="Longest reply, in tokens.")]
 
 Web = Annotated[bool, typer.Option("--web", help="Serve the studio's page too.")]
@@ -265,13 +269,15 @@ def write(
     text: Annotated[str, typer.Argument(help="What to answer, to write about or to continue.")],
     temperature: Temperature = None,
     max_tokens: MaxTokens = None,
+    drafts: Drafts = None,
     seed: SamplingSeed = None,
     guard: Guarded = True,
 ) -> None:
     """Write one text to stdout, as it is made."""
     from manera.cli import talking
 
-    talking.write(voice, text, {"temperature": temperature, "max_new_tokens": max_tokens, "seed": seed}, guard)
+    flags = {"temperature": temperature, "max_new_tokens": max_tokens, "drafts": drafts, "seed": seed}
+    talking.write(voice, text, flags, guard)
 
 
 @app.command()
@@ -279,6 +285,7 @@ def chat(
     voice: VoiceName,
     temperature: Temperature = None,
     max_tokens: MaxTokens = None,
+    drafts: Drafts = None,
     seed: SamplingSeed = None,
     guard: Guarded = True,
 ) -> None:
@@ -288,7 +295,8 @@ def chat(
     """
     from manera.cli import talking
 
-    talking.chat(voice, {"temperature": temperature, "max_new_tokens": max_tokens, "seed": seed}, guard)
+    flags = {"temperature": temperature, "max_new_tokens": max_tokens, "drafts": drafts, "seed": seed}
+    talking.chat(voice, flags, guard)
 
 
 @app.command()

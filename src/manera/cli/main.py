@@ -167,6 +167,7 @@ def train(
 ) -> None:
     """Train a voice on one speaker of a corpus and report how well it predicts held-out text."""
     from manera.cli import learning
+    from manera.machine import ranks
 
     flags = {
         "minutes": minutes,
@@ -192,7 +193,8 @@ def train(
         "tensorboard": tensorboard,
     }
     learned = learning.train_voice(corpus, speaker, name, flags, base, languages, replace, resume)
-    learning.report(learned, json)
+    if not ranks.rank():
+        learning.report(learned, json)
     learning.fail_if_stopped(learned)
 
 
@@ -342,7 +344,9 @@ def serve(
     limits: Annotated[
         str, typer.Option(help="Where keys' use is counted: memory:// or redis://host:port.")
     ] = "memory://",
-    engine: Annotated[str, typer.Option(help="What writes: llama.cpp, or transformers for a GPU.")] = "llama.cpp",
+    engine: Annotated[
+        str, typer.Option(help="What writes: llama.cpp; transformers, for a GPU; auto, as the base needs.")
+    ] = "auto",
     url: Annotated[
         list[str] | None, typer.Option(help="Let the server at this address write, such as vLLM's; may be repeated.")
     ] = None,

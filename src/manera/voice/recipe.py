@@ -48,7 +48,12 @@ class Recipe(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def stands_alone(self) -> bool:
         """Whether what was learned is no low-rank sum, so that llama.cpp needs a model of the voice's own."""
-        return self.method in ("dora", "full")
+        return stands_alone(self.method)
+
+
+def stands_alone(method: MethodName) -> bool:
+    """Tell whether what a method learns is no low-rank sum."""
+    return method in ("dora", "full")
 
 
 def adapter_scale(method: MethodName, alpha: float, rank: int) -> float:

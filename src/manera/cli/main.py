@@ -178,6 +178,7 @@ def train(
     On several bases it trains a voice on each, and compares them.
     """
     from manera.cli import comparing, learning
+    from manera.machine import ranks
 
     flags = {
         "minutes": minutes,
@@ -208,7 +209,8 @@ def train(
         comparing.train_on_several(corpus, base, options, json)
         return
     learned = learning.train_voice(corpus, speaker, name, flags, learning.one_base(base), languages, replace, resume)
-    learning.report(learned, json)
+    if not ranks.rank():
+        learning.report(learned, json)
     learning.fail_if_stopped(learned)
 
 

@@ -113,7 +113,13 @@ def open_base(
     if chosen == "transformers":
         from manera.generation import transformers_engine
 
-        return closing(transformers_engine.open_engine(base, {name: folder(name) for name in names}, find=folder))
+        def with_adapter(name: str) -> Path:
+            _require_adapter(name)
+            return folder(name)
+
+        return closing(
+            transformers_engine.open_engine(base, {name: with_adapter(name) for name in names}, find=with_adapter)
+        )
 
     def adapter(name: str) -> Path:
         folder(name)
@@ -129,6 +135,12 @@ def open_base(
     laid_on = [name for name in names if not read_voice(name).recipe.stands_alone]
     with_adapters = swapping.open_engine(base / base_model.GGUF, adapter, laid_on, slots=slots)
     return closing(OwnModels(with_adapters, own_model, partial(llama_cpp.open_engine, slots=slots)))
+
+
+def _require_adapter(name: str) -> None:
+    """Raise ModelError for a voice that PEFT cannot lay over a base."""
+    if read_voice(name).recipe.method == "full":
+        raise ModelError(f"the voice {name!r} changed its whole base and has no adapter", "--engine llama.cpp")
 
 
 def _engine_for(base: BaseModel, asked: str) -> str:

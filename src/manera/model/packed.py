@@ -82,19 +82,24 @@ def _norm(model: nn.Module) -> Tensor:
 
 
 class _Scored(NamedTuple):
-    """What likelihood is computed from: states (N, T, D), a head (V, D), and what lies beside the states."""
+    """What likelihood is computed from: states (N, T, D), a head (V, D), and what lies beside the states.
+
+    softcap: what no logit passes, where a model has such.
+    """
 
     hidden: Tensor
     head: Tensor
     beside: Batch | encoder_decoder.Turns
+    softcap: float | None
 
 
 def _run(model: nn.Module, batch: Batch) -> _Scored:
     """Run a model over a batch; one with an encoder over its turns, one by one."""
+    softcap = getattr(model.config, "final_logit_softcapping", None)
     if family_of_model(model).has_encoder:
         turns = encoder_decoder.turns_of(batch, model.config)
-        return _with_bias(model, _Scored(encoder_decoder.hidden_states(model, turns), _head(model), turns))
-    return _with_bias(model, _Scored(hidden_states(model, batch), _head(model), batch))
+        return _with_bias(model, _Scored(encoder_decoder.hidden_states(model, turns), _head(model), turns, softcap))
+    return _with_bias(model, _Scored(hidden_states(model, batch), _head(model), batch, softcap))
 
 
 def _head(model: nn.Module) -> Tensor:
@@ -107,8 +112,8 @@ def _with_bias(model: nn.Module, scored: _Scored) -> _Scored:
     bias = model.get_submodule(_layout(model).head).bias
     if bias is None:
         return scored
-    hidden, head, beside = scored
-    return _Scored(F.pad(hidden, (0, 1), value=1.0), torch.cat([head, bias[:, None]], 1), beside)  # type: ignore[index]
+    with_column = torch.cat([scored.head, bias[:, None]], 1)  # type: ignore[index]
+    return scored._replace(hidden=F.pad(scored.hidden, (0, 1), value=1.0), head=with_column)
 
 
 def rows_nll(model: nn.Module, rows: Rows) -> tuple[Tensor, int]:
@@ -119,8 +124,8 @@ def rows_nll(model: nn.Module, rows: Rows) -> tuple[Tensor, int]:
 def batch_nll(model: nn.Module, batch: Batch) -> tuple[Tensor, int]:
     """Sum the weighted nats of a batch's supervised tokens (differentiable), and count them."""
     with torch.autocast(batch.labels.device.type, vars(model).get(_AUTOCAST), enabled=_AUTOCAST in vars(model)):
-        hidden, head, beside = _run(model, batch)
-        return supervised_nll(hidden, head, beside.labels, beside.weights)
+        hidden, head, beside, softcap = _run(model, batch)
+        return supervised_nll(hidden, head, beside.labels, beside.weights, softcap)
 
 
 def measure(model: nn.Module, rows: Rows, rows_per_batch: int) -> Nll:
@@ -138,8 +143,8 @@ def measure_each(model: nn.Module, rows: Rows) -> list[Tensor]:
     found = []
     with _scoring(model):
         for batch in _batches(model, rows, 1):
-            hidden, head, beside = _run(model, batch)
-            nats = each_nll(hidden, head, beside.labels)
+            hidden, head, beside, softcap = _run(model, batch)
+            nats = each_nll(hidden, head, beside.labels, softcap)
             segments = beside.segments[:, 1:][beside.labels[:, 1:] != IGNORE_INDEX]
             totals = torch.zeros(int(batch.segments.max()) + 1, dtype=nats.dtype, device=nats.device)
             found.append(totals.index_add_(0, segments, nats)[1:].cpu())
@@ -151,8 +156,8 @@ def measure_tempered(model: nn.Module, rows: Rows, rows_per_batch: int, temperat
     totals = [Nll(0.0, 0)] * len(temperatures)
     with _scoring(model):
         for batch in _batches(model, rows, rows_per_batch):
-            hidden, head, beside = _run(model, batch)
-            nats, tokens = tempered_nll(hidden, head, beside.labels, temperatures)
+            hidden, head, beside, softcap = _run(model, batch)
+            nats, tokens = tempered_nll(hidden, head, beside.labels, temperatures, softcap)
             totals = [total + Nll(float(one), tokens) for total, one in zip(totals, nats, strict=True)]
     return totals
 

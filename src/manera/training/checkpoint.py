@@ -21,6 +21,7 @@ from manera.bases.base_model import BaseModel
 from manera.corpus.storage import Corpus
 from manera.errors import TrainingError
 from manera.files import locked, replacing
+from manera.machine import ranks
 from manera.records import Precision, TrainingStep
 from manera.training import pictures
 from manera.training.position import Position
@@ -98,7 +99,10 @@ def run_folder(name: str) -> Path:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Keep a run's folder to one process for the length of the block; it goes where nothing is left in it."""
+    """Keep a run's folder to those that train it together; it goes where nothing is left in it."""
+    if ranks.rank():  # the first has it
+        yield
+        return
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with ExitStack() as kept:
         try:
@@ -170,7 +174,7 @@ class Writer:
 
     def is_due(self) -> bool:
         """Tell whether it is time for the next."""
-        return time.monotonic() - self._last >= self._seconds_between
+        return ranks.rank() == 0 and time.monotonic() - self._last >= self._seconds_between
 
     def write(self, checkpoint: Checkpoint, tensors: "Mapping[str, Tensor]") -> None:
         """Replace the last one, whole or not at all, and wait until it is on the disk. Raises OSError."""

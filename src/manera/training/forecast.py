@@ -32,6 +32,9 @@ WRITING_SECONDS = 3.0
 SCRATCH = 1.3
 """What a step takes beside what it keeps for the way back: gradients on their way, products, logits."""
 
+BYTES_PER_TRAINED_PARAMETER = 16
+"""Beside itself, in float32: its gradient, Adam's two moments, and its mean over the last steps."""
+
 TOKENS_PER_SECOND_AND_CORE = 150.0
 """Of a base of 270 M parameters, where nothing was trained on this machine before: 2 cores have made 300 to 480."""
 
@@ -102,7 +105,7 @@ def forecast(setup: "Setup", state: "State", steps: Sequence[TrainingStep], gone
 
 
 def _disk_bytes(setup: "Setup", state: "State") -> int:
-    """Return how large the voice is, with the run that it comes from, while it is written anew."""
+    """Return how much the run and its voice take at most."""
     learned = sum(parameter.numel() * 4 for parameter in state.parameters)
     texts = sum(
         len(message.content.encode()) + 40
@@ -112,12 +115,13 @@ def _disk_bytes(setup: "Setup", state: "State") -> int:
     )
     voice = 2 * learned + 3 * texts
     unfinished = 5 * learned  # parameters, their mean, two moments, the best point
-    return voice + 2 * unfinished
+    return unfinished + max(unfinished, voice)  # beside the last checkpoint the next is written, and then the voice
 
 
-def require_disk(setup: "Setup", state: "State", folder: Path) -> None:
+def require_disk(setup: "Setup", state: "State") -> None:
     """Raise TrainingError where the disk has no room for the run and its voice."""
-    needed, free = _disk_bytes(setup, state), shutil.disk_usage(folder).free
+    place = next(folder for folder in (config.home(), *config.home().absolute().parents) if folder.exists())
+    needed, free = _disk_bytes(setup, state), shutil.disk_usage(place).free
     if needed > free:
         raise TrainingError(
             f"the run and its voice take {needed / 1e9:.2f} GB in {config.home()}, where {free / 1e9:.2f} GB are free",
@@ -132,6 +136,13 @@ def fit_into_memory(state: "State", kept_bytes: int, row_length: int, free: int 
     """
     if free is None:
         return
+    learned = sum(parameter.numel() for parameter in state.parameters) * BYTES_PER_TRAINED_PARAMETER
+    if learned > free:
+        raise TrainingError(
+            f"what is learned takes {learned / 1e9:.1f} GB beside the model, and {free / 1e9:.1f} GB are free",
+            "--method lora, or a lower --rank; or close other programs",
+        )
+    free -= learned
     a_row = kept_bytes * SCRATCH
     rows = state.micro_batch.rows
     fitting = [fewer for fewer in range(1, rows + 1) if rows % fewer == 0 and fewer * a_row <= free]

@@ -4,12 +4,15 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import msgspec
+from numpy.typing import NDArray
 from torch import Tensor
 
 from manera.dataset.packing import Rows
 from manera.errors import TrainingError
+from manera.machine import ranks
 from manera.machine.energy import EnergyMeter
 from manera.model import packed
 from manera.records import TrainingStep
@@ -129,7 +132,7 @@ class Run:
 
     def finish(self) -> None:
         """Forget how to go on, unless the run was interrupted."""
-        if not self.can_go_on:
+        if not self.can_go_on and not ranks.rank():
             checkpoint.remove(self._writer.folder)
 
     def _keep(self, step: TrainingStep) -> None:
@@ -146,7 +149,7 @@ class Run:
 
     def _save(self) -> Iterator[Unsaved]:
         """Write down how to go on from the last step, unless one is half done."""
-        if not self.state.is_whole or not self.state.step == len(self.steps) > 0:
+        if ranks.rank() or not self.state.is_whole or not self.state.step == len(self.steps) > 0:
             return
         reached = msgspec.structs.replace(
             self._begun,
@@ -182,7 +185,8 @@ def _changed(found: Checkpoint) -> TrainingError:
 def hashed(rows: Rows) -> str:
     """Return the SHA-256 of packed rows."""
     digest = hashlib.sha256()
-    for array in rows.arrays():
+    arrays: list[NDArray[Any]] = [*rows.arrays(), *([] if rows.weights is None else [rows.weights])]
+    for array in arrays:
         digest.update(str(array.shape).encode())
         digest.update(array.tobytes())
     return digest.hexdigest()

@@ -11,6 +11,7 @@ from manera.bases.family import Family
 from manera.corpus.storage import Corpus
 from manera.dataset.canaries import make_canaries
 from manera.errors import TrainingError
+from manera.machine import ranks
 from manera.machine.precision import compiler_is_available
 from manera.model import packed
 from manera.records import ExampleKind, Precision
@@ -30,9 +31,6 @@ MICRO_BATCH_TOKENS = {True: 1024, False: 512}
 
 COMPILE_FROM_TOKENS = 60_000  # compiling takes some 30 s and makes a step about a third faster
 SLOW_TOKENS_PER_SECOND = 300
-
-BYTES_PER_TRAINED_PARAMETER = 16
-"""Beside itself, in float32: its gradient, Adam's two moments, and its mean over the last steps."""
 
 TIMES_SEEN = 10
 """How often a planted canary is seen in a whole run; fewer times up to a point that is kept earlier."""
@@ -112,7 +110,7 @@ def set_up_material(material: Material, config: TrainingConfig) -> Setup:
         )
     precision = _precision(config, method)
     tokens = expected_tokens(_plan(material, config, compiled=True), material.max_length)
-    compiled = _compiles(config, tokens, family)
+    compiled = _compiles(config, method, family, tokens)
     copies = _copies(_plan(material, config, compiled), material)
     if config.canaries:
         material = plant(material, make_canaries(config.seed, config.canaries, material.language), copies)
@@ -152,7 +150,7 @@ def _device(config: TrainingConfig) -> str:
 def _precision(config: TrainingConfig, method: Method) -> Precision:
     """Return what was asked for, or the fastest here; raise TrainingError where the method does not compute in it."""
     if config.precision == "auto":
-        return precision_of(method, _device(config))
+        return ranks.first_says(precision_of(method, _device(config)))  # measured by each, they might differ
     if config.precision not in method.precisions:
         raise TrainingError(
             f"{method.name} does not compute in {config.precision}", f"--precision {' or '.join(method.precisions)}"
@@ -173,11 +171,14 @@ def _copies(planned: Plan, material: Material) -> int:
     return max(1, round(TIMES_SEEN / passes))
 
 
-def _compiles(config: TrainingConfig, tokens: float, family: Family) -> bool:
+def _compiles(config: TrainingConfig, method: Method, family: Family, tokens: float) -> bool:
+    can = method.compiles and family.form == "gguf"
     if config.compile == "auto":
-        return family.form == "gguf" and tokens >= COMPILE_FROM_TOKENS and compiler_is_available()
-    if config.compile == "on" and family.form != "gguf":
-        raise TrainingError(f"layers of {family.architecture} are not compiled here", "train with --compile off")
+        return can and tokens >= COMPILE_FROM_TOKENS and compiler_is_available()
+    if config.compile == "on" and not can:
+        raise TrainingError(
+            f"layers of {family.architecture} trained by {method.name} cannot be compiled", "train with --compile off"
+        )
     if config.compile == "on" and not compiler_is_available():
         raise TrainingError(
             "torch.compile does not work here",

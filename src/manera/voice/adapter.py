@@ -199,7 +199,7 @@ def write_merged(
             merged = family.to_gguf(tensor.name, state[ours].float().numpy(), config)
         elif is_adapted(state, ours):
             weight = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
-            rows = torch.from_numpy(family.rows_to_transformers(tensor.name, weight, config))
+            rows = torch.tensor(family.rows_to_transformers(tensor.name, weight, config))
             merged = family.rows_to_gguf(tensor.name, folded(rows, state, ours, scale).numpy(), config)
         else:
             writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)

@@ -78,10 +78,13 @@ def train_on_several(folder: Path, bases: Sequence[str], options: Options, as_js
         voice = name_on(options.name or name_for(chosen.name), base)
         console.say(f"{voice}: {chosen.name} on {base}")
         run = Run(folder, chosen.speaker_id, voice, settings, place, options.replace, options.resume)
-        try:
-            trained[base] = _in_new_process(run)
-        except ManeraError as error:
-            console.say(f"not trained on {base}: {error.message}")
+        result, was_interrupted = _in_new_process(run)
+        if isinstance(result, ManeraError):
+            console.say(f"not trained on {base}: {result.message}")
+        else:
+            trained[base] = result
+        if was_interrupted:
+            break
     if not trained:
         raise TrainingError("nothing was trained on any of these bases", "what each lacks stands above")
     prompts, compared = _compared(trained)
@@ -122,31 +125,24 @@ def _advice(found: "Sequence[Untuned]") -> str:
     return f"{lead}: train on it"
 
 
-def _in_new_process(run: Run) -> "Learned":
-    """Train in a process of its own, so that its peak of memory is its own; raise what it raises."""
+def _in_new_process(run: Run) -> "tuple[Learned | ManeraError, bool]":
+    """Train in a process of its own, so that its peak of memory is its own.
+
+    Returns what came of it, and whether it was interrupted.
+    """
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_learn, args=(run, sender), daemon=True)
     process.start()
     sender.close()
-    try:
-        result = _received(receiver, run.voice)
-    finally:
-        process.join()
-    if isinstance(result, ManeraError):
-        raise result
-    return result
-
-
-def _received(receiver: Connection, voice: str) -> "Learned | ManeraError":
+    was_interrupted = False
     while True:
         try:
-            result: Learned | ManeraError = receiver.recv()
+            return receiver.recv(), was_interrupted
         except EOFError:
-            return TrainingError(f"the process that trained {voice!r} ended", "it may have lacked memory; train again")
+            return TrainingError("its process ended; it may have lacked memory"), was_interrupted
         except KeyboardInterrupt:
-            continue  # the process that trains was told too, and keeps its best point
-        return result
+            was_interrupted = True  # the process that trains was told too, and keeps its best point
 
 
 def _learn(run: Run, sender: Connection) -> None:

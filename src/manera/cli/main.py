@@ -72,6 +72,14 @@ SamplingSeed = Annotated[
     int | None, typer.Option("--seed", help="Seed of the draws: the same seed gives the same reply.")
 ]
 Base = Annotated[str, typer.Option("--base", help="The base that is trained; manera bases lists them.")]
+Bases = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--base",
+        help="The base that is trained: one that manera bases lists, OWNER/NAME of the hub, a folder, a GGUF file; "
+        "of several, each has a voice.",
+    ),
+]
 Languages = Annotated[
     str | None, typer.Option(help="Languages whose tokens the base keeps, separated by commas; by default its own.")
 ]
@@ -165,7 +173,7 @@ def train(
     context_share: ContextShare = None,
     seed: Seed = None,
     tensorboard: TensorBoard = None,
-    base: Base = DEFAULT_BASE,
+    base: Bases = None,
     languages: Languages = None,
     replace: Replace = False,
     resume: Resume = False,
@@ -178,8 +186,11 @@ def train(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Train a voice on one speaker of a corpus and report how well it predicts held-out text."""
-    from manera.cli import growing, learning
+    """Train a voice on one speaker of a corpus and report how well it predicts held-out text.
+
+    On several bases it trains a voice on each, and compares them.
+    """
+    from manera.cli import comparing, growing, learning
     from manera.machine import ranks
 
     flags = {
@@ -206,11 +217,16 @@ def train(
         "tensorboard": tensorboard,
     }
     if go_on_from:
-        told = None if base == DEFAULT_BASE else base
+        told = learning.one_base(base) if base else None
         growing.go_on(go_on_from, corpus, prefer, speaker, name, flags, told, replace, json)
         return
     folder = growing.require_corpus(corpus, prefer)
-    learned = learning.train_voice(folder, speaker, name, flags, base, languages, replace, resume)
+    if base is not None and len(base) > 1:
+        chosen = learning.chosen_languages(languages)
+        options = comparing.Options(speaker, name, flags, chosen, replace, resume)
+        comparing.train_on_several(folder, base, options, json)
+        return
+    learned = learning.train_voice(folder, speaker, name, flags, learning.one_base(base), languages, replace, resume)
     if not ranks.rank():
         learning.report(learned, json)
     learning.fail_if_stopped(learned)
@@ -230,7 +246,7 @@ def plan(
     corpus: Path,
     speaker: str | None,
     name: str | None,
-    base: str,
+    base: list[str] | None,
     languages: str | None,
     json: bool,
     **flags: object,
@@ -238,7 +254,7 @@ def plan(
     """Try three steps of what manera train would do, and say what it all would take: time, memory and disk."""
     from manera.cli import learning
 
-    learning.plan_voice(corpus, speaker, name, flags, base, languages, json)
+    learning.plan_voice(corpus, speaker, name, flags, learning.one_base(base), languages, json)
 
 
 @app.command()
@@ -256,11 +272,26 @@ def runs(
 
 
 @app.command()
-def bases(all: All = False, json: Json = False) -> None:
-    """Show the base models that a voice can be trained on."""
+def bases(
+    for_: Annotated[
+        Path | None, typer.Option("--for", help="Instead: compare untuned bases on a person's held-out text.")
+    ] = None,
+    speaker: Annotated[str | None, typer.Option(help="Of that corpus: a name or an id.")] = None,
+    base: Annotated[
+        list[str] | None, typer.Option(help="A base to compare; by default all that are ready; may be repeated.")
+    ] = None,
+    all: All = False,
+    json: Json = False,
+) -> None:
+    """Show the base models that a voice can be trained on, or which of them knows a person's text best."""
     from manera.cli.bases import show_bases
 
-    show_bases(json, all)
+    if for_ is None:
+        show_bases(json, all)
+        return
+    from manera.cli.comparing import propose
+
+    propose(for_, speaker, base or [], json)
 
 
 @app.command()

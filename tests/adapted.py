@@ -65,4 +65,6 @@ def logits(model: nn.Module, ids: list[int]) -> Tensor:
     with torch.no_grad():
         hidden = packed.hidden_states(model, packed.to_batch(rows))
         head: Tensor = model.get_output_embeddings().weight  # type: ignore[operator]
-        return (hidden @ head.t()).float()[0]
+        found = (hidden @ head.t()).float()[0]
+    softcap: float | None = getattr(model.config, "final_logit_softcapping", None)
+    return found if softcap is None else softcap * torch.tanh(found / softcap)

@@ -133,7 +133,9 @@ def speakers(corpus: CorpusFolder, all: All = False, json: Json = False) -> None
 
 @app.command()
 def train(
-    corpus: CorpusFolder,
+    corpus: Annotated[
+        Path | None, typer.Argument(help="A folder that manera import wrote; may be left out with --continue.")
+    ] = None,
     speaker: Speaker = None,
     name: Name = None,
     minutes: Minutes = None,
@@ -163,10 +165,17 @@ def train(
     languages: Languages = None,
     replace: Replace = False,
     resume: Resume = False,
+    go_on_from: Annotated[
+        str | None,
+        typer.Option("--continue", help="A voice to go on from: on what is new in CORPUS, else on its preferences."),
+    ] = None,
+    prefer: Annotated[
+        Path | None, typer.Option(help="With --continue: a file of pairs, in place of the voice's own preferences.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Train a voice on one speaker of a corpus and report how well it predicts held-out text."""
-    from manera.cli import learning
+    from manera.cli import growing, learning
     from manera.machine import ranks
 
     flags = {
@@ -192,7 +201,12 @@ def train(
         "seed": seed,
         "tensorboard": tensorboard,
     }
-    learned = learning.train_voice(corpus, speaker, name, flags, base, languages, replace, resume)
+    if go_on_from:
+        told = None if base == DEFAULT_BASE else base
+        growing.go_on(go_on_from, corpus, prefer, speaker, name, flags, told, replace, json)
+        return
+    folder = growing.require_corpus(corpus, prefer)
+    learned = learning.train_voice(folder, speaker, name, flags, base, languages, replace, resume)
     if not ranks.rank():
         learning.report(learned, json)
     learning.fail_if_stopped(learned)
@@ -344,7 +358,9 @@ def serve(
     limits: Annotated[
         str, typer.Option(help="Where keys' use is counted: memory:// or redis://host:port.")
     ] = "memory://",
-    engine: Annotated[str, typer.Option(help="What writes: llama.cpp, or transformers for a GPU.")] = "llama.cpp",
+    engine: Annotated[
+        str, typer.Option(help="What writes: llama.cpp; transformers, for a GPU; auto, as the base needs.")
+    ] = "auto",
     url: Annotated[
         list[str] | None, typer.Option(help="Let the server at this address write, such as vLLM's; may be repeated.")
     ] = None,

@@ -2,7 +2,7 @@
 
 import threading
 import warnings
-from collections.abc import Collection, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from manera.generation.engine import (
 from manera.generation.running import Running
 from manera.generation.sampling import draw
 from manera.generation.stops import UntilStop
+from manera.model.encoder_decoder import decoder_opening, encoder_input
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -38,10 +39,16 @@ END_TOKENS = ("<eos>", "<end_of_turn>")
 
 
 def open_engine(
-    base: Path, adapters: Mapping[str, Path] | None = None, *, context_length: int = 4096, device: str | None = None
+    base: Path,
+    adapters: Mapping[str, Path] | None = None,
+    *,
+    find: Callable[[str], Path | None] = lambda _: None,
+    context_length: int = 4096,
+    device: str | None = None,
 ) -> "TransformersEngine":
     """Load a base folder and the adapter folders of voices.
 
+    find: tells where the adapter of another voice is when a request names it; what it raises, the reply raises.
     context_length: at most what the base was made for. device: cuda where there is one, else cpu.
     Raises GenerationError, ModelError.
     """
@@ -50,7 +57,7 @@ def open_engine(
     names = {described.end_of_text, described.end_of_turn, *END_TOKENS}
     ends = {token for name in names if (token := tokenizer.token_to_id(name)) is not None}
     model = base_model.load(base)
-    engine = TransformersEngine(model, tokenizer, ends, min(context_length, described.context_length), device)
+    engine = TransformersEngine(model, tokenizer, ends, min(context_length, described.context_length), device, find)
     for name, folder in (adapters or {}).items():
         engine.add_adapter(name, folder)
     return engine
@@ -71,8 +78,9 @@ class TransformersEngine:
         ends: Collection[int],
         context_length: int,
         device: str | None = None,
+        find: Callable[[str], Path | None] = lambda _: None,
     ) -> None:
-        """tokenizer: the model's. ends: the tokens that end a reply."""
+        """tokenizer: the model's. ends: the tokens that end a reply. find: as in ``open_engine``."""
         self.context_length = context_length
         self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self._model: Any = model.to(self._device).eval()
@@ -81,6 +89,7 @@ class TransformersEngine:
         self._ends = frozenset(ends)
         self._breakers = frozenset(tokenizer.encode("\n", add_special_tokens=False).ids)
         self._adapters: set[str] = set()
+        self._find = find
         self._active: dict[str, float] | None = None
         self._turn = threading.Lock()
         self._running = Running()
@@ -108,6 +117,9 @@ class TransformersEngine:
 
     def generate(self, request: Request, deliver: Deliver, is_cancelled: IsCancelled) -> Finished:
         """Write one reply in the calling thread; see ``Engine.generate``."""
+        for name in request.adapters:
+            if name not in self._adapters and (folder := self._find(name)) is not None:
+                self.add_adapter(name, folder)
         self._require_possible(request)
         return self._running.reply(
             request, lambda: self._write(request, deliver, lambda: is_cancelled() or self._running.is_closing)
@@ -180,7 +192,7 @@ class TransformersEngine:
         state: dict[str, Any] = {}
         if self._has_encoder:
             state = self._encode(request)
-            unread = [self._model.config.decoder_start_token_id]
+            unread = decoder_opening(self._model.config)
         for _ in range(min(request.sampling.max_new_tokens, self.context_length - len(written))):
             while unread:
                 if is_cancelled():
@@ -200,7 +212,7 @@ class TransformersEngine:
         """Read the whole prompt with the encoder; return what the decoder looks at."""
         with self._turn:
             self._use(dict(request.adapters))
-            prompt = torch.tensor([request.prompt], device=self._device)
+            prompt = torch.tensor([encoder_input(request.prompt, self._model.config)], device=self._device)
             return {"encoder_outputs": self._model.get_encoder()(input_ids=prompt)}
 
     @torch.no_grad()

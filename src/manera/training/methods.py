@@ -68,7 +68,9 @@ METHODS = (
     LORA,
     replace(LORA, name="rslora"),
     replace(LORA, name="qlora", make_trainable=partial(_adapt, four_bits=True), precisions=("bfloat16", "float32")),
-    Method("dora", dora.make_trainable, dora.state, dora.load_state, dora.measuring),
+    Method(
+        "dora", dora.make_trainable, dora.state, dora.load_state, dora.measuring, compiles=False
+    ),  # not peft's layers
     Method(
         "full",
         lambda model, _, precision: full.make_trainable(model, precision),
@@ -80,13 +82,13 @@ METHODS = (
 )
 
 
-def opened(base: Path, recipe: Recipe, state: State) -> nn.Module:
-    """Load a base with what a voice learned on it, in float32; KeyError or RuntimeError where they do not fit."""
+def opened(base: Path, recipe: Recipe, state: State, precision: Precision = "float32") -> nn.Module:
+    """Load a base with what a voice learned on it; KeyError or RuntimeError where they do not fit."""
     model: nn.Module = base_model.load(base)
     method = method_of("lora" if recipe.method == "qlora" else recipe.method)  # it is served over whole weights
     if method.name == "full":
         full.keep_base(model)
-    method.make_trainable(model, settings_of(recipe), "float32")
+    method.make_trainable(model, settings_of(recipe), precision)
     method.load_state(model, state)
     return model.eval()
 
@@ -107,8 +109,8 @@ def settings_of(recipe: Recipe) -> TrainingConfig:
 def measuring(model: nn.Module, with_learned: bool = True) -> Iterator[None]:
     """Compute as exactly as serving does, with what was learned or without it, by whatever method it was."""
     with ExitStack() as stack:
-        for measuring_one in {method.measuring for method in METHODS}:
-            stack.enter_context(measuring_one(model, with_learned))
+        for of_method in dict.fromkeys(method.measuring for method in METHODS):
+            stack.enter_context(of_method(model, with_learned))
         yield
 
 

@@ -188,4 +188,6 @@ def hashed(rows: Rows) -> str:
     for array in arrays:
         digest.update(str(array.shape).encode())
         digest.update(array.tobytes())
+    if rows.weights is not None:
+        digest.update(rows.weights.tobytes())
     return digest.hexdigest()

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from manera.bases import base_model
-from manera.bases.metadata import architecture
+from manera.bases.family import Family
 from manera.corpus.storage import Corpus
 from manera.dataset.canaries import make_canaries
 from manera.errors import TrainingError
@@ -21,7 +21,7 @@ from manera.training.loop import Plan, plan
 from manera.training.material import Material, gather, plant
 from manera.training.methods import Method, method_of, precision_of
 from manera.training.settings import TrainingConfig, alpha_of, epochs_of
-from manera.voice.recipe import Recipe
+from manera.voice.recipe import Recipe, stands_alone
 
 LEARNING_RATES: dict[ExampleKind, float] = {"dialogue": 3e-4, "post": 1e-3, "continuation": 1e-3}
 """A chat or a role has few words to learn: at a high rate it is over-fitted before the rate has fallen."""
@@ -31,9 +31,6 @@ MICRO_BATCH_TOKENS = {True: 1024, False: 512}
 
 COMPILE_FROM_TOKENS = 60_000  # compiling takes some 30 s and makes a step about a third faster
 SLOW_TOKENS_PER_SECOND = 300
-
-BYTES_PER_TRAINED_PARAMETER = 16
-"""Beside itself, in float32: its gradient, Adam's two moments, and its mean over the last steps."""
 
 TIMES_SEEN = 10
 """How often a planted canary is seen in a whole run; fewer times up to a point that is kept earlier."""
@@ -97,7 +94,7 @@ def set_up(corpus: Corpus, requested: str | None, config: TrainingConfig, base: 
     """Gather what is learned from and load the model; raise CorpusError or TrainingError when a run cannot start."""
     if config.preset:
         described = base_model.read(base)
-        presets.require_architecture(config.preset, described.id, architecture(base_model.open_weights(base)))
+        presets.require_architecture(config.preset, described.id, base_model.family(base).architecture)
     material = gather(corpus, requested, base, config.max_length, config.format)
     return set_up_material(balance(material, config), config)
 
@@ -105,8 +102,15 @@ def set_up(corpus: Corpus, requested: str | None, config: TrainingConfig, base: 
 def set_up_material(material: Material, config: TrainingConfig) -> Setup:
     """Decide how what was gathered is learned, and load the model."""
     method = method_of(config.method)
+    family = base_model.family(material.base)
+    if family.form == "transformers" and stands_alone(config.method):
+        raise TrainingError(
+            f"{family.architecture} is not trained by {config.method}: llama.cpp would have to serve it",
+            "--method lora, rslora or qlora",
+        )
     precision = _precision(config, method)
-    compiled = _compiles(config, expected_tokens(_plan(material, config, compiled=True), material.max_length))
+    tokens = expected_tokens(_plan(material, config, compiled=True), material.max_length)
+    compiled = _compiles(config, method, family, tokens)
     copies = _copies(_plan(material, config, compiled), material)
     if config.canaries:
         material = plant(material, make_canaries(config.seed, config.canaries, material.language), copies)
@@ -167,9 +171,14 @@ def _copies(planned: Plan, material: Material) -> int:
     return max(1, round(TIMES_SEEN / passes))
 
 
-def _compiles(config: TrainingConfig, tokens: float) -> bool:
+def _compiles(config: TrainingConfig, method: Method, family: Family, tokens: float) -> bool:
+    can = method.compiles and family.form == "gguf"
     if config.compile == "auto":
-        return tokens >= COMPILE_FROM_TOKENS and compiler_is_available()
+        return can and tokens >= COMPILE_FROM_TOKENS and compiler_is_available()
+    if config.compile == "on" and not can:
+        raise TrainingError(
+            f"layers of {family.architecture} trained by {method.name} cannot be compiled", "train with --compile off"
+        )
     if config.compile == "on" and not compiler_is_available():
         raise TrainingError(
             "torch.compile does not work here",

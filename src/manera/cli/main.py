@@ -610,7 +610,7 @@ def _unwind_on_signals() -> None:
 
 
 def _remove_abandoned() -> None:
-    for kind in ("corpora", "voices", "bases"):
+    for kind in ("corpora", "voices", "bases", "runs"):
         folder = config.home() / kind
         remove_abandoned(folder)
         for inside in folder.glob("*/"):

@@ -26,8 +26,8 @@ from manera.generation.engine import (
 from manera.generation.running import Running
 from manera.generation.sampling import draw
 from manera.generation.stops import UntilStop
-from manera.voice.adapter import load_weights
 from manera.model.encoder_decoder import decoder_opening, encoder_input
+from manera.voice.adapter import load_weights
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

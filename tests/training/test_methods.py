@@ -35,7 +35,7 @@ from tiny import LINEAR_SHAPES, PIECES, tiny_voice
 LINE = "Где-то далеко шёл поезд. Было тихо, тепло и немного грустно."
 STEPS = 80
 GREEDY = Sampling(temperature=0, repetition_penalty=None, max_new_tokens=60)
-LOW_RANK = tuple(name for name in get_args(MethodName) if name != "full")
+LOW_RANK: tuple[MethodName, ...] = tuple(name for name in get_args(MethodName) if name != "full")
 
 
 class Learned(NamedTuple):
@@ -283,7 +283,7 @@ def test_a_model_of_its_own_is_opened_again_when_it_is_another(home: Path, tiny_
 
 
 @pytest.mark.parametrize("name", LOW_RANK)
-def test_dropout_is_for_training_alone(name: str, tiny_base: Path) -> None:
+def test_dropout_is_for_training_alone(name: MethodName, tiny_base: Path) -> None:
     if name == "qlora":
         pytest.importorskip("bitsandbytes")
     model = trainable(tiny_base, settings(name, dropout=0.5))
@@ -331,7 +331,7 @@ def test_targets_choose_the_layers(tiny_base: Path) -> None:
     ],
 )
 def test_what_the_model_has_no_place_for_is_named(
-    name: str, changed: dict[str, Any], message: str, hint: str, tiny_base: Path
+    name: MethodName, changed: dict[str, Any], message: str, hint: str, tiny_base: Path
 ) -> None:
     with pytest.raises(TrainingError, match=message) as refused:
         trainable(tiny_base, settings(name, **changed))

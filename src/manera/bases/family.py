@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import gguf
 import numpy as np
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 EMBEDDING = "token_embd.weight"
 
 Array = NDArray[np.float32]
+Form = Literal["gguf", "transformers"]
 
 
 def _as_it_is(_: str, __: "PretrainedConfig") -> None:
@@ -54,11 +55,13 @@ class Family:
     file tells all that the configuration takes. implied: the other way round, what a file tells and a configuration may
     leave open. rope: where the configuration tells how positions are rotated.
 
-    targets: the layers that an adapter changes. outliers: of these, the ones whose input spans a wide range. renamed:
-    modules that stored weights call otherwise than the model does. transposed: whether transformers stores the matrices
-    of blocks as (in, out). norm_offset: what llama.cpp adds to stored weights of norms. row_order: of a tensor by
-    llama.cpp's name, which row of transformers' matrix each row of llama.cpp's is; None where they are the same.
-    older_settings: what transformers 4 wants to read in ``config.json`` beside what is there.
+    form: what its bases are kept and served as; "transformers" where llama.cpp does not compute them, and then there
+    are no names and settings of its files. has_encoder: whether one half of it reads, and another writes. targets: the
+    layers that an adapter changes. outliers: of these, the ones whose input spans a wide range. renamed: modules that
+    stored weights call otherwise than the model does. transposed: whether transformers stores the matrices of blocks as
+    (in, out). norm_offset: what llama.cpp adds to stored weights of norms. row_order: of a tensor by llama.cpp's name,
+    which row of transformers' matrix each row of llama.cpp's is; None where they are the same. older_settings: what
+    transformers 4 wants to read in ``config.json`` beside what is there.
     """
 
     architecture: str
@@ -72,6 +75,8 @@ class Family:
     completed: Callable[[dict[str, Any]], dict[str, Any]] = _unchanged
     implied: Callable[["PretrainedConfig"], Mapping[str, Any]] = _nothing
     layout: Layout = Layout()
+    form: Form = "gguf"
+    has_encoder: bool = False
     outer_names: Mapping[str, str] = field(default_factory=dict)
     rope: str | None = None
     renamed: Mapping[str, str] = field(default_factory=dict)

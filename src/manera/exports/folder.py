@@ -82,6 +82,12 @@ def _write(voice: Voice, base: Path, to: Format, folder: Path, dtype: Dtype) -> 
 def _require_possible(voice: Voice, to: Format) -> None:
     """Raise ExportError for what no format of adapters holds, or the program that reads it cannot apply."""
     method = voice.recipe.method
+    if voice.base.form == "transformers":
+        raise ExportError(
+            f"the voice {voice.name!r} is of {voice.base.id}, whose voices are not exported: llama.cpp computes no "
+            f"{voice.base.architecture}",
+            f"peft reads what it learned from {voice_folder(voice.name)}",
+        )
     if method == "full" and to in ("peft", "vllm"):
         raise ExportError(f"the voice {voice.name!r} changed its whole base and has no adapter", "--to merged")
     if method == "dora" and to == "vllm":

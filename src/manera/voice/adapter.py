@@ -38,9 +38,18 @@ def write(state: Matrices, folder: Path, recipe: Recipe, base: Path) -> None:
     if recipe.method == "full":
         _save(state, folder / ALL_WEIGHTS)
         return
-    transposed = base_model.family(base).transposed
-    write_peft(state, folder, recipe.rank, recipe.alpha, base_model.read(base).id, transposed, recipe.method)
-    if not recipe.stands_alone:
+    family = base_model.family(base)
+    write_peft(
+        state,
+        folder,
+        recipe.rank,
+        recipe.alpha,
+        base_model.read(base).id,
+        family.transposed,
+        recipe.method,
+        family.has_encoder,
+    )
+    if family.form == "gguf" and not recipe.stands_alone:
         write_gguf(state, folder / ADAPTER_GGUF, recipe.scale * recipe.rank, base)
 
 
@@ -71,8 +80,12 @@ def write_peft(
     base: str,
     transposed: bool = False,
     method: MethodName = "lora",
+    has_encoder: bool = False,
 ) -> None:
-    """Write ``adapter_config.json`` and ``adapter_model.safetensors`` as PEFT does; transposed: as in ``Family``."""
+    """Write ``adapter_config.json`` and ``adapter_model.safetensors`` as PEFT does.
+
+    transposed, has_encoder: as in ``Family``.
+    """
     from peft import LoraConfig
 
     targets = sorted({name.split(".")[-2] for name in state})
@@ -83,7 +96,7 @@ def write_peft(
         r=rank,
         lora_alpha=alpha,
         target_modules=targets,
-        task_type="CAUSAL_LM",
+        task_type="SEQ_2_SEQ_LM" if has_encoder else "CAUSAL_LM",
         base_model_name_or_path=base,
         inference_mode=True,
     )

@@ -36,6 +36,7 @@ SETTINGS: dict[str, Any] = {
     "compile": "off",
     "rank": 4,
     "alpha": 8,
+    "dropout": 0.1,
     "max_length": 192,
     "batch_tokens": 400,
     "epochs": EPOCHS,

@@ -99,6 +99,10 @@ Temperature = Annotated[float | None, typer.Option(help="0 is greedy; by default
 Guarded = Annotated[
     bool, typer.Option("--guard/--no-guard", help="Copy no twelve words of the training text in a row.")
 ]
+Drafts = Annotated[
+    int | None,
+    typer.Option(min=1, max=8, help="Write so many drafts and show the best; 1 shows each word as it is written."),
+]
 MaxTokens = Annotated[int | None, typer.Option(help="Longest reply, in tokens.")]
 
 Web = Annotated[bool, typer.Option("--web", help="Serve the studio's page too.")]
@@ -141,7 +145,9 @@ def speakers(corpus: CorpusFolder, all: All = False, json: Json = False) -> None
 
 @app.command()
 def train(
-    corpus: CorpusFolder,
+    corpus: Annotated[
+        Path | None, typer.Argument(help="A folder that manera import wrote; may be left out with --continue.")
+    ] = None,
     speaker: Speaker = None,
     name: Name = None,
     minutes: Minutes = None,
@@ -171,13 +177,20 @@ def train(
     languages: Languages = None,
     replace: Replace = False,
     resume: Resume = False,
+    go_on_from: Annotated[
+        str | None,
+        typer.Option("--continue", help="A voice to go on from: on what is new in CORPUS, else on its preferences."),
+    ] = None,
+    prefer: Annotated[
+        Path | None, typer.Option(help="With --continue: a file of pairs, in place of the voice's own preferences.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Train a voice on one speaker of a corpus and report how well it predicts held-out text.
 
     On several bases it trains a voice on each, and compares them.
     """
-    from manera.cli import comparing, learning
+    from manera.cli import comparing, growing, learning
     from manera.machine import ranks
 
     flags = {
@@ -203,12 +216,17 @@ def train(
         "seed": seed,
         "tensorboard": tensorboard,
     }
+    if go_on_from:
+        told = learning.one_base(base) if base else None
+        growing.go_on(go_on_from, corpus, prefer, speaker, name, flags, told, replace, json)
+        return
+    folder = growing.require_corpus(corpus, prefer)
     if base is not None and len(base) > 1:
         chosen = learning.chosen_languages(languages)
         options = comparing.Options(speaker, name, flags, chosen, replace, resume)
-        comparing.train_on_several(corpus, base, options, json)
+        comparing.train_on_several(folder, base, options, json)
         return
-    learned = learning.train_voice(corpus, speaker, name, flags, learning.one_base(base), languages, replace, resume)
+    learned = learning.train_voice(folder, speaker, name, flags, learning.one_base(base), languages, replace, resume)
     if not ranks.rank():
         learning.report(learned, json)
     learning.fail_if_stopped(learned)
@@ -282,13 +300,15 @@ def write(
     text: Annotated[str, typer.Argument(help="What to answer, to write about or to continue.")],
     temperature: Temperature = None,
     max_tokens: MaxTokens = None,
+    drafts: Drafts = None,
     seed: SamplingSeed = None,
     guard: Guarded = True,
 ) -> None:
     """Write one text to stdout, as it is made."""
     from manera.cli import talking
 
-    talking.write(voice, text, {"temperature": temperature, "max_new_tokens": max_tokens, "seed": seed}, guard)
+    flags = {"temperature": temperature, "max_new_tokens": max_tokens, "drafts": drafts, "seed": seed}
+    talking.write(voice, text, flags, guard)
 
 
 @app.command()
@@ -296,6 +316,7 @@ def chat(
     voice: VoiceName,
     temperature: Temperature = None,
     max_tokens: MaxTokens = None,
+    drafts: Drafts = None,
     seed: SamplingSeed = None,
     guard: Guarded = True,
 ) -> None:
@@ -305,7 +326,8 @@ def chat(
     """
     from manera.cli import talking
 
-    talking.chat(voice, {"temperature": temperature, "max_new_tokens": max_tokens, "seed": seed}, guard)
+    flags = {"temperature": temperature, "max_new_tokens": max_tokens, "drafts": drafts, "seed": seed}
+    talking.chat(voice, flags, guard)
 
 
 @app.command()
@@ -588,7 +610,7 @@ def _unwind_on_signals() -> None:
 
 
 def _remove_abandoned() -> None:
-    for kind in ("corpora", "voices", "bases"):
+    for kind in ("corpora", "voices", "bases", "runs"):
         folder = config.home() / kind
         remove_abandoned(folder)
         for inside in folder.glob("*/"):

@@ -122,6 +122,12 @@ class State:
         self.is_over = False
         self.is_whole = True
 
+    def is_lowest(self, validation_loss: float) -> bool:
+        """Take a held-out loss in; tell whether it is the lowest so far."""
+        is_lower = validation_loss < self.lowest
+        self.lowest, self.stale = (validation_loss, 0) if is_lower else (self.lowest, self.stale + 1)
+        return is_lower
+
     def position(self) -> Position:
         """Return the numbers of it."""
         lowest = self.lowest if math.isfinite(self.lowest) else None
@@ -170,8 +176,7 @@ def train(
     loss is no number, TrainingError when memory is too small for one row.
     """
     started = time.monotonic() - state.elapsed
-    order = _endless_order(len(training), plan.seed)
-    order = islice(order, state.step * plan.rows_per_step, None)
+    order = islice(_endless_order(len(training), plan.seed), state.step * plan.rows_per_step, None)
     while not state.is_over:
         step_started = time.monotonic()
         progress = ranks.first_says(_progress(state.step + 1, plan, step_started - started))
@@ -198,12 +203,9 @@ def train(
             validation_loss=validation_loss,
             rows_at_once=None if rows_at_once == rows_before else rows_at_once,
         )
-        if validation_loss is not None:
-            state.stale = 0 if validation_loss < state.lowest else state.stale + 1
-            if validation_loss < state.lowest:
-                state.lowest = validation_loss
-                with state.average.in_place():
-                    keep(record)
+        if validation_loss is not None and state.is_lowest(validation_loss):
+            with state.average.in_place():
+                keep(record)
         state.is_over = last or state.stale >= plan.patience
         state.is_whole = True
         yield record

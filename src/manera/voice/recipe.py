@@ -13,6 +13,7 @@ class Recipe(msgspec.Struct, frozen=True, omit_defaults=True):
     epochs is None where only the time was bounded, minutes where it was not. rows: of the training text, each of
     max_length tokens. steps: how many the run had; kept_step: the one whose adapter was kept; rows_read: how many rows
     had been read then, each as often as it was. format: by its name or file, None for the one that fits the base.
+    grown: how often it went on with new text; preferences: how many it went on with.
     """
 
     method: MethodName = "lora"
@@ -39,6 +40,8 @@ class Recipe(msgspec.Struct, frozen=True, omit_defaults=True):
     preset: str | None = None
     format: str | None = None
     context_share: float = 0.0
+    grown: int = 0
+    preferences: int = 0
 
     @property
     def scale(self) -> float:

@@ -56,8 +56,13 @@ def compile_layers(model: nn.Module) -> None:
 
     The layers share their code, so this costs a fraction of compiling the whole model.
     """
-    for block in model.get_submodule(_layout(model).blocks).children():
+    for block in blocks(model):
         block.compile(dynamic=False)
+
+
+def blocks(model: nn.Module) -> Iterator[nn.Module]:
+    """Yield the decoder's layers."""
+    return model.get_submodule(_layout(model).blocks).children()
 
 
 def hidden_states(model: nn.Module, batch: Batch) -> Tensor:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import gguf
 import msgspec
-from tokenizers import Tokenizer
+from tokenizers import AddedToken, Tokenizer
 
 from manera import config
 from manera.bases import gguf_file, metadata
@@ -35,7 +35,7 @@ class BaseModel(msgspec.Struct, frozen=True, omit_defaults=True):
     """Which base this is; a voice fits any base that differs in none of id, revision and vocabulary hash.
 
     bos opens everything it reads; end_of_text ends what has no turns. chat_template and end_of_turn are of a base that
-    was taught turns.
+    was taught turns. added: tokens that it was given here, the last of its vocabulary.
     """
 
     id: str
@@ -48,6 +48,7 @@ class BaseModel(msgspec.Struct, frozen=True, omit_defaults=True):
     end_of_text: str = "<eos>"
     end_of_turn: str = "<eos>"
     chat_template: str | None = None
+    added: tuple[str, ...] = ()
 
     def differs_in(self, other: "BaseModel") -> list[str]:
         """Name what makes another base another one: nothing where a voice of this one fits it."""
@@ -56,7 +57,44 @@ class BaseModel(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def prepare_for(wanted: BaseModel) -> Path:
     """Return the folder of a voice's own base, building it where it is not there; raise ModelError."""
-    return find_built(wanted) or prepare(wanted.languages, wanted.id)
+    return find_built(wanted) or with_tokens(prepare(wanted.languages, wanted.id), wanted.added)
+
+
+def with_tokens(folder: Path, tokens: Sequence[str]) -> Path:
+    """Return the folder of the same base with special tokens added, building it the first time; itself where none are.
+
+    Their rows are the mean of the others until they are trained. Raises ModelError.
+    """
+    if not tokens:
+        return folder
+    described = read(folder)
+    digest = hashlib.sha256("\0".join((described.revision, described.vocabulary_sha256, *tokens)).encode()).hexdigest()
+    place = config.home() / "bases" / f"{described.id.replace('/', '--')}-with-tokens-{digest[:12]}"
+    if (place / DESCRIPTION).is_file():
+        return place
+    place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with unfinished_beside(place) as unfinished:
+        extended = unfinished / "base"
+        extended.mkdir()
+        gguf_file.write_extended(open_weights(folder), tokens, extended / GGUF)
+        tokenizer = load_tokenizer(folder)
+        tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in tokens])
+        tokenizer.save(str(extended / TOKENIZER))
+        pieces = read_vocabulary(open_weights(extended)).pieces
+        if [tokenizer.token_to_id(token) for token in tokens] != list(range(len(pieces)))[-len(tokens) :]:
+            raise ModelError(f"{folder} has other rows than its tokenizer has tokens", "choose another format")
+        _write_description(
+            msgspec.structs.replace(
+                described,
+                vocabulary=len(pieces),
+                vocabulary_sha256=_hashed(pieces),
+                added=(*described.added, *tokens),
+            ),
+            extended,
+        )
+        with suppress(OSError):  # another process was faster
+            extended.rename(place)
+    return place
 
 
 def find_built(wanted: BaseModel) -> Path | None:
@@ -137,14 +175,22 @@ def describe(
         revision=revision,
         languages=tuple(sorted(languages)),
         vocabulary=len(vocabulary.pieces),
-        vocabulary_sha256=hashlib.sha256("\0".join(vocabulary.pieces).encode()).hexdigest(),
+        vocabulary_sha256=_hashed(vocabulary.pieces),
         context_length=metadata.context_length(reader),
         bos=special.bos,
         end_of_text=special.end_of_text,
         end_of_turn=special.end_of_turn,
         chat_template=special.chat_template,
     )
+    _write_description(described, folder)
+
+
+def _write_description(described: BaseModel, folder: Path) -> None:
     (folder / DESCRIPTION).write_bytes(msgspec.json.format(msgspec.json.encode(described)))
+
+
+def _hashed(pieces: Sequence[str]) -> str:
+    return hashlib.sha256("\0".join(pieces).encode()).hexdigest()
 
 
 def read(folder: Path) -> BaseModel:

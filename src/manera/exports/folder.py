@@ -72,8 +72,9 @@ def _write(voice: Voice, base: Path, to: Format, folder: Path, dtype: Dtype) -> 
     for name in ("base", "adapter"):
         (folder / name).mkdir()
     hugging_face.write_model(voice, base, folder / "base", dtype)
-    recipe, transposed = voice.recipe, base_model.family(base).transposed
-    adapter.write_peft(state, folder / "adapter", recipe.rank, recipe.alpha, "base", transposed, recipe.method)
+    recipe, transposed, vocabulary = voice.recipe, base_model.family(base).transposed, voice.base.vocabulary
+    place = folder / "adapter"
+    adapter.write_peft(state, place, recipe.rank, recipe.alpha, "base", transposed, recipe.method, vocabulary)
     if to == "vllm":
         vllm.write(voice, folder)
     return transformers_parity.check(folder / "base", folder / "adapter", same)

@@ -43,28 +43,31 @@ class Nll(NamedTuple):
         return self.nats / math.log(2) / scored_bytes
 
 
-def supervised_nll(hidden: Tensor, head: Tensor, labels: Tensor, weights: Tensor | None = None) -> tuple[Tensor, int]:
+def supervised_nll(
+    hidden: Tensor, head: Tensor, labels: Tensor, weights: Tensor | None = None, last_rows: Tensor | None = None
+) -> tuple[Tensor, int]:
     """Sum the negative log-likelihood of the supervised tokens, each times its weight.
 
     hidden: (B, T, D) after the last norm. head: (V, D). labels: (B, T), IGNORE_INDEX where unsupervised.
     weights: (B, T), None where all are one. They average one over all rows of a part, so what the nats are divided by
     is the count of tokens with weights as without: for a batch, for its micro-batches, and for all machines alike.
-    Returns nats (float32 scalar), differentiable in hidden and head, and that count.
+    last_rows: those of the head, where they alone are trained and the others frozen.
+    Returns nats (float32 scalar), differentiable in hidden, head and last_rows, and that count.
     """
-    nats = each_nll(hidden, head, labels)
+    nats = each_nll(hidden, head, labels, last_rows)
     if weights is not None:
         nats = nats * weights[:, 1:][labels[:, 1:] != IGNORE_INDEX]
     return nats.sum(), len(nats)
 
 
-def each_nll(hidden: Tensor, head: Tensor, labels: Tensor) -> Tensor:
+def each_nll(hidden: Tensor, head: Tensor, labels: Tensor, last_rows: Tensor | None = None) -> Tensor:
     """Return the nats of every supervised token by itself, (N,) in float32, in the order of the flattened labels.
 
     Logits are there only for these tokens and never all at once; differentiable in hidden. Position t is scored from
     the state at t - 1; position 0 is never scored. The rest is as in ``supervised_nll``.
     """
     states, targets = _supervised(hidden, labels)
-    nats: Tensor = _ChunkedNll.apply(states, head, targets)  # type: ignore[no-untyped-call]
+    nats: Tensor = _ChunkedNll.apply(states, head, targets, last_rows)  # type: ignore[no-untyped-call]
     return nats
 
 
@@ -94,8 +97,8 @@ class _ChunkedNll(torch.autograd.Function):
     """Cross-entropy of a head, whose gradient in the states is computed with the loss, chunk by chunk."""
 
     @staticmethod
-    def forward(ctx: Any, states: Tensor, head: Tensor, targets: Tensor) -> Tensor:
-        """states: (N, D); head: (V, D); targets: (N,). Returns the nats of each target: (N,), float32."""
+    def forward(ctx: Any, states: Tensor, head: Tensor, targets: Tensor, last_rows: Tensor | None) -> Tensor:
+        """states: (N, D); head: (V, D); targets: (N,); last_rows: (R, D). Returns each target's nats: (N,), float32."""
         wanted = states.requires_grad
         grad = torch.empty_like(states) if wanted else None
         nats = torch.empty(len(states), dtype=torch.float32, device=states.device)
@@ -110,15 +113,18 @@ class _ChunkedNll(torch.autograd.Function):
                 grad[start : start + count] = slope[:count]
         device = states.device.type
         ctx.dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states.dtype
-        ctx.save_for_backward(grad, *((states, head, targets) if head.requires_grad else ()))
+        ctx.rows = 0 if last_rows is None else len(last_rows)
+        trained = head.requires_grad or (last_rows is not None and last_rows.requires_grad)
+        ctx.save_for_backward(grad, *((states, head, targets) if trained else ()))
         return nats
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor | None, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor | None, None, Tensor | None]:
         """Scale the gradients that forward kept, one for each target; that of a trained head is computed only now."""
         slope, *rest = ctx.saved_tensors
-        of_head = _head_gradient(*rest, grads[0], ctx.dtype) if rest else None
-        return slope * grads[0].to(slope.dtype)[:, None], of_head, None
+        of_head = _head_gradient(*rest, grads[0], ctx.dtype, ctx.rows) if rest else None
+        gradients = (None, None, of_head) if ctx.rows else (of_head, None, None)
+        return slope * grads[0].to(slope.dtype)[:, None], *gradients
 
 
 def _score(states: Tensor, head: Tensor, targets: Tensor, wanted: bool) -> tuple[Tensor, Tensor | None]:
@@ -133,12 +139,18 @@ def _score(states: Tensor, head: Tensor, targets: Tensor, wanted: bool) -> tuple
     return nats, slope.to(head.dtype) @ head
 
 
-def _head_gradient(states: Tensor, head: Tensor, targets: Tensor, weights: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return the gradient (V, D) of the weighted nats in the head, with products of the given type."""
-    total, rounded = torch.zeros_like(head), head.to(dtype)
+def _head_gradient(
+    states: Tensor, head: Tensor, targets: Tensor, weights: Tensor, dtype: torch.dtype, last_rows: int
+) -> Tensor:
+    """Return the gradient (V, D) of the weighted nats in the head, with products of the given type.
+
+    last_rows: of so many rows alone, 0 of all.
+    """
+    first = len(head) - last_rows if last_rows else 0
+    total, rounded = torch.zeros_like(head[first:], dtype=torch.float32 if first else None), head.to(dtype)
     for start in range(0, len(states), CHUNK):
         part = states[start : start + CHUNK].to(dtype)
         slope = (part @ rounded.t()).float().softmax(-1)
         slope[range(len(part)), targets[start : start + CHUNK]] -= 1.0
-        total += (slope * weights[start : start + CHUNK, None]).to(dtype).t() @ part
+        total += (slope * weights[start : start + CHUNK, None])[:, first:].to(dtype).t() @ part
     return total

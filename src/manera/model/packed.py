@@ -15,6 +15,7 @@ from manera.model import attention
 from manera.model.likelihood import Nll, each_nll, supervised_nll, tempered_nll
 
 _AUTOCAST = "autocast_to"
+_TRAINED_HEAD_ROWS = "trained_head_rows"
 
 
 class Batch(NamedTuple):
@@ -42,6 +43,11 @@ def use_matrix_attention(model: nn.Module) -> None:
 def use_autocast(model: nn.Module, dtype: torch.dtype) -> None:
     """Let losses be computed with products in a coarser type than that of the weights."""
     vars(model)[_AUTOCAST] = dtype
+
+
+def use_trained_head_rows(model: nn.Module, rows: Tensor) -> None:
+    """Let losses be differentiable in the last rows of the head, which stand in it by the time they are needed."""
+    vars(model)[_TRAINED_HEAD_ROWS] = rows
 
 
 def compile_layers(model: nn.Module) -> None:
@@ -93,7 +99,8 @@ def batch_nll(model: nn.Module, batch: Batch) -> tuple[Tensor, int]:
     """Sum the weighted nats of a batch's supervised tokens (differentiable), and count them."""
     head = _head(model)
     with torch.autocast(head.device.type, vars(model).get(_AUTOCAST), enabled=_AUTOCAST in vars(model)):
-        return supervised_nll(hidden_states(model, batch), head, batch.labels, batch.weights)
+        hidden = hidden_states(model, batch)
+        return supervised_nll(hidden, head, batch.labels, batch.weights, vars(model).get(_TRAINED_HEAD_ROWS))
 
 
 def measure(model: nn.Module, rows: Rows, rows_per_batch: int) -> Nll:

@@ -17,7 +17,7 @@ from manera.records import ExampleKind, Precision
 from manera.training import presets
 from manera.training.loop import Plan, plan
 from manera.training.material import Material, gather, plant
-from manera.training.methods import Method, method_of, precision_of
+from manera.training.methods import Method, method_of, precision_of, with_added_tokens
 from manera.training.settings import TrainingConfig, alpha_of, epochs_of
 from manera.voice.recipe import Recipe
 
@@ -77,6 +77,7 @@ class Setup:
             steps=steps,
             kept_step=kept_step,
             rows_read=kept_step * self.planned.rows_per_step,
+            added_tokens=self.material.added_tokens,
             preset=config.preset,
             format=config.format,
             context_share=config.context_share,
@@ -88,8 +89,8 @@ def set_up(corpus: Corpus, requested: str | None, config: TrainingConfig, base: 
     if config.preset:
         described = base_model.read(base)
         presets.require_architecture(config.preset, described.id, architecture(base_model.open_weights(base)))
-    method = method_of(config.method)
     material = gather(corpus, requested, base, config.max_length, config.format)
+    method = with_added_tokens(method_of(config.method), material.added_tokens)
     precision = _precision(config, method)
     compiled = _compiles(config, expected_tokens(_plan(material, config, compiled=True), material.max_length))
     copies = _copies(_plan(material, config, compiled), material)

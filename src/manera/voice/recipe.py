@@ -12,7 +12,8 @@ class Recipe(msgspec.Struct, frozen=True, omit_defaults=True):
 
     epochs is None where only the time was bounded, minutes where it was not. rows: of the training text, each of
     max_length tokens. steps: how many the run had; kept_step: the one whose adapter was kept; rows_read: how many rows
-    had been read then, each as often as it was. format: by its name or file, None for the one that fits the base.
+    had been read then, each as often as it was. added_tokens: how many of the base's have trained rows. format: its
+    name or file, None for the one that fits the base.
     """
 
     method: MethodName = "lora"
@@ -33,6 +34,7 @@ class Recipe(msgspec.Struct, frozen=True, omit_defaults=True):
     steps: int = 0
     kept_step: int = 0
     rows_read: int = 0
+    added_tokens: int = 0
     preset: str | None = None
     format: str | None = None
     context_share: float = 0.0
@@ -45,7 +47,7 @@ class Recipe(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def stands_alone(self) -> bool:
         """Whether what was learned is no low-rank sum, so that llama.cpp needs a model of the voice's own."""
-        return self.method in ("dora", "full")
+        return self.method in ("dora", "full") or self.added_tokens > 0
 
 
 def adapter_scale(method: MethodName, alpha: float, rank: int) -> float:

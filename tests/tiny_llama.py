@@ -55,7 +55,7 @@ def byte_level_vocabulary() -> Vocabulary:
     learned = pieces[len(SPECIAL) + 256 :]
     known = set(pieces)
     merges = [_merge(piece, known) for piece in learned]
-    return Vocabulary(pieces, [0.0] * len(pieces), kinds, merges)
+    return Vocabulary(pieces, [0.0] * len(pieces), kinds, merges, "smollm")
 
 
 def _merge(piece: str, known: set[str]) -> str:

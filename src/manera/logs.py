@@ -1,8 +1,8 @@
-"""What the API, the studio and the bot log: never what people wrote.
+"""What the API, the studio, the bot and trainings log: never what people wrote.
 
 MANERA_LOGS, else <home>/logs/
-├── api.log  studio.log  bot.log      a line: time, role, level, request id, what happened
-└── api.log.2026-11-26                a day before; kept for 30 days
+├── api.log  studio.log  bot.log  training.log      a line: time, role, level, request id, what happened
+└── api.log.2026-11-26                              a day before; kept for 30 days
 """
 
 import logging
@@ -23,7 +23,7 @@ from uuid import uuid4
 from manera import config
 from manera.errors import SettingsError
 
-Role = Literal["api", "studio", "bot"]
+Role = Literal["api", "studio", "bot", "training"]
 
 REQUEST_ID = "x-request-id"
 """The header that carries a request's id from a face to the API, and back."""
@@ -153,7 +153,7 @@ def _owners(path: str, flags: int) -> int:
 
 def _concerns(role: Role, logger: str) -> bool:
     is_face = logger == _FACES or logger.startswith(f"{_FACES}.")
-    return not is_face if role == "api" else is_face or logger.partition(".")[0] != _OURS
+    return not is_face if role in ("api", "training") else is_face or logger.partition(".")[0] != _OURS
 
 
 def _places(trace: TracebackType | None) -> Iterator[str]:

@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import gguf
 import numpy as np
 import pytest
 
 from adapted import adapted_model, logits
-from manera.bases import base_model, catalogue, families, metadata
+from manera.bases import base_model, catalogue, families
 from manera.bases.catalogue import CataloguedBase
 from manera.bases.family import Family
 from manera.bases.gguf_file import write_whole
@@ -33,26 +32,10 @@ LAYERS, WIDTH, HEADS, HEAD_WIDTH, FEED_FORWARD = 2, 64, 4, 16, 128
 EXAMPLE = Path(__file__).parents[2] / "examples" / "channel-en"
 
 
-def qwen3_config(reader: gguf.GGUFReader) -> Any:
-    from transformers import Qwen3Config
-
-    return Qwen3Config(
-        vocab_size=len(reader.fields["tokenizer.ggml.tokens"].data),
-        hidden_size=metadata.value(reader, "qwen3.embedding_length"),
-        intermediate_size=metadata.value(reader, "qwen3.feed_forward_length"),
-        num_hidden_layers=metadata.value(reader, "qwen3.block_count"),
-        num_attention_heads=metadata.value(reader, "qwen3.attention.head_count"),
-        num_key_value_heads=metadata.value(reader, "qwen3.attention.head_count_kv"),
-        head_dim=metadata.value(reader, "qwen3.attention.key_length"),
-        rms_norm_eps=metadata.value(reader, "qwen3.attention.layer_norm_rms_epsilon"),
-        rope_parameters={"rope_type": "default", "rope_theta": metadata.value(reader, "qwen3.rope.freq_base")},
-        tie_word_embeddings=True,
-    )
-
-
 QWEN3 = Family(
     architecture="qwen3",
     model_class="Qwen3ForCausalLM",
+    model_types=("qwen3",),
     block_names={
         "attn_norm": "input_layernorm",
         "attn_q": "self_attn.q_proj",
@@ -66,7 +49,18 @@ QWEN3 = Family(
         "ffn_up": "mlp.up_proj",
         "ffn_down": "mlp.down_proj",
     },
-    config=qwen3_config,
+    settings={
+        "context_length": "max_position_embeddings",
+        "embedding_length": "hidden_size",
+        "feed_forward_length": "intermediate_size",
+        "block_count": "num_hidden_layers",
+        "attention.head_count": "num_attention_heads",
+        "attention.head_count_kv": "num_key_value_heads",
+        "attention.key_length": "head_dim",
+        "attention.layer_norm_rms_epsilon": "rms_norm_eps",
+        "rope.freq_base": "rope_parameters.rope_theta",
+    },
+    targets=("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
 )
 
 

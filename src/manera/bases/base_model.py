@@ -20,10 +20,11 @@ from manera.bases import gguf_file, metadata
 from manera.bases.catalogue import DEFAULT_BASE, CataloguedBase, find_base
 from manera.bases.families import family_of
 from manera.bases.family import Family
+from manera.bases.special import Special, read_special
 from manera.bases.tokenizer import build_tokenizer, read_vocabulary
 from manera.bases.vocabulary import kept_tokens, language_tokens
 from manera.errors import ModelError
-from manera.files import fingerprint, unfinished_beside
+from manera.files import unfinished_beside
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -117,7 +118,7 @@ def prepare(languages: Sequence[str] = (), name: str = DEFAULT_BASE) -> Path:
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with base.whole() as whole, unfinished_beside(folder) as unfinished:
-        build(whole, base, languages or base.languages, unfinished / "base")
+        build(whole, base.name, base.sha256, languages or base.languages, unfinished / "base", base)
         try:
             (unfinished / "base").rename(folder)
         except OSError:
@@ -144,23 +145,37 @@ def folder_name(languages: Sequence[str] = (), name: str = DEFAULT_BASE) -> str:
     return f"{name}-{'-'.join(chosen) or 'whole'}-{digest[:12]}"
 
 
-def build(whole: Path, base: CataloguedBase, languages: Sequence[str], folder: Path) -> None:
-    """Trim one GGUF file to the languages' tokens and write a base folder."""
+def build(
+    whole: Path,
+    name: str,
+    revision: str,
+    languages: Sequence[str],
+    folder: Path,
+    special: CataloguedBase | Special | None = None,
+) -> None:
+    """Trim one GGUF file to the languages' tokens, or leave it whole without any, and write a base folder.
+
+    special: whose special tokens and template it has; by default what the file itself says.
+    """
     folder.mkdir()
     reader = metadata.open_gguf(whole)
     vocabulary = read_vocabulary(reader)
     kept = (
-        kept_tokens(vocabulary, {index for one in languages for index in language_tokens(base.name, one)})
+        kept_tokens(vocabulary, {index for one in languages for index in language_tokens(name, one)})
         if languages
         else list(range(len(vocabulary.pieces)))
     )
-    bos = kept.index(vocabulary.pieces.index(base.bos))
-    gguf_file.write_trimmed(reader, kept, folder / GGUF, {"tokenizer.ggml.bos_token_id": bos})
-    describe(folder, base.name, fingerprint(whole).sha256, languages, base)
+    special = special or read_special(reader)
+    tokens = {"bos": special.bos, "eos": special.end_of_text}
+    if special.chat_template is not None:
+        tokens["eot"] = special.end_of_turn
+    ids = {f"tokenizer.ggml.{one}_token_id": vocabulary.pieces.index(token) for one, token in tokens.items()}
+    gguf_file.write_trimmed(reader, kept, folder / GGUF, {key: kept.index(index) for key, index in ids.items()})
+    describe(folder, name, revision, languages, special)
 
 
 def describe(
-    folder: Path, name: str, revision: str, languages: Sequence[str], special: CataloguedBase | None = None
+    folder: Path, name: str, revision: str, languages: Sequence[str], special: CataloguedBase | Special | None = None
 ) -> None:
     """Write what is derived from ``base.gguf``: its tokenizer and its description.
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import gguf
 
-from manera.bases import gemma3, gpt2, llama
+from manera.bases import gemma2, gemma3, gpt2, gptneox, llama, qwen2, qwen3
 from manera.bases.family import Family
 from manera.bases.metadata import architecture
 from manera.errors import ModelError
@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from torch import nn
     from transformers import PretrainedConfig
 
-FAMILIES: tuple[Family, ...] = (gemma3.FAMILY, gpt2.FAMILY, llama.FAMILY)
+FAMILIES: tuple[Family, ...] = (
+    gemma2.FAMILY,
+    gemma3.FAMILY,
+    gpt2.FAMILY,
+    gptneox.FAMILY,
+    llama.FAMILY,
+    qwen2.FAMILY,
+    qwen3.FAMILY,
+)
 
 
 def family_of(reader: gguf.GGUFReader) -> Family:

@@ -8,7 +8,7 @@ import gguf
 import numpy as np
 from numpy.typing import NDArray
 
-from manera.bases.metadata import value
+from manera.errors import ModelError
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -20,6 +20,10 @@ Array = NDArray[np.float32]
 
 def _as_it_is(_: str, __: "PretrainedConfig") -> None:
     return None
+
+
+def _unchanged(given: dict[str, Any]) -> dict[str, Any]:
+    return given
 
 
 def _nothing(_: object) -> dict[str, Any]:
@@ -45,8 +49,9 @@ class Family:
     ``config.json`` that are laid out like this. layout: where the parts of transformers' model are. outer_names,
     block_names: of tensors outside of the blocks and of one block, llama.cpp's and transformers'. settings: which
     attribute of transformers' configuration each key of a file's metadata is, dotted where it is nested; optional:
-    those that a file may leave out, where both programs take the same value. derived: what else follows from these.
-    implied: the attributes that a configuration may leave open, with what they then are.
+    those that a file may leave out, where both programs take the same value. completed: makes of the attributes that a
+    file tells all that the configuration takes. implied: the other way round, what a file tells and a configuration may
+    leave open.
 
     targets: the layers that an adapter changes. outliers: of these, the ones whose input spans a wide range.
     transposed: whether transformers stores the matrices of blocks as (in, out). norm_offset: what llama.cpp adds to
@@ -63,7 +68,7 @@ class Family:
     targets: tuple[str, ...]
     outliers: tuple[str, ...] = ()
     optional: Mapping[str, str] = field(default_factory=dict)
-    derived: Callable[[Mapping[str, Any]], Mapping[str, Any]] = _nothing
+    completed: Callable[[dict[str, Any]], dict[str, Any]] = _unchanged
     implied: Callable[["PretrainedConfig"], Mapping[str, Any]] = _nothing
     layout: Layout = Layout()
     outer_names: Mapping[str, str] = field(default_factory=dict)
@@ -76,29 +81,38 @@ class Family:
         """Return transformers' configuration of a file's model; raise ModelError when the file does not say enough."""
         import transformers
 
-        given: dict[str, Any] = {
-            "vocab_size": len(reader.fields["tokenizer.ggml.tokens"].data),
-            "tie_word_embeddings": all(tensor.name != "output.weight" for tensor in reader.tensors),
+        told = {key: field.contents() for key, field in reader.fields.items()}
+        tokens = {
+            f"{name}_token_id": told.get(f"tokenizer.ggml.{theirs}_token_id")
+            for name, theirs in (("bos", "bos"), ("eos", "eos"), ("pad", "padding"))
         }
-        for key, attribute in (self.settings | self.optional).items():
-            full = f"{self.architecture}.{key}"
-            if key in self.settings or full in reader.fields:
-                _set(given, attribute, value(reader, full))
-        for name in ("bos", "eos", "pad"):
-            field_ = reader.fields.get(f"tokenizer.ggml.{'padding' if name == 'pad' else name}_token_id")
-            given[f"{name}_token_id"] = None if field_ is None else field_.contents()
-        config_class = getattr(transformers, self.model_class).config_class
-        config: PretrainedConfig = config_class(**given, **self.derived(given))
+        config: PretrainedConfig = getattr(transformers, self.model_class).config_class(
+            vocab_size=len(told["tokenizer.ggml.tokens"]),
+            tie_word_embeddings=all(tensor.name != "output.weight" for tensor in reader.tensors),
+            **tokens,
+            **self.attributes(told),
+        )
         return config
+
+    def attributes(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the attributes of transformers' configuration that a file's metadata tells; raise ModelError."""
+        given: dict[str, Any] = {}
+        for key, attribute in self._attribute_of.items():
+            if (full := f"{self.architecture}.{key}") in metadata:
+                _set(given, attribute, metadata[full])
+            elif key in self.settings:
+                raise ModelError(f"the GGUF file has no {full}", "use a base that manera bases lists")
+        return self.completed(given)
 
     def metadata(self, config: "PretrainedConfig") -> dict[str, Any]:
         """Return what a file's metadata says of a configuration, the other way round."""
         implied = self.implied(config)
-        found = {
-            key: implied.get(attribute, _get(config, attribute))
-            for key, attribute in (self.settings | self.optional).items()
-        }
+        found = {key: implied.get(attribute, _get(config, attribute)) for key, attribute in self._attribute_of.items()}
         return {f"{self.architecture}.{key}": content for key, content in found.items() if content is not None}
+
+    @property
+    def _attribute_of(self) -> dict[str, str]:
+        return {**self.settings, **self.optional}
 
     def transformers_names(self, layers: int) -> dict[str, str]:
         """Map every tensor name of a GGUF file to transformers' name for it."""

@@ -22,9 +22,9 @@ _HEADS = (EMBEDDING, "output.weight")
 
 
 def write_trimmed(
-    reader: gguf.GGUFReader, kept: Sequence[int], path: Path, changed: Mapping[str, Any] | None = None
+    reader: gguf.GGUFReader, kept: Sequence[int], path: Path, special: Mapping[str, int] | None = None
 ) -> None:
-    """Write the same model with only the kept tokens, and with some metadata changed.
+    """Write the same model with only the kept tokens; special: ids of tokens, as the new file numbers them, by key.
 
     Quantized rows of the embedding are copied bit by bit; token ids are renumbered in order.
     """
@@ -38,7 +38,10 @@ def write_trimmed(
     values |= {key: renumbered[reader.fields[key].contents()] for key in SPECIAL_KEYS if key in reader.fields}
     sizes = {f"{architecture(reader)}.vocab_size": len(kept)}
     values |= {key: size for key, size in sizes.items() if key in reader.fields}
-    copy_metadata(reader, writer, values | dict(changed or {}))
+    copy_metadata(reader, writer, values | dict(special or {}))
+    for key, content in (special or {}).items():
+        if key not in reader.fields:
+            writer.add_uint32(key, content)
     for tensor in reader.tensors:
         data = tensor.data[list(kept)] if tensor.name in _HEADS else tensor.data
         writer.add_tensor(tensor.name, np.ascontiguousarray(data), raw_dtype=tensor.tensor_type)

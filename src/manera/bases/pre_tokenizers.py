@@ -23,7 +23,9 @@ PRE_TOKENIZERS: dict[str, PreTokenizer] = {
 WHOLE_WORDS = ("llama-bpe",)
 """Those that take a word for a token wherever it is one, whether merges lead there or not."""
 
-_PROBE = "It's what WE'LL see: 1234567 of 3.14\n\n\n  x =  [1];\t\r\n Мы'd идём…  «Да!»  naïve 😂😂 don't 数字12345 \u0301 end  "
+_PROBE = (
+    "It's what WE'LL see: 1234567 of 3.14\n\n\n  x =  [1];\t\r\n Мы'd идём…  «Да!»  naïve 😂 数字12345 \u0301 end  "
+)
 
 
 def name_of(tokenizer: Tokenizer) -> str:

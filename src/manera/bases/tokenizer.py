@@ -5,9 +5,10 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import gguf
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
 
 from manera.bases.metadata import value
+from manera.bases.pre_tokenizers import PRE_TOKENIZERS, WHOLE_WORDS
 from manera.errors import ModelError
 
 SPACE = "▁"
@@ -15,21 +16,21 @@ NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
 VOCABULARY_KEYS = tuple(f"tokenizer.ggml.{name}" for name in ("tokens", "scores", "token_type"))
 MERGES = "tokenizer.ggml.merges"
 SPECIAL_KEYS = tuple(f"tokenizer.ggml.{name}_token_id" for name in ("bos", "eos", "eot", "unknown", "padding"))
-_BYTE_LEVEL_KINDS = ("smollm",)
-"""Values of ``tokenizer.ggml.pre`` whose way to part text is known: as GPT-2 does, with every digit alone."""
+PRE = "tokenizer.ggml.pre"
 
 
 class Vocabulary(NamedTuple):
     """The ``tokenizer.ggml.*`` arrays of a GGUF file: parallel lists, indexed by token id.
 
     kinds are llama.cpp's token types; a higher score merges earlier. merges: of byte-level BPE, as ``left right``, the
-    earliest first; none of SentencePiece.
+    earliest first; none of SentencePiece. pre: how byte-level BPE parts a text, a key of PRE_TOKENIZERS.
     """
 
     pieces: list[str]
     scores: list[float]
     kinds: list[int]
     merges: Sequence[str] = ()
+    pre: str = ""
 
     @property
     def parts(self) -> dict[str, tuple[str, str]]:
@@ -44,9 +45,12 @@ def read_vocabulary(reader: gguf.GGUFReader) -> Vocabulary:
     pieces, kinds = value(reader, VOCABULARY_KEYS[0]), value(reader, VOCABULARY_KEYS[2])
     if kind == "llama":
         return Vocabulary(pieces, value(reader, VOCABULARY_KEYS[1]), kinds)
-    if kind == "gpt2" and value(reader, "tokenizer.ggml.pre") in _BYTE_LEVEL_KINDS:
-        return Vocabulary(pieces, [0.0] * len(pieces), kinds, value(reader, MERGES))
-    raise ModelError(f"a tokenizer of the kind {kind!r} is not known", "use a base that manera bases lists")
+    if kind != "gpt2":
+        raise ModelError(f"a tokenizer of the kind {kind!r} is not known", "use a base that manera bases lists")
+    pre = value(reader, PRE)
+    if pre not in PRE_TOKENIZERS:
+        raise ModelError(f"a tokenizer that parts text as {pre!r} is not known", f"known: {', '.join(PRE_TOKENIZERS)}")
+    return Vocabulary(pieces, [0.0] * len(pieces), kinds, value(reader, MERGES), pre)
 
 
 def trimmed(vocabulary: Vocabulary, kept: Sequence[int]) -> Vocabulary:
@@ -56,7 +60,7 @@ def trimmed(vocabulary: Vocabulary, kept: Sequence[int]) -> Vocabulary:
     kinds = [vocabulary.kinds[index] for index in kept]
     known = set(pieces)
     merges = [merge for merge in vocabulary.merges if known.issuperset((*merge.split(" "), merge.replace(" ", "", 1)))]
-    return Vocabulary(pieces, scores, kinds, merges)
+    return Vocabulary(pieces, scores, kinds, merges, vocabulary.pre)
 
 
 def splits(piece: str) -> list[tuple[str, str]]:
@@ -101,13 +105,11 @@ def _sentencepiece(vocabulary: Vocabulary) -> Tokenizer:
 
 
 def _byte_level(vocabulary: Vocabulary) -> Tokenizer:
-    """Bytes are written as letters, words are parted as GPT-2 does, and every digit stands alone."""
+    """Bytes are written as letters, and nothing is merged across the words that a text is parted into."""
     ids = {piece: index for index, piece in enumerate(vocabulary.pieces)}
     pairs = [(left, right) for left, right in (merge.split(" ") for merge in vocabulary.merges)]
-    tokenizer = Tokenizer(models.BPE(vocab=ids, merges=pairs))
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
-    )
+    tokenizer = Tokenizer(models.BPE(vocab=ids, merges=pairs, ignore_merges=vocabulary.pre in WHOLE_WORDS))
+    tokenizer.pre_tokenizer = PRE_TOKENIZERS[vocabulary.pre]
     tokenizer.decoder = decoders.ByteLevel()
     return tokenizer
 

@@ -4,32 +4,59 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from manera.bases.base_model import is_prepared, prepare
-from manera.bases.catalogue import CATALOGUE, DEFAULT_BASE, find_base
+from manera.bases.catalogue import CATALOGUE, DEFAULT_BASE, CataloguedBase, find_base
+from manera.bases.memory import needs
 from manera.bases.vocabulary import known_languages
 from manera.cli import console
 
 
-def show_bases(as_json: bool) -> None:
+def show_bases(as_json: bool, every: bool) -> None:
     """List the bases that a voice can be trained on."""
     if as_json:
         listed = [
             {
                 "name": base.name,
                 "about": base.about,
+                "parameters": base.parameters,
+                "architecture": base.architecture,
+                "languages": known_languages(base.name) or list(base.languages),
                 "licence": base.licence,
                 "origin": base.origin,
-                "languages": known_languages(base.name),
+                "needs_hub": not base.is_packaged,
+                "is_gated": base.is_gated,
+                "train_memory_bytes": round(needs(base).train),
+                "serve_memory_bytes": round(needs(base).serve),
                 "ready": is_prepared(name=base.name),
             }
             for base in CATALOGUE
         ]
         console.result({"default": DEFAULT_BASE, "bases": listed})
         return
-    for base in CATALOGUE:
-        default = ", the default" if base.name == DEFAULT_BASE else ""
-        ready = "ready" if is_prepared(name=base.name) else "built when it is first used"
-        console.show(f"{base.name}{default}: {base.about}")
-        console.show(f"    tokens of {', '.join(known_languages(base.name))}; licence {base.licence}; {ready}")
+    columns = ("base", "parameters", "languages", "built like", "licence", "GB to train", "GB to serve", "from")
+    console.show_table(columns, map(_row, CATALOGUE), None if every else console.FIRST_ROWS)
+    console.say(f"by default {DEFAULT_BASE}; or any hub id, a folder, a GGUF file: manera train CORPUS --base NAME")
+
+
+def _row(base: CataloguedBase) -> tuple[object, ...]:
+    memory = needs(base)
+    return (
+        base.name,
+        f"{base.parameters / 1e6:,.0f} M",
+        ", ".join(known_languages(base.name) or base.languages),
+        base.architecture,
+        base.licence,
+        f"{memory.train / 1e9:.1f}",
+        f"{memory.serve / 1e9:.1f}",
+        _had(base),
+    )
+
+
+def _had(base: CataloguedBase) -> str:
+    if is_prepared(name=base.name):
+        return "ready"
+    if base.is_packaged:
+        return f"a package, {base.megabytes} MB" if base.megabytes else "manera itself"
+    return "the hub, once its terms are accepted" if base.is_gated else "the hub"
 
 
 def ready_base(name: str, languages: Sequence[str]) -> Path:

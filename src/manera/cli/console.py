@@ -88,9 +88,7 @@ class TrainingProgress:
             if not notes.is_terminal:
                 say(f"step {step.step}/{step.steps}  loss {step.loss:.3f}  held-out {self._held_out}  {speed}")
         if step.rows_at_once is not None:
-            say(
-                f"memory ran out at step {step.step}: {step.rows_at_once} rows at once from now on, in the same batches"
-            )
+            say(f"memory ran out at step {step.step}: now {step.rows_at_once} rows at once, in the same batches")
         self._bar.update(
             self._task,
             total=step.steps,

@@ -1,11 +1,14 @@
 """``manera train``: the run drawn as it goes, and its figures at the end."""
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from manera import logs
 from manera.cli import console
 from manera.cli.bases import ready_base
 from manera.corpus.speakers import choose_speaker
@@ -16,6 +19,7 @@ from manera.training.settings import TrainingConfig
 from manera.voice.folder import name_for
 
 if TYPE_CHECKING:
+    from manera.training.forecast import Forecast
     from manera.training.learn import Event, Learned, Prepared
 
 
@@ -51,7 +55,7 @@ def follow(
     from manera.training.learn import Learned, learn  # takes seconds: what can be refused was refused before
 
     events = learn(corpus, speaker_id, name, settings, base, replace, resume)
-    with console.training_progress() as progress:
+    with logs.kept("training", on_console=False), console.training_progress() as progress:
         event: Event | None = None
         while not isinstance(event, Learned):
             try:
@@ -64,7 +68,56 @@ def follow(
     return event
 
 
+def plan_voice(
+    folder: Path,
+    speaker: str | None,
+    name: str | None,
+    flags: Mapping[str, object],
+    base: str,
+    languages: str | None,
+    as_json: bool,
+) -> None:
+    """Train for some steps, tell from them what the whole run would take, and keep nothing."""
+    settings = presets.resolve(flags)
+    corpus = open_corpus(folder)
+    chosen = choose_speaker(corpus.manifest, speaker, command=f"manera plan {folder}")
+    ready = ready_base(base, chosen_languages(languages))
+    from manera.training.forecast import Forecast
+    from manera.training.learn import Prepared, learn
+
+    with TemporaryDirectory(prefix="manera-plan-") as nowhere, ExitStack() as end:
+        voice = name or name_for(chosen.name)
+        events = learn(corpus, chosen.speaker_id, voice, settings, ready, replace=True, folder=Path(nowhere) / voice)
+        end.callback(events.close)
+        for event in events:
+            if isinstance(event, Prepared) and not as_json:
+                _show_prepared(event)
+            if isinstance(event, Forecast):
+                break
+    assert isinstance(event, Forecast)
+    if as_json:
+        console.result(event)
+    else:
+        console.show(in_words(event))
+
+
+def in_words(forecast: "Forecast") -> str:
+    """Say what a run will take, in one line."""
+    return (
+        f"{forecast.steps:,} steps in {_minutes(forecast.step_seconds)}, {_minutes(forecast.seconds)} in all; "
+        f"{forecast.peak_memory_bytes / 1e9:.1f} GB of memory, {forecast.disk_bytes / 1e6:,.0f} MB of disk; "
+        f"{forecast.rows_at_once} of {forecast.rows_per_step} rows of a step at once"
+    )
+
+
+def _minutes(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
 def _draw(event: "Event", progress: console.TrainingProgress) -> None:
+    from manera.training.forecast import Forecast
     from manera.training.learn import Prepared
     from manera.training.run import Unsaved
 
@@ -72,6 +125,8 @@ def _draw(event: "Event", progress: console.TrainingProgress) -> None:
         progress.advance(event)
     elif isinstance(event, Prepared):
         _show_prepared(event)
+    elif isinstance(event, Forecast):
+        console.say(f"as the first steps were: {in_words(event)}")
     elif isinstance(event, Unsaved):
         console.say(f"step {event.step} could not be saved ({event.reason})")
 
@@ -116,6 +171,11 @@ def _show_prepared(prepared: "Prepared") -> None:
     console.say(f"{prepared.kind} examples: {counts} ({prepared.tokens['train']:,} tokens to learn from)")
     for reason, count in prepared.dropped.items():
         console.say(f"  {count:>8,}  left out: {reason}")
+    lightest, heaviest = prepared.weights
+    if lightest < heaviest:
+        console.say(f"newer text weighs more: from {lightest:.2f} to {heaviest:.2f} of the mean")
+    if prepared.replayed:
+        console.say(f"general text is {prepared.replayed:.1%} of what is learned")
     if prepared.canaries:
         console.say(f"{prepared.canaries:,} canaries planted, {prepared.copies:,} copies of each")
     console.say(

@@ -1,8 +1,10 @@
 """The commands: words typed, to one call per floor. Heavy imports happen inside the commands."""
 
+import inspect
 import signal
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -51,6 +53,12 @@ Targets = Annotated[
 MaxLength = Annotated[int | None, typer.Option(help="Tokens of the longest example.")]
 Precision = Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or int8.")]
 Compile = Annotated[str | None, typer.Option(help="Compile the layers: auto, on or off.")]
+PerThread = Annotated[
+    float | None, typer.Option(help="Learn at most so much of one chat: up to 1 a share of everything, else tokens.")
+]
+HalfLife = Annotated[float | None, typer.Option(help="Days after which a text counts half as much as a new one.")]
+Replay = Annotated[float | None, typer.Option(help="Share of general text mixed in, so that less is forgotten.")]
+ReplayFrom = Annotated[Path | None, typer.Option(help="Corpus of that text; by default a small bundled one.")]
 Preset = Annotated[str | None, typer.Option(help="Train as people did; manera presets lists what there is.")]
 Format = Annotated[
     str | None, typer.Option(help="How messages are written: own, a name that manera presets lists, or a .toml file.")
@@ -58,6 +66,7 @@ Format = Annotated[
 ContextShare = Annotated[
     float | None, typer.Option(help="Of the examples of a chat, how many open with what memory would recall: 0 to 1.")
 ]
+TensorBoard = Annotated[str | None, typer.Option("--tensorboard", help="Folder to write steps to for TensorBoard.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of the adapter and of the order of examples.")]
 SamplingSeed = Annotated[
     int | None, typer.Option("--seed", help="Seed of the draws: the same seed gives the same reply.")
@@ -89,6 +98,21 @@ WebPort = Annotated[int | None, typer.Option(help="Port of the page; by default 
 
 DEFAULT_PORT = 8000
 SECONDS_TO_UNWIND = 5
+
+
+def with_options_of(
+    command: Callable[..., None], without: Sequence[str]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Let a command take the arguments and options of another one, but for some."""
+    options = inspect.signature(command)
+    kept = [option for name, option in options.parameters.items() if name not in without]
+
+    def taking(function: Callable[..., None]) -> Callable[..., None]:
+        function.__signature__ = options.replace(parameters=kept)  # type: ignore[attr-defined]
+        function.__annotations__ = command.__annotations__
+        return function
+
+    return taking
 
 
 @app.command("import")
@@ -126,10 +150,15 @@ def train(
     canaries: Annotated[
         int | None, typer.Option(min=0, help="Plant this many secrets; manera evaluate says whether they leak.")
     ] = None,
+    per_thread: PerThread = None,
+    half_life: HalfLife = None,
+    replay: Replay = None,
+    replay_from: ReplayFrom = None,
     preset: Preset = None,
     format: Format = None,
     context_share: ContextShare = None,
     seed: Seed = None,
+    tensorboard: TensorBoard = None,
     base: Base = DEFAULT_BASE,
     languages: Languages = None,
     replace: Replace = False,
@@ -152,10 +181,15 @@ def train(
         "precision": precision,
         "compile": compile,
         "canaries": canaries,
+        "per_thread": per_thread,
+        "half_life": half_life,
+        "replay": replay,
+        "replay_from": replay_from,
         "preset": preset,
         "format": format,
         "context_share": context_share,
         "seed": seed,
+        "tensorboard": tensorboard,
     }
     learned = learning.train_voice(corpus, speaker, name, flags, base, languages, replace, resume)
     learning.report(learned, json)
@@ -168,6 +202,23 @@ def presets(json: Json = False) -> None:
     from manera.cli.presets import show_presets
 
     show_presets(json)
+
+
+@app.command()
+@with_options_of(train, without=("replace", "resume"))
+def plan(
+    corpus: Path,
+    speaker: str | None,
+    name: str | None,
+    base: str,
+    languages: str | None,
+    json: bool,
+    **flags: object,
+) -> None:
+    """Try three steps of what manera train would do, and say what it all would take: time, memory and disk."""
+    from manera.cli import learning
+
+    learning.plan_voice(corpus, speaker, name, flags, base, languages, json)
 
 
 @app.command()
@@ -185,11 +236,11 @@ def runs(
 
 
 @app.command()
-def bases(json: Json = False) -> None:
+def bases(all: All = False, json: Json = False) -> None:
     """Show the base models that a voice can be trained on."""
     from manera.cli.bases import show_bases
 
-    show_bases(json)
+    show_bases(json, all)
 
 
 @app.command()

@@ -44,22 +44,30 @@ def build(
     turns: how many before a reply are read; None as many as fit.
     """
     dropped: Counter[str] = Counter()
-    made: dict[SplitName, list[Example]] = {}
+    made = {
+        name: _examples(conversations, speaker_id, kind, encoder, max_length, instruction, turns, dropped)
+        for name, conversations in parts.items()
+    }
+    return dataset_of(made, kind, encoder, max_length, {reason: count for reason, count in dropped.items() if count})
+
+
+def dataset_of(
+    made: dict[SplitName, list[Example]],
+    kind: ExampleKind,
+    encoder: Encoder,
+    max_length: int,
+    dropped: dict[str, int] | None = None,
+) -> Dataset:
+    """Pack examples that were made before; raise DatasetError as ``build`` does."""
     rows: dict[SplitName, Rows] = {}
     scored: dict[SplitName, int] = {}
-    for name, conversations in parts.items():
-        made[name] = _examples(conversations, speaker_id, kind, encoder, max_length, instruction, turns, dropped)
-        encoded = encode(made[name], kind, encoder, max_length)
+    for name, part in made.items():
+        encoded = encode(part, kind, encoder, max_length)
         if kind != "continuation":
-            check(encoded, made[name], encoder)
+            check(encoded, part, encoder)
         rows[name] = pack(encoded, max_length)
-        scored[name] = sum(
-            len(message.content.encode())
-            for example in made[name]
-            for message in example.messages
-            if message.is_learned
-        )
-    return Dataset(made, rows, scored, {reason: count for reason, count in dropped.items() if count})
+        scored[name] = sum(len(text.encode()) for example in part for text in example.targets)
+    return Dataset(made, rows, scored, dropped or {})
 
 
 def _examples(

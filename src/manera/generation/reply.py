@@ -38,8 +38,8 @@ class Writer(NamedTuple):
 
     guard: what a reply may not be; None lets everything through. origins: makes, once, the index of the training
     messages, in which those nearest to a reply are found. exchanges: opens, once, what the persona answered to whom.
-    is_merged: what was learned is in the weights of a model, where it can be neither weighed nor mixed.
-    turns, recalled: as the voice's format has them.
+    is_merged: what was learned is in the weights of a model, where it can be neither weighed nor mixed. turns,
+    recalled: as the voice's format has them.
     """
 
     model: str

@@ -42,7 +42,8 @@ def open_engine(
 ) -> "TransformersEngine":
     """Load a base folder and the adapter folders of voices.
 
-    context_length: at most what the base was made for. device: cuda where there is one, else cpu. Raises GenerationError, ModelError.
+    context_length: at most what the base was made for. device: cuda where there is one, else cpu.
+    Raises GenerationError, ModelError.
     """
     tokenizer = base_model.load_tokenizer(base)
     described = base_model.read(base)

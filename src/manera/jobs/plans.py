@@ -1,6 +1,5 @@
 """What would be learned from an upload, and what it would take; worked out in a process, and not kept."""
 
-import os
 import time
 from pathlib import Path
 from typing import Literal
@@ -15,6 +14,7 @@ from manera.jobs.trainings import speaker_of, speeds
 from manera.machine.memory import available_memory_bytes
 from manera.records import ExampleKind, Message, SplitName
 from manera.training import presets
+from manera.training.forecast import guess
 from manera.training.material import Material, gather
 from manera.training.settings import epochs_of
 from manera.voice.folder import is_there, name_for
@@ -22,16 +22,6 @@ from manera.voice.folder import is_there, name_for
 PLANS = "plans"
 SAMPLES = 3
 FEW_WORDS = 2_000
-MAX_CORES = 8
-
-TOKENS_PER_SECOND_AND_CORE = 150.0
-"""Of a base of 270 M parameters, where nothing was trained on this machine before: 2 cores have made 300 to 480."""
-
-MEMORY_BYTES = 3_500_000_000
-"""Of the same: what its trainings took at their peak, and some more."""
-
-SECONDS_AROUND = 60.0
-"""What is done before the first step and after the last, in about."""
 
 
 class PlanOrder(msgspec.Struct, frozen=True, tag="plan"):
@@ -100,13 +90,15 @@ def plan(order: PlanOrder) -> Plan:
     base = Path(order.base_folder) if order.base_folder else base_model.prepare(name=order.base)
     material = gather(open_corpus(Path(order.corpus)), order.speaker, base, settings.max_length, settings.format)
     earlier = speeds(order.base)
-    speed = (earlier[-1].tokens_per_second if earlier else None) or _guessed_speed()
-    memory = max((one.peak_memory_bytes or 0 for one in earlier), default=0) or MEMORY_BYTES
     rows, tokens = material.dataset.rows, material.dataset.rows["train"].tokens
-    seconds = tokens * epochs_of(settings, material.kind) / speed
-    if order.minutes is not None:
-        seconds = min(seconds, order.minutes * 60)
+    expected = guess(
+        tokens * epochs_of(settings, material.kind),
+        order.minutes,
+        [one.tokens_per_second for one in earlier if one.tokens_per_second],
+        [one.peak_memory_bytes or 0 for one in earlier],
+    )
     free = available_memory_bytes()
+    fits = free is None or expected.memory_bytes <= free
     return Plan(
         kind=material.kind,
         persona=material.speaker.name,
@@ -118,16 +110,14 @@ def plan(order: PlanOrder) -> Plan:
         tokens={part: held.tokens for part, held in rows.items()},
         dropped=material.dropped,
         minutes=order.minutes,
-        seconds_expected=seconds + SECONDS_AROUND,
-        memory_bytes_expected=memory,
-        fits=free is None or memory <= free,
+        seconds_expected=expected.seconds,
+        memory_bytes_expected=expected.memory_bytes,
+        fits=fits,
         samples=[list(example.messages) for example in spread(material.dataset.examples["train"], SAMPLES)],
-        warnings=_warnings(material, base, is_guess=not earlier, lacks_memory=free is not None and memory > free),
+        warnings=_warnings(
+            material, base, is_guess=not earlier, lacks_memory=free is not None and expected.memory_bytes > free
+        ),
     )
-
-
-def _guessed_speed() -> float:
-    return TOKENS_PER_SECOND_AND_CORE * min(os.cpu_count() or 1, MAX_CORES)
 
 
 def _free_name(speaker: str) -> str:

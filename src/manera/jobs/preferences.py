@@ -15,19 +15,17 @@ from manera.files import read_records
 from manera.jobs.folder import Tenant
 from manera.jobs.running import alone
 from manera.records import Message
-from manera.voice.folder import PREFERENCES, voice_folder
+from manera.voice.folder import voice_folder
+from manera.voice.preferences import Pair, preferences_file
 
 VOTES = "votes.jsonl"
 
 PreferenceSource = Literal["thumb", "correction", "game"]
 
 
-class Preference(msgspec.Struct, frozen=True):
-    """A prompt, and the reply that was preferred to another; None where nobody said what would be better, or worse."""
+class Preference(Pair, frozen=True, kw_only=True):
+    """A pair, and who said so, how and when."""
 
-    messages: tuple[Message, ...]
-    chosen: str | None
-    rejected: str | None
     source: PreferenceSource
     tenant: Tenant
     at: int
@@ -49,8 +47,8 @@ def keep_preference(
     source: PreferenceSource,
 ) -> None:
     """Append a preference to those of a voice."""
-    kept = Preference(messages, chosen, rejected, source, tenant, int(time.time()))
-    _append(voice_folder(voice) / PREFERENCES, kept)
+    kept = Preference(messages, chosen, rejected, source=source, tenant=tenant, at=int(time.time()))
+    _append(preferences_file(voice), kept)
 
 
 def keep_vote(voice: str, is_right: bool) -> None:

@@ -5,20 +5,22 @@ import shutil
 import signal
 import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from manera import logs
 from manera.bases import base_model
 from manera.corpus.storage import open_corpus
 from manera.errors import ManeraError
 from manera.evaluation.budget import FAST, FULL
+from manera.files import replacing
 from manera.jobs.cards import Verdict, write_verdict
-from manera.jobs.folder import STATE, Failure, told, write_record
+from manera.jobs.folder import STATE, Failure, read_record, told, write_record
 from manera.jobs.running import wait_for
-from manera.jobs.trainings import CORPUS, STEPS, STOP, Order, ReportOrder, State, TrainingOrder, before
+from manera.jobs.trainings import CORPUS, RUN, STEPS, STOP, Order, ReportOrder, State, TrainingOrder, before
 from manera.records import TrainingStep
 from manera.training import presets
 
@@ -31,7 +33,7 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.state = State(status="preparing")
+        self.state = read_record(folder / STATE, State) or State(status="preparing")
 
     def note(self, **changed: object) -> None:
         """Write down what has changed."""
@@ -48,10 +50,11 @@ def run(folder: Path, order: Order) -> None:
                 wait_for(earlier)
             if (folder / STOP).exists():
                 raise KeyboardInterrupt
-        if isinstance(order, ReportOrder):
-            _report(journal, order.voice, order.fast)
-        else:
-            _train(journal, order)
+        with logs.kept("training", on_console=False):
+            if isinstance(order, ReportOrder):
+                _report(journal, order.voice, order.fast)
+            else:
+                _train(journal, order)
     except KeyboardInterrupt:
         journal.note(status="stopped")
     except ManeraError as error:
@@ -61,7 +64,8 @@ def run(folder: Path, order: Order) -> None:
         journal.note(status="failed", error=why)
         raise
     finally:
-        shutil.rmtree(folder / CORPUS, ignore_errors=True)
+        for name in (CORPUS, RUN):
+            shutil.rmtree(folder / name, ignore_errors=True)
 
 
 @contextmanager
@@ -82,11 +86,12 @@ def _train(journal: Journal, order: TrainingOrder) -> None:
     with _interruptible():
         base = Path(order.base_folder) if order.base_folder else base_model.prepare(name=order.base)
         corpus = open_corpus(journal.folder / CORPUS)
-        events = learn(corpus, order.speaker, order.voice, settings, base, order.replace)
+        events = learn(corpus, order.speaker, order.voice, settings, base, order.replace, folder=journal.folder / RUN)
         prepared = next(events)
     assert isinstance(prepared, Prepared)
     base_loss = math.log(prepared.base.perplexity)
     journal.note(status="training", trained_from=time.time(), steps=prepared.steps, base_loss=base_loss)
+    _forget_steps(journal.folder, prepared.resumed_step)
     learned = _followed(events, journal.folder)
     journal.note(
         status="measuring",
@@ -96,6 +101,14 @@ def _train(journal: Journal, order: TrainingOrder) -> None:
         was_stopped=learned.stopped is not None,
     )
     _measure(journal, order)
+
+
+def _forget_steps(folder: Path, kept: int) -> None:
+    """Leave out the steps that are done again, where the process before this one died."""
+    with suppress(FileNotFoundError):
+        lines = (folder / STEPS).read_bytes().splitlines(keepends=True)
+        with replacing(folder / STEPS) as steps:
+            steps.write_bytes(b"".join(lines[:kept]))
 
 
 def _followed(events: "Generator[Event]", folder: Path) -> "Learned":

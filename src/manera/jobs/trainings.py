@@ -5,6 +5,7 @@ trainings/<id>/order.json     TrainingOrder or ReportOrder
               /steps.jsonl    one TrainingStep a line
               /stop           there when it is to end
               /corpus/        what is learned from, until it is
+              /run/           how to go on should the process die, until it has learned
 """
 
 import math
@@ -41,12 +42,16 @@ from manera.jobs.folder import (
 )
 from manera.jobs.running import alone, is_running, locked, send, start
 from manera.records import TrainingStep
+from manera.training import checkpoint
 from manera.training.result import require_free
 from manera.voice.folder import name_for, voice_folder
 from manera.voice.manifest import HeldOut
 
 TRAININGS = "trainings"
-STEPS, STOP, CORPUS = "steps.jsonl", "stop", "corpus"
+STEPS, STOP, CORPUS, RUN = "steps.jsonl", "stop", "corpus", "run"
+MAX_DEATHS = 3
+"""A process that died so often would die again."""
+
 MAX_POINTS = 200
 _DIED = Failure(
     "it broke off: its process was ended, or the machine had no memory left for it",
@@ -91,9 +96,14 @@ Order = TrainingOrder | ReportOrder
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a job is; what is not yet known is None. trained_from: Unix seconds of the first step's beginning."""
+    """How far a job is; what is not yet known is None. trained_from: Unix seconds of the first step's beginning.
+
+    deaths: how often its process died and was begun again; restarted_ns: when it was, for the last time.
+    """
 
     status: Status
+    deaths: int = 0
+    restarted_ns: int = 0
     error: Failure | None = None
     trained_from: float | None = None
     steps: int | None = None
@@ -200,24 +210,50 @@ def _begin(order: Callable[[int], Order], voice: str, fill: Callable[[Path], Non
             write_record(new / ORDER, placed)
             fill(new)
             lock = locked(new)
-    start(folder, lock, lambda: _forget_corpus(folder))
+    start(folder, lock, lambda: _has_ended(folder))
     return read_training(id, placed.tenant)
+
+
+def _has_ended(folder: Path) -> None:
+    """Clear up after a job's process, or begin it again where it has died."""
+    state = read_record(folder / STATE, State)
+    if (state and state.status in ENDED) or not _go_on(folder):
+        _clear(folder)
+
+
+def _go_on(folder: Path) -> bool:
+    """Begin a training's process again where it died and left how to go on; tell whether one lives now."""
+    with alone(folder.parent / "lock"):
+        if is_running(folder):
+            return True
+        state = read_record(folder / STATE, State)
+        has_run = (folder / RUN / checkpoint.FILE).exists()
+        if state is None or not has_run or state.deaths + 1 >= MAX_DEATHS or (folder / STOP).exists():
+            return False
+        again = msgspec.structs.replace(state, status="queued", deaths=state.deaths + 1, restarted_ns=time.time_ns())
+        write_record(folder / STATE, again)
+        lock = locked(folder)
+    start(folder, lock, lambda: _has_ended(folder))
+    return True
 
 
 def unfinished() -> dict[Path, Order]:
     """Return the jobs whose processes live, in the order of their turns."""
     found = {folder: order for folder in job_folders(TRAININGS) if is_running(folder) and (order := _order(folder))}
-    return dict(sorted(found.items(), key=lambda item: (item[1].created_ns, item[0].name)))
+    return dict(sorted(found.items(), key=lambda item: _turn(*item)))
 
 
 def before(folder: Path) -> list[Path]:
     """Return the jobs whose turn comes earlier."""
     order = _order(folder)
-    return [
-        other
-        for other, placed in unfinished().items()
-        if order and (placed.created_ns, other.name) < (order.created_ns, folder.name)
-    ]
+    own = order and _turn(folder, order)
+    return [other for other, placed in unfinished().items() if own and _turn(other, placed) < own]
+
+
+def _turn(folder: Path, order: Order) -> tuple[int, str]:
+    """Return what a job's turn goes by: when it was asked for, or begun again."""
+    state = read_record(folder / STATE, State)
+    return max(order.created_ns, state.restarted_ns if state else 0), folder.name
 
 
 def list_trainings(tenant: Tenant) -> list[Training]:
@@ -269,8 +305,10 @@ def _read(folder: Path, order: Order) -> Training:
     queued_behind = len(before(folder)) if running else 0
     state = read_record(folder / STATE, State) or State(status="queued" if queued_behind else "preparing")
     is_stopping = (folder / STOP).exists()
+    if not running and state.status not in ENDED and _go_on(folder):
+        return _read(folder, order)
     if not running and state.status not in ENDED:
-        _forget_corpus(folder)
+        _clear(folder)
         state = msgspec.structs.replace(
             state, status="stopped" if is_stopping else "failed", error=None if is_stopping else _DIED
         )
@@ -340,5 +378,6 @@ def _take_along(corpus: Corpus, folder: Path) -> None:
             shutil.copy2(corpus.folder / name, folder / name)
 
 
-def _forget_corpus(folder: Path) -> None:
-    shutil.rmtree(folder / CORPUS, ignore_errors=True)
+def _clear(folder: Path) -> None:
+    for name in (CORPUS, RUN):
+        shutil.rmtree(folder / name, ignore_errors=True)

@@ -21,17 +21,20 @@ def matrix_attention(
     value: Tensor,
     attention_mask: Tensor,
     scaling: float,
+    softcap: float | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
     """Attend with grouped queries, two batched products and a float32 softmax.
 
     query: (B, H, T, D); key, value: (B, G, T, D) with G dividing H; attention_mask: (B, 1, T, T), added
-    to the scores. Returns (B, T, H, D), as transformers' attention functions do.
+    to the scores; softcap: what no score passes. Returns (B, T, H, D), as transformers' attention functions do.
     """
     batch, heads, length, size = query.shape
     groups = key.shape[1]
     stacked = (query * scaling).reshape(batch * groups, heads // groups * length, size)
     scores = stacked @ key.reshape(batch * groups, length, size).transpose(1, 2)
+    if softcap is not None:
+        scores = softcap * torch.tanh(scores / softcap)
     scores = scores.reshape(batch, heads, length, length) + attention_mask
     weights = torch.softmax(scores.float(), dim=-1).to(query.dtype)
     mixed = weights.reshape(batch * groups, -1, length) @ value.reshape(batch * groups, length, size)

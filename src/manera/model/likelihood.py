@@ -121,8 +121,11 @@ class _ChunkedNll(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor | None, None, Tensor | None]:
         """Scale the gradients that forward kept, one for each target; that of a trained head is computed only now."""
-        slope, *rest = ctx.saved_tensors
-        of_head = _head_gradient(*rest, grads[0], ctx.dtype, ctx.rows) if rest else None
+        slope, *kept = ctx.saved_tensors
+        of_head = None
+        if kept:
+            states, head, targets = kept
+            of_head = _head_gradient(states, head, targets, grads[0], ctx.dtype, ctx.rows)
         gradients = (None, None, of_head) if ctx.rows else (of_head, None, None)
         return slope * grads[0].to(slope.dtype)[:, None], *gradients
 

@@ -1,6 +1,7 @@
 """An unfinished run on disk, from which the same command goes on.
 
 runs/<voice>/checkpoint.safetensors    one file, replaced whole: the tensors, and a Checkpoint in its header
+            /losses.svg                a picture of its losses so far
             /lock                      locked as long as the process that trains lives
 """
 
@@ -14,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from manera import config
 from manera.bases.base_model import BaseModel
@@ -22,7 +22,8 @@ from manera.corpus.storage import Corpus
 from manera.errors import TrainingError
 from manera.files import locked, replacing
 from manera.records import Precision, TrainingStep
-from manera.training.loop import Position
+from manera.training import pictures
+from manera.training.position import Position
 from manera.training.settings import TrainingConfig
 from manera.voice.folder import voice_folder
 from manera.voice.manifest import Likelihood
@@ -116,7 +117,7 @@ def alone(folder: Path) -> Iterator[None]:
 def read(folder: Path) -> Checkpoint | None:
     """Return how far an unfinished run is; None where there is none. Raises TrainingError."""
     try:
-        with safe_open(folder / FILE, "pt") as file:
+        with safe_open(folder / FILE, "np") as file:
             return msgspec.json.decode(file.metadata()[HEADER], type=Checkpoint)
     except FileNotFoundError:
         return None
@@ -173,6 +174,8 @@ class Writer:
 
     def write(self, checkpoint: Checkpoint, tensors: "Mapping[str, Tensor]") -> None:
         """Replace the last one, whole or not at all, and wait until it is on the disk. Raises OSError."""
+        from safetensors.torch import save_file  # loads torch, which who only reads does without
+
         started = time.monotonic()
         header = {HEADER: msgspec.json.encode(checkpoint).decode()}
         try:
@@ -181,6 +184,8 @@ class Writer:
                 save_file(ready, unfinished, header)
                 with unfinished.open("rb") as written:
                     os.fsync(written.fileno())
+            with replacing(self.folder / "losses.svg") as unfinished:
+                unfinished.write_text(pictures.losses(checkpoint.steps), "utf-8")
         except SafetensorError as error:  # it has no errno to tell a full disk by
             raise OSError(str(error)) from error
         finally:

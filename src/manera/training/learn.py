@@ -1,6 +1,7 @@
 """The whole of learning: a corpus and a speaker in, a voice on disk out, facts on the way."""
 
-from collections.abc import Generator
+import logging
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import msgspec
@@ -14,8 +15,18 @@ from manera.model import packed
 from manera.records import ExampleKind, MethodName, Precision, SplitName, TrainingStep
 from manera.training import checkpoint
 from manera.training.checkpoint import Checkpoint, Writer
-from manera.training.loop import MicroBatch, rows_read
+from manera.training.fitting import state_of
+from manera.training.forecast import (
+    Forecast,
+    fit_into_memory,
+    free_bytes,
+    kept_bytes,
+    require_disk,
+    require_memory_for_weights,
+)
+from manera.training.loop import MicroBatch, State, rows_read
 from manera.training.material import seen, unread
+from manera.training.pictures import told_to_tensorboard
 from manera.training.result import Outcome, require_free, write_voice_folder
 from manera.training.run import Meter, Run, Unsaved, hashed
 from manera.training.settings import TrainingConfig
@@ -23,12 +34,16 @@ from manera.training.setup import BYTES_PER_TRAINED_PARAMETER, Setup, set_up
 from manera.training.sharpness import choose
 from manera.voice.manifest import Cost, HeldOut, Likelihood
 
+_log = logging.getLogger(__name__)
+
 
 class Prepared(msgspec.Struct, frozen=True):
     """What training is about to do; dropped counts what was left out since the import, by reason.
 
     canaries: how many secrets are planted; copies: of each among the training rows. resumed_step: after which it goes
     on, 0 where it begins. trained_parameters: how many change; trained_bytes: what that takes beside the model itself.
+    weights: of the example that counts least, and of the one that counts most. replayed: share of general text among
+    what is learned.
     """
 
     voice: str
@@ -47,6 +62,8 @@ class Prepared(msgspec.Struct, frozen=True):
     method: MethodName = "lora"
     trained_parameters: int = 0
     trained_bytes: int = 0
+    weights: tuple[float, float] = (1.0, 1.0)
+    replayed: float = 0.0
 
 
 class Learned(msgspec.Struct, frozen=True):
@@ -67,7 +84,7 @@ class Learned(msgspec.Struct, frozen=True):
     can_go_on: bool = False
 
 
-Event = Prepared | TrainingStep | Unsaved | Learned
+Event = Prepared | TrainingStep | Forecast | Unsaved | Learned
 
 
 def learn(
@@ -93,29 +110,41 @@ def learn(
     folder = folder or checkpoint.run_folder(name)
     speaker = choose_speaker(corpus.manifest, requested).speaker_id
     origin = checkpoint.origin_of(corpus, speaker, base_model.read(base), config)
-    with checkpoint.alone(folder):
+    with checkpoint.alone(folder), told_to_tensorboard(config.tensorboard) as tell:
         found = checkpoint.read(folder)
         if found:
             checkpoint.require_same(found, origin)
         elif resume:
             raise TrainingError(f"there is no unfinished run {name!r}", "leave out --resume; manera runs lists them")
+        require_memory_for_weights(base)
         meter = Meter(found.seconds, found.joules) if found else Meter()
         setup = set_up(corpus, speaker, found.decided(config) if found else config, base)
-        yield from _learn(name, setup, origin, found, Writer(folder, config.checkpoint_seconds), meter)
+        learned = yield from _learn(name, setup, origin, found, Writer(folder, config.checkpoint_seconds), meter, tell)
+    yield learned
 
 
 def _learn(
-    name: str, setup: Setup, origin: checkpoint.Origin, found: Checkpoint | None, writer: Writer, meter: Meter
-) -> Generator[Event]:
+    name: str,
+    setup: Setup,
+    origin: checkpoint.Origin,
+    found: Checkpoint | None,
+    writer: Writer,
+    meter: Meter,
+    tell: Callable[[TrainingStep], None],
+) -> Generator[Event, None, Learned]:
     rows = setup.material.dataset.rows
-    at_once = MicroBatch(setup.planned.rows_per_micro_batch)
+    state = state_of(setup.model, setup.planned)
+    at_once = state.micro_batch
+    require_disk(setup, state, writer.folder)
+    _fit_into_memory(setup, state)
     before = found.before if found else _held_out(setup, at_once, with_adapter=False)
     begun = Checkpoint(checkpoint.VERSION, name, origin, setup.precision, setup.compiled, hashed(rows["train"]), before)
-    run = Run(setup, writer, begun, meter)
+    run = Run(setup, state, writer, begun, meter)
     if found:
         run.go_on(found)
     yield _prepared(name, setup, before, len(run.steps))
-    yield from run.learn()
+    _log.info("%s is trained on %s, from step %d of %d", name, origin.base.id, len(run.steps), setup.planned.steps)
+    yield from run.learn(tell)
     if not run.best:
         raise TrainingError("held-out loss was never a number", "train with a lower learning rate")
     setup.method.load_state(setup.model, run.best)
@@ -129,7 +158,7 @@ def _learn(
     outcome = Outcome(held_out, sharpness, cost, run.best, run.steps, unread(material, read))
     write_voice_folder(name, material, recipe, outcome)
     run.finish()
-    yield Learned(
+    return Learned(
         voice=name,
         kind=setup.material.kind,
         held_out=held_out,
@@ -143,8 +172,15 @@ def _learn(
     )
 
 
+def _fit_into_memory(setup: Setup, state: State) -> None:
+    one = setup.material.dataset.rows["train"].take([0])
+    kept = kept_bytes(setup.model, lambda: packed.rows_nll(setup.model, one))
+    fit_into_memory(state, kept, setup.material.max_length, free_bytes(setup.device))
+
+
 def _prepared(name: str, setup: Setup, before: Likelihood, resumed_step: int) -> Prepared:
     material = setup.material
+    weights = [example.weight for example in material.dataset.examples["train"]]
     return Prepared(
         voice=name,
         kind=material.kind,
@@ -162,6 +198,8 @@ def _prepared(name: str, setup: Setup, before: Likelihood, resumed_step: int) ->
         method=setup.config.method,
         trained_parameters=setup.trained_parameters,
         trained_bytes=setup.trained_parameters * BYTES_PER_TRAINED_PARAMETER,
+        weights=(min(weights), max(weights)),
+        replayed=material.replayed,
     )
 
 

@@ -9,7 +9,6 @@ from functools import partial
 from itertools import islice
 from typing import TypeVar
 
-import msgspec
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -19,6 +18,7 @@ from manera.errors import TrainingError
 from manera.machine.memory import free_memory, is_out_of_memory
 from manera.model.likelihood import Nll
 from manera.records import TrainingStep
+from manera.training.position import Position
 
 WARM_UP = 0.06
 MIN_SHARE = 0.05
@@ -102,17 +102,6 @@ class MicroBatch:
                     ) from error
             self.rows = max(fewer for fewer in range(1, self.rows // 2 + 1) if self.rows % fewer == 0)
             free_memory()
-
-
-class Position(msgspec.Struct, frozen=True):
-    """Where a run stands between two steps; elapsed: its seconds so far, with those of processes that died."""
-
-    step: int = 0
-    elapsed: float = 0.0
-    lowest: float | None = None
-    stale: int = 0
-    rows_per_micro_batch: int | None = None
-    is_over: bool = False
 
 
 class State:

@@ -25,6 +25,7 @@ from manera.records import Conversation, Example, ExampleKind
 from manera.rhythm import learning
 from manera.text.languages import Language, language_of
 from manera.voice.exchanges import Exchange, exchanges_of
+from manera.voice.known import keys_of
 
 MAX_HELD_OUT_CHARACTERS = 40_000
 """More would hardly sharpen the figure, and is better learned from; it is scored many times in a run."""
@@ -35,7 +36,10 @@ class Material:
     """A dataset, and what it was made with; dropped counts what was left out since the import, by reason.
 
     exchanges: what the speaker answered to whom in the training part. canaries: secrets that are planted among the
-    training rows, and nowhere else; copies: how many of each. rhythm: where a chat's times taught one.
+    training rows, and nowhere else. rhythm: where a chat's times taught one. learned_from: the conversations of the
+    training part. beside: what lies among the training rows and is not the speaker's: canaries, and general text.
+    replayed: the share of the latter among all learned tokens. left_out: places of training examples, or windows of
+    running text, that the rows do not hold, since they were read before. known: hashes of all utterances there were.
     """
 
     speaker: Speaker
@@ -50,8 +54,12 @@ class Material:
     dropped: dict[str, int]
     exchanges: tuple[Exchange, ...] = ()
     canaries: tuple[Canary, ...] = ()
-    copies: int = 0
     rhythm: learning.Learned | None = None
+    learned_from: tuple[Conversation, ...] = ()
+    beside: tuple[Encoded, ...] = ()
+    replayed: float = 0.0
+    left_out: frozenset[int] = frozenset()
+    known: frozenset[bytes] = frozenset()
 
     @property
     def added_tokens(self) -> int:
@@ -98,7 +106,20 @@ def gather(
     exchanges = tuple(exchanges_of(learned_from, speaker.speaker_id))
     rhythm = learning.learn(corpus.utterances(), speaker.speaker_id) if kind == "dialogue" else None
     return Material(
-        speaker, kind, base, written, encoder, dataset, length, language, instruction, dropped, exchanges, rhythm=rhythm
+        speaker,
+        kind,
+        base,
+        written,
+        encoder,
+        dataset,
+        length,
+        language,
+        instruction,
+        dropped,
+        exchanges,
+        rhythm=rhythm,
+        learned_from=tuple(learned_from),
+        known=keys_of(corpus.utterances()),
     )
 
 
@@ -114,15 +135,25 @@ def _length(asked: int | None, kind: ExampleKind, base: BaseModel) -> int:
 
 def plant(material: Material, canaries: Sequence[Canary], copies: int) -> Material:
     """Put so many copies of each canary among the training rows; the examples stay as they are."""
-    dataset = material.dataset
+    secrets = _encoded(material, [canary.example(material.kind) for canary in canaries]) * copies
+    return pack_again(replace(material, canaries=tuple(canaries), beside=(*material.beside, *secrets)))
 
-    def encoded(examples: Sequence[Example]) -> list[Encoded]:
-        return encode(examples, material.kind, material.encoder, material.max_length)
 
-    own = encoded(dataset.examples["train"])
-    planted = encoded([canary.example(material.kind) for canary in canaries]) * copies
-    rows = {**dataset.rows, "train": pack([*own, *planted], material.max_length)}
-    return replace(material, dataset=replace(dataset, rows=rows), canaries=tuple(canaries), copies=copies)
+def pack_again(material: Material) -> Material:
+    """Make the training rows of the training examples as they are now, and of what lies beside them."""
+    own = [one for _, one in _read_now(material)]
+    rows = {**material.dataset.rows, "train": pack([*own, *material.beside], material.max_length)}
+    return replace(material, dataset=replace(material.dataset, rows=rows))
+
+
+def _read_now(material: Material) -> list[tuple[int, Encoded]]:
+    """Return what the training rows hold of the speaker, with its place among the examples, or windows."""
+    own = enumerate(_encoded(material, material.dataset.examples["train"]))
+    return [(place, one) for place, one in own if place not in material.left_out]
+
+
+def _encoded(material: Material, examples: Sequence[Example]) -> list[Encoded]:
+    return encode(examples, material.kind, material.encoder, material.max_length)
 
 
 def seen(material: Material, times: float) -> Material:
@@ -136,12 +167,10 @@ def unread(material: Material, rows_read: Set[int]) -> list[int]:
     dataset = material.dataset
     if len(rows_read) == len(dataset.rows["train"]):
         return []
-    own = encode(dataset.examples["train"], material.kind, material.encoder, material.max_length)
-    secrets = [canary.example(material.kind) for canary in material.canaries] * material.copies
-    planted = encode(secrets, material.kind, material.encoder, material.max_length)
-    sizes = [len(one.input_ids) for one in (*own, *planted)]
+    places, own = zip(*_read_now(material), strict=True)
+    sizes = [len(one.input_ids) for one in (*own, *material.beside)]
     rows = place(sizes, material.max_length)
-    return [index for row, held in enumerate(rows) if row not in rows_read for index in held if index < len(own)]
+    return [places[i] for row, held in enumerate(rows) if row not in rows_read for i in held if i < len(own)]
 
 
 def _language(talks: Sequence[Conversation], speaker: Speaker) -> Language:

@@ -13,11 +13,13 @@ from manera.errors import ModelError
 from manera.files import replacing_folder, write_records
 from manera.records import ExampleKind, TrainingStep
 from manera.retrieval.own_exchanges import write_index
+from manera.training import pictures
 from manera.training.material import Material
 from manera.voice import adapter
 from manera.voice.dataset import write_dataset, write_unread
 from manera.voice.exchanges import read_relations, write_exchanges
-from manera.voice.folder import CANARIES, MANIFEST, PREFERENCES, TRAINING, voice_folder
+from manera.voice.folder import CANARIES, LOSSES, MANIFEST, PREFERENCES, TRAINING, voice_folder
+from manera.voice.known import write_known
 from manera.voice.manifest import Cost, HeldOut, Persona, Sampling, Sharpness, Voice, write_voice
 from manera.voice.recipe import Recipe
 from manera.voice.rhythm import write_rhythm
@@ -64,9 +66,11 @@ def write_voice_folder(name: str, material: Material, recipe: Recipe, outcome: O
     with _writable(folder), replacing_folder(folder) as new:
         adapter.write(outcome.state, new, recipe, material.base)
         write_records(new / TRAINING, outcome.steps)
+        (new / LOSSES).write_text(pictures.losses(outcome.steps), "utf-8")
         write_unread(outcome.unread, new)
         write_exchanges(material.exchanges, read_relations(name), new)
         write_index(material.exchanges, new)
+        write_known(material.known, new)
         write_rhythm(material.rhythm, new)
         if material.canaries:
             write_records(new / CANARIES, material.canaries)

@@ -1,8 +1,9 @@
 """A run while it goes on: its steps, its best point, what it has cost, and how it is saved and gone on with."""
 
 import hashlib
+import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 from torch import Tensor
@@ -10,12 +11,16 @@ from torch import Tensor
 from manera.dataset.packing import Rows
 from manera.errors import TrainingError
 from manera.machine.energy import EnergyMeter
+from manera.model import packed
 from manera.records import TrainingStep
 from manera.training import checkpoint
 from manera.training.checkpoint import Checkpoint, Writer
-from manera.training.fitting import fit, state_of
-from manera.training.loop import DivergedError
+from manera.training.fitting import fit
+from manera.training.forecast import MEASURED_STEPS, Forecast, forecast, seconds_of
+from manera.training.loop import DivergedError, State
 from manera.training.setup import Setup
+
+_log = logging.getLogger(__name__)
 
 _BEST = "best."
 
@@ -48,9 +53,9 @@ class Meter:
 class Run:
     """The steps of one run, from a first step or from a checkpoint; stopped says why it ended before its plan did."""
 
-    def __init__(self, setup: Setup, writer: Writer, begun: Checkpoint, meter: Meter) -> None:
+    def __init__(self, setup: Setup, state: State, writer: Writer, begun: Checkpoint, meter: Meter) -> None:
         self.setup = setup
-        self.state = state_of(setup.model, setup.planned)
+        self.state = state
         self.steps: list[TrainingStep] = []
         self.best: dict[str, Tensor] = {}
         self.kept_step = 0
@@ -82,26 +87,37 @@ class Run:
         self.best = {key.removeprefix(_BEST): tensor for key, tensor in tensors.items() if key.startswith(_BEST)}
         self.steps, self.kept_step = list(found.steps), found.kept_step
 
-    def learn(self) -> Iterator[TrainingStep | Unsaved]:
-        """Pass the steps on; an interruption or a loss that is no number ends them, where something can be kept."""
-        rows = self.setup.material.dataset.rows
+    def learn(self, tell: Callable[[TrainingStep], None]) -> Iterator[TrainingStep | Forecast | Unsaved]:
+        """Pass the steps on, telling each; what ends them early is named in ``stopped``, if something can be kept.
+
+        That is an interruption, or a loss that is no number.
+        """
+        rows, earlier = self.setup.material.dataset.rows, len(self.steps)
         loop = fit(self.setup.model, rows["train"], rows["validation"], self.setup.planned, self._keep, self.state)
         try:
             for step in loop:
                 self.steps.append(step)
+                tell(step)
+                _note(step)
                 self._meter.joules()  # before its counters can have wrapped twice
                 yield step
+                if len(self.steps) - earlier == MEASURED_STEPS or (
+                    self.state.is_over and len(self.steps) - earlier < 3
+                ):
+                    yield self._forecast(self.steps[earlier:])
                 if self._writer.is_due():
                     yield from self._save()
         except KeyboardInterrupt:
             if not self.steps:
                 raise
             self.stopped = f"stopped after step {len(self.steps)}"
+            _log.info("%s", self.stopped)
             yield from self._save()
             self.can_go_on = True
             if not self.best:
                 self._keep(self.steps[-1])
         except DivergedError as error:
+            _log.error("%s", error.message)
             if not self.best:
                 checkpoint.remove(self._writer.folder)
                 raise
@@ -119,6 +135,15 @@ class Run:
     def _keep(self, step: TrainingStep) -> None:
         self.best, self.kept_step = self.setup.method.state(self.setup.model), step.step
 
+    def _forecast(self, steps: Sequence[TrainingStep]) -> Forecast:
+        model, held_out = self.setup.model, self.setup.material.dataset.rows["validation"]
+        at_once = self.state.micro_batch.rows
+        some = held_out.take(range(min(at_once, len(held_out))))
+        scoring = seconds_of(lambda: packed.measure(model, some, at_once))
+        told = forecast(self.setup, self.state, steps, self._meter.seconds(), scoring)
+        _log.info("%s will take %.0f s and %.1f GB", self._begun.voice, told.seconds, told.peak_memory_bytes / 1e9)
+        return told
+
     def _save(self) -> Iterator[Unsaved]:
         """Write down how to go on from the last step, unless one is half done."""
         if not self.state.is_whole or not self.state.step == len(self.steps) > 0:
@@ -135,7 +160,15 @@ class Run:
         try:
             self._writer.write(reached, self.state.tensors() | best)
         except OSError as error:
+            _log.warning("step %d could not be saved: %s", self.state.step, error)
             yield Unsaved(self.state.step, error.strerror or str(error))
+
+
+def _note(step: TrainingStep) -> None:
+    if step.rows_at_once is not None:
+        _log.warning("memory ran out at step %d: now %d rows at once", step.step, step.rows_at_once)
+    if step.validation_loss is not None:
+        _log.info("step %d of %d: held-out loss %.4f", step.step, step.steps, step.validation_loss)
 
 
 def _changed(found: Checkpoint) -> TrainingError:

@@ -1,5 +1,6 @@
 """What can be set about a training run."""
 
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -50,7 +51,14 @@ class TrainingConfig(BaseModel):
         0, ge=0, le=1, description="of the examples of a chat, how many open with what memory would recall"
     )
     checkpoint_seconds: float = Field(30.0, ge=0, description="how often an unfinished run is saved, at most")
+    tensorboard: str | None = Field(None, description="folder to write steps to for TensorBoard")
     canaries: int = Field(0, ge=0, le=1000, description="secrets to plant, to see whether the voice gives them away")
+    per_thread: float | None = Field(
+        None, gt=0, description="at most so much of one chat: up to 1 a share of what is learned, else tokens"
+    )
+    half_life: float | None = Field(None, gt=0, description="days after which a text weighs half as much as a new one")
+    replay: float = Field(0.0, ge=0, lt=1, description="share of general text among what is learned")
+    replay_from: Path | None = Field(None, description="corpus that this text is taken from; by default a bundled one")
     seed: int = Field(0, ge=0, description="seed of the adapter and of the order of examples")
 
     @field_validator("targets", mode="before")

@@ -15,6 +15,8 @@ from manera.machine.precision import compiler_is_available
 from manera.model import packed
 from manera.records import ExampleKind, Precision
 from manera.training import presets
+from manera.training.balancing import balance
+from manera.training.context import with_context
 from manera.training.loop import Plan, plan
 from manera.training.material import Material, gather, plant
 from manera.training.methods import Method, method_of, precision_of, with_added_tokens
@@ -55,6 +57,11 @@ class Setup:
         """How many parameters change."""
         return sum(parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad)
 
+    @property
+    def device(self) -> str:
+        """Return where the model is."""
+        return str(next(self.model.parameters()).device)
+
     def recipe(self, steps: int, kept_step: int) -> Recipe:
         """Write down what was decided, and how far the run went."""
         config, rows = self.config, len(self.material.dataset.rows["train"])
@@ -72,6 +79,9 @@ class Setup:
             precision=self.precision,
             compiled=self.compiled,
             canaries=len(self.material.canaries),
+            per_thread=config.per_thread,
+            half_life=config.half_life,
+            replay=config.replay,
             seed=config.seed,
             rows=rows,
             steps=steps,
@@ -90,6 +100,11 @@ def set_up(corpus: Corpus, requested: str | None, config: TrainingConfig, base: 
         described = base_model.read(base)
         presets.require_architecture(config.preset, described.id, architecture(base_model.open_weights(base)))
     material = gather(corpus, requested, base, config.max_length, config.format)
+    return set_up_material(balance(with_context(material, config), config), config)
+
+
+def set_up_material(material: Material, config: TrainingConfig) -> Setup:
+    """Decide how what was gathered is learned, and load the model."""
     method = with_added_tokens(method_of(config.method), material.added_tokens)
     precision = _precision(config, method)
     compiled = _compiles(config, expected_tokens(_plan(material, config, compiled=True), material.max_length))

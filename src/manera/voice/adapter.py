@@ -205,7 +205,7 @@ def write_merged(
             merged = family.to_gguf(tensor.name, state[ours].float().numpy(), config)
         elif is_adapted(state, ours):
             weight = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
-            ordered = torch.from_numpy(family.rows_to_transformers(tensor.name, weight, config))
+            ordered = torch.tensor(family.rows_to_transformers(tensor.name, weight, config))
             merged = family.rows_to_gguf(tensor.name, folded(ordered, state, ours, scale).numpy(), config)
         else:
             writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
@@ -232,7 +232,8 @@ def folded(rows: "Tensor", state: Matrices, weight: str, scale: float) -> "Tenso
     magnitude = state.get(f"{layer}.{_MAGNITUDE}")
     if magnitude is None:
         return learned
-    return learned * (magnitude.float() / learned.norm(dim=1))[:, None]
+    turned: Tensor = learned * (magnitude.float() / learned.norm(dim=1))[:, None]
+    return turned
 
 
 def _stored_as(tensor: gguf.ReaderTensor, kind: gguf.GGMLQuantizationType) -> gguf.GGMLQuantizationType:

@@ -5,6 +5,7 @@ voices/<name>/manera.json                   Voice
              /adapter_model.safetensors     PEFT
              /adapter.gguf                  llama.cpp
              /training.jsonl                one TrainingStep a line
+             /training.svg                  its losses
              /canaries.jsonl                one planted Canary a line, where there are any
              /unread.json                   what the kept point had not read of the training text, where there is any
              /exchanges.jsonl               one Exchange a line, where the persona answered anybody
@@ -13,6 +14,7 @@ voices/<name>/manera.json                   Voice
              /rhythm.json                   Rhythm, where times taught one
              /rhythm-turns.json             Compared: what the rhythm is measured on
              /dataset/{train,validation,test}.jsonl
+             /known.hashes                  which utterances there were: 8 bytes each
              /preferences.jsonl             what people preferred of what it wrote, where they said so
 """
 
@@ -27,6 +29,7 @@ from manera.files import unfinished_beside
 MANIFEST = "manera.json"
 ADAPTER_GGUF = "adapter.gguf"
 TRAINING = "training.jsonl"
+LOSSES = "training.svg"
 CANARIES = "canaries.jsonl"
 UNREAD = "unread.json"
 EXCHANGES = "exchanges.jsonl"
@@ -35,6 +38,7 @@ RELATIONS = "relations.json"
 RHYTHM = "rhythm.json"
 RHYTHM_TURNS = "rhythm-turns.json"
 DATASET = "dataset"
+KNOWN = "known.hashes"
 PREFERENCES = "preferences.jsonl"
 _NAME = re.compile(r"[^\W_](?:[\w.-]{0,62}[\w-])?")
 _DEVICES = frozenset(

@@ -29,6 +29,9 @@ class Recipe(msgspec.Struct, frozen=True, omit_defaults=True):
     precision: Precision = "float32"
     compiled: bool = False
     canaries: int = 0
+    per_thread: float | None = None
+    half_life: float | None = None
+    replay: float = 0.0
     seed: int = 0
     rows: int = 0
     steps: int = 0

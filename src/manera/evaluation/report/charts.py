@@ -2,41 +2,18 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from html import escape
 
+from manera.drawing import RIGHT, TOP, WIDTH, label, line, svg, widened
 from manera.evaluation.measures.intervals import Interval
 
-WIDTH = 460
-LEFT, RIGHT, TOP, BOTTOM = 44, 8, 10, 38
 LABELS = 164
 ROW = 34
-
-
-def _svg(height: int, title: str, parts: Sequence[str]) -> str:
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}">'
-        f"<title>{escape(title)}</title>{''.join(parts)}</svg>"
-    )
-
-
-def _text(x: float, y: float, text: str, anchor: str = "start", kind: str = "") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{kind}">{escape(text)}</text>'
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
-    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{kind}"/>'
-
-
-def _widened(low: float, high: float) -> tuple[float, float]:
-    """Leave some room around what is drawn, but none below 0 where nothing can be."""
-    margin = (high - low or 1.0) * 0.08
-    return (max(0.0, low - margin) if low >= 0 else low - margin), high + margin
 
 
 def intervals(rows: Mapping[str, tuple[Interval, str]], title: str, digits: int = 2) -> str:
     """Draw figures with their intervals below each other; each row has the class it is coloured by."""
     bounds = [bound for found, _ in rows.values() for bound in found if bound == bound]
-    low, high = _widened(min(bounds), max(bounds))
+    low, high = widened(min(bounds), max(bounds))
     room = WIDTH - LABELS - 56 - RIGHT
 
     def x(value: float) -> float:
@@ -46,47 +23,13 @@ def intervals(rows: Mapping[str, tuple[Interval, str]], title: str, digits: int 
     for place, (name, (found, kind)) in enumerate(rows.items()):
         y = TOP + ROW * place + ROW / 2
         parts += [
-            _text(LABELS - 14, y + 4.5, name, "end"),
-            _line(LABELS, y, LABELS + room, y, "grid"),
-            *([_line(x(found.low), y, x(found.high), y, f"whisker {kind}")] if math.isfinite(found.low) else []),
+            label(LABELS - 14, y + 4.5, name, "end"),
+            line(LABELS, y, LABELS + room, y, "grid"),
+            *([line(x(found.low), y, x(found.high), y, f"whisker {kind}")] if math.isfinite(found.low) else []),
             f'<circle cx="{x(found.value):.1f}" cy="{y:.1f}" r="5.5" class="dot {kind}"/>',
-            _text(WIDTH - RIGHT, y + 4.5, f"{found.value:.{digits}f}", "end", "figure"),
+            label(WIDTH - RIGHT, y + 4.5, f"{found.value:.{digits}f}", "end", "figure"),
         ]
-    return _svg(TOP + ROW * len(rows) + 6, title, parts)
-
-
-def curves(series: Mapping[str, Sequence[tuple[float, float]]], title: str, axis: str, digits: int = 2) -> str:
-    """Draw lines over a common axis."""
-    points = [point for line in series.values() for point in line]
-    left, right = min(a for a, _ in points), max(a for a, _ in points)
-    low, high = _widened(min(b for _, b in points), max(b for _, b in points))
-    height = 230
-
-    def x(value: float) -> float:
-        return LEFT + (value - left) / ((right - left) or 1.0) * (WIDTH - LEFT - RIGHT)
-
-    def y(value: float) -> float:
-        return TOP + (high - value) / (high - low) * (height - TOP - BOTTOM)
-
-    parts = []
-    for step in range(5):
-        value = low + (high - low) * step / 4
-        parts += [
-            _line(LEFT, y(value), WIDTH - RIGHT, y(value), "grid"),
-            _text(LEFT - 8, y(value) + 4, f"{value:.{digits}f}", "end", "tick"),
-        ]
-    for step in range(6):
-        value = left + (right - left) * step / 5
-        label = f"{value:g}" if right < 10 else f"{value:.0f}"
-        # the last one stands before its place, where it cannot be cut off
-        parts.append(_text(x(value), height - BOTTOM + 18, label, "end" if step == 5 else "middle", "tick"))
-    parts.append(_text(WIDTH - RIGHT, height - 5, axis, "end", "tick"))
-    for place, line in enumerate(series.values()):
-        path = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in line)
-        parts.append(f'<polyline points="{path}" class="line series-{place}"/>')
-        if len(line) < 30:
-            parts += [f'<circle cx="{x(a):.1f}" cy="{y(b):.1f}" r="3" class="dot series-{place}"/>' for a, b in line]
-    return _svg(height, title, parts)
+    return svg(TOP + ROW * len(rows) + 6, title, parts)
 
 
 def histograms(values: Mapping[str, Sequence[int]], title: str, axis: str, bins: int = 16) -> str:
@@ -108,7 +51,7 @@ def histograms(values: Mapping[str, Sequence[int]], title: str, axis: str, bins:
     parts = []
     for place, (name, row) in enumerate(shares.items()):
         ground = TOP + row_height * (place + 1) - 6
-        parts += [_text(LABELS - 14, ground - 10, name, "end"), _line(LABELS, ground, WIDTH - RIGHT, ground, "grid")]
+        parts += [label(LABELS - 14, ground - 10, name, "end"), line(LABELS, ground, WIDTH - RIGHT, ground, "grid")]
         for index, share in enumerate(row):
             tall = share / highest * (row_height - 14)
             parts.append(
@@ -118,8 +61,8 @@ def histograms(values: Mapping[str, Sequence[int]], title: str, axis: str, bins:
     bottom = TOP + row_height * len(shares) + 12
     for index in range(0, count, max(1, count // 5)):
         if index == count - 1:  # ends where its bar does, lest it be cut off
-            parts.append(_text(WIDTH - RIGHT, bottom, f"{index * width}+", "end", "tick"))
+            parts.append(label(WIDTH - RIGHT, bottom, f"{index * width}+", "end", "tick"))
         else:
-            parts.append(_text(LABELS + index * step + 1, bottom, f"{index * width}", "start", "tick"))
-    parts.append(_text(WIDTH - RIGHT, bottom + 16, axis, "end", "tick"))
-    return _svg(bottom + 22, title, parts)
+            parts.append(label(LABELS + index * step + 1, bottom, f"{index * width}", "start", "tick"))
+    parts.append(label(WIDTH - RIGHT, bottom + 16, axis, "end", "tick"))
+    return svg(bottom + 22, title, parts)

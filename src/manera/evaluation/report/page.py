@@ -9,6 +9,7 @@ from typing import NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from manera import drawing
 from manera.evaluation.measures.intervals import Interval
 from manera.evaluation.report import charts
 from manera.evaluation.report.document import AGAINST, REPORT_HTML, Missing, Report
@@ -137,7 +138,7 @@ def _figures(report: Report, findings: Findings, steps: Sequence[TrainingStep], 
     if learned := _named(report, "learning_curve."):
         untrained = [(0.0, one.value) for name, one in ladder.items() if name == "base" and one.value is not None]
         points = [(float(one.parameters["words"]), one.value) for one in learned.values() if one.value is not None]
-        drawn = charts.curves({words["held_out_loss"]: untrained + points}, words["curve"], words["axis_amount"])
+        drawn = drawing.curves({words["held_out_loss"]: untrained + points}, words["curve"], words["axis_amount"])
         yield Figure(words["curve"], words["curve_note"], Markup(drawn))
     for figure, names in DIALS.items():
         series = {label: _of_dial(report, name) for label, name in names.items()}
@@ -155,7 +156,7 @@ def _curves(
     name: str, series: Mapping[str, Sequence[tuple[float, float]]], words: Mapping[str, str], axis: str
 ) -> Figure:
     """Draw two lines, and the key to their colours."""
-    drawn = charts.curves({words[label]: points for label, points in series.items()}, words[name], axis)
+    drawn = drawing.curves({words[label]: points for label, points in series.items()}, words[name], axis)
     key = tuple((words[label], colour) for label, colour in zip(series, ("real", "base"), strict=True))
     return Figure(words[name], words[f"{name}_note"], Markup(drawn), key)
 

@@ -1,0 +1,123 @@
+"""The tokenizer in a folder of Hugging Face files, turned into the vocabulary of a GGUF file."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+
+from manera.bases.pre_tokenizers import name_of
+from manera.bases.tokenizer import CONTROL, NORMAL, UNUSED, USER_DEFINED, Vocabulary, build_tokenizer
+from manera.errors import ModelError
+
+_NAMES = ("bos", "eos", "unk", "pad")
+_PROBE = "It's 2024: naïve «Мир», 数字\n\n  two  spaces 😂"
+
+
+class ForeignTokenizer(NamedTuple):
+    """A vocabulary, what its tokenizer calls bos, eos, unk and pad, and the chat template that comes with it."""
+
+    vocabulary: Vocabulary
+    special: Mapping[str, str]
+    chat_template: str | None
+
+
+def read_tokenizer(folder: Path, rows: int) -> ForeignTokenizer:
+    """Read it; raise ModelError where it is foreign, or has more tokens than the model's embedding has rows."""
+    settings = _settings(folder)
+    special = {name: token for name in _NAMES if (token := _content(settings.get(f"{name}_token"))) is not None}
+    tokenizer = _read(folder)
+    vocabulary = _vocabulary(tokenizer, special, rows, folder)
+    _require_alike(tokenizer, vocabulary, folder)
+    return ForeignTokenizer(vocabulary, special, _chat_template(folder, settings))
+
+
+def _read(folder: Path) -> Tokenizer:
+    path = folder / "tokenizer.json"
+    try:
+        if path.is_file():
+            return Tokenizer.from_file(str(path))
+        path = folder / "vocab.json"
+        if path.is_file():
+            return _byte_level(folder)
+    except Exception as error:  # tokenizers raises nothing narrower
+        raise ModelError(f"{path} cannot be read: {error}", "fetch it again; it may be half-downloaded") from error
+    raise ModelError(f"{folder} has no tokenizer", "put there tokenizer.json, or vocab.json and merges.txt")
+
+
+def _byte_level(folder: Path) -> Tokenizer:
+    """Build what GPT-2's two files describe."""
+    vocabulary, merges = models.BPE.read_file(str(folder / "vocab.json"), str(folder / "merges.txt"))
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    added = _read_json(folder / "added_tokens.json")
+    for content, _ in sorted(added.items(), key=lambda entry: int(entry[1])):
+        tokenizer.add_tokens([AddedToken(content, normalized=False)])
+    return tokenizer
+
+
+def _vocabulary(tokenizer: Tokenizer, special: Mapping[str, str], rows: int, folder: Path) -> Vocabulary:
+    document = json.loads(tokenizer.to_str())
+    model = document["model"]
+    if model["type"] != "BPE":
+        raise ModelError(
+            f"{folder} has a tokenizer of the kind {model['type']}, which cannot be used here", "use a base with BPE"
+        )
+    added = {token["id"]: token for token in document["added_tokens"]}
+    pieces = {index: piece for piece, index in model["vocab"].items()} | {i: one["content"] for i, one in added.items()}
+    if max(pieces) >= rows:
+        raise ModelError(
+            f"the tokenizer in {folder} has {max(pieces) + 1:,} tokens, and the model's embedding {rows:,}",
+            "use the tokenizer that came with the model",
+        )
+    named = {token for name, token in special.items() if name != "unk"}
+    kinds = [
+        _kind(pieces.get(index), index in added, added.get(index, {}).get("special", False), named, special.get("unk"))
+        for index in range(rows)
+    ]
+    listed = [pieces.get(index, f"[PAD{index}]") for index in range(rows)]
+    merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]]
+    return Vocabulary(listed, [0.0] * rows, kinds, merges, name_of(tokenizer))
+
+
+def _kind(piece: str | None, added: bool, is_special: bool, named: set[str], unknown: str | None) -> int:
+    if piece is None:
+        return UNUSED
+    if is_special or piece in named or piece == unknown:
+        return CONTROL
+    return USER_DEFINED if added else NORMAL
+
+
+def _require_alike(theirs: Tokenizer, vocabulary: Vocabulary, folder: Path) -> None:
+    """Raise ModelError unless what is built from the vocabulary reads a text as the tokenizer itself does."""
+    ours = build_tokenizer(vocabulary).encode(_PROBE, add_special_tokens=False).ids
+    if ours != theirs.encode(_PROBE, add_special_tokens=False).ids:
+        raise ModelError(f"the tokenizer in {folder} reads text in a way that llama.cpp cannot", "use another base")
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    return _read_json(folder / "special_tokens_map.json") | _read_json(folder / "tokenizer_config.json")
+
+
+def _chat_template(folder: Path, settings: Mapping[str, Any]) -> str | None:
+    path = folder / "chat_template.jinja"
+    if path.is_file():
+        return path.read_text("utf-8")
+    found = settings.get("chat_template")
+    if isinstance(found, list):  # several, by name
+        found = {one["name"]: one["template"] for one in found}.get("default")
+    return found
+
+
+def _content(token: Any) -> str | None:
+    return token.get("content") if isinstance(token, dict) else token
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
+    except ValueError as error:
+        raise ModelError(f"{path} cannot be read: {error}", "fetch it again; it may be half-downloaded") from error
+    return found

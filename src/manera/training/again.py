@@ -1,0 +1,134 @@
+"""A voice that was trained before, ready to go on: what it was made of, and its adapter in its base."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from manera.bases import base_model
+from manera.corpus.manifest import Speaker
+from manera.dataset.building import dataset_of
+from manera.dataset.canaries import Canary
+from manera.dataset.encoding import Encoded, Encoder
+from manera.dataset.formats.format import Format
+from manera.dataset.packing import pack, place
+from manera.errors import ModelError, TrainingError
+from manera.files import read_records
+from manera.model import packed
+from manera.records import Example, SplitName
+from manera.rhythm import learning
+from manera.text.languages import language_of
+from manera.training.material import Material
+from manera.training.settings import TrainingConfig
+from manera.training.setup import Setup, set_up_material
+from manera.voice import adapter
+from manera.voice.dataset import PARTS, dataset_file, fingerprint_of
+from manera.voice.exchanges import read_exchanges
+from manera.voice.folder import CANARIES, voice_folder
+from manera.voice.known import read_known
+from manera.voice.manifest import Voice, require_base
+from manera.voice.rhythm import read_compared, read_rhythm
+
+FIXED = ("rank", "alpha", "max_length")
+"""What an adapter has, and a run that goes on from it cannot change."""
+
+BALANCES = ("per_thread", "half_life")
+"""What is counted over a whole corpus, of which a voice keeps no times and no chats."""
+
+Floats = NDArray[np.float64]
+
+
+def material_of(voice: Voice, base: Path) -> Material:
+    """Read back what a voice was made of; raise ModelError where that is not there as it was."""
+    require_base(voice, base_model.read(base))
+    if voice.template.sha256 != voice.template_sha256:
+        raise ModelError(f"the chat template of voice {voice.name!r} was changed", "train the voice again")
+    encoder = Encoder(base_model.load_tokenizer(base), voice.template)
+    examples = _examples(voice)
+    return Material(
+        speaker=Speaker(voice.persona.speaker_id, voice.persona.name, (), 0, 0, 0, 0),
+        kind=voice.kind,
+        base=base,
+        format=_format(voice),
+        encoder=encoder,
+        dataset=dataset_of(examples, voice.kind, encoder, voice.recipe.max_length),
+        max_length=voice.recipe.max_length,
+        language=language_of(text for example in examples["train"] for text in example.targets),
+        instruction=voice.instruction,
+        dropped={},
+        exchanges=tuple(read_exchanges(voice.name)),
+        canaries=_canaries(voice),
+        rhythm=_rhythm(voice),
+        known=read_known(voice.name),
+    )
+
+
+def _format(voice: Voice) -> Format:
+    return Format(
+        "as the voice has learned it",
+        (voice.kind,),
+        voice.chat_template,
+        end_of_turn=voice.end_of_turn,
+        turns=voice.turns,
+        recalled=voice.recalled,
+    )
+
+
+def _examples(voice: Voice) -> dict[SplitName, list[Example]]:
+    if fingerprint_of(voice_folder(voice.name)) != voice.dataset_sha256:
+        raise ModelError(
+            f"the dataset of the voice {voice.name!r} is not there as it was learned",
+            "train it from the whole corpus, with --replace",
+        )
+    return {part: list(read_records(dataset_file(voice.name, part), Example)) for part in PARTS}
+
+
+def _canaries(voice: Voice) -> tuple[Canary, ...]:
+    path = voice_folder(voice.name) / CANARIES
+    return tuple(read_records(path, Canary)) if path.is_file() else ()
+
+
+def _rhythm(voice: Voice) -> learning.Learned | None:
+    rhythm, compared = read_rhythm(voice.name), read_compared(voice.name)
+    return learning.Learned(rhythm, compared) if rhythm and compared else None
+
+
+def set_up_again(material: Material, voice: Voice, config: TrainingConfig, rate_share: float) -> Setup:
+    """Load a voice's adapter into its base, to be trained at this share of its own peak rate.
+
+    Raises TrainingError where something was asked for that its adapter does not have.
+    """
+    recipe = voice.recipe
+    for name in FIXED:
+        if name in config.model_fields_set and getattr(config, name) not in (None, getattr(recipe, name)):
+            raise TrainingError(
+                f"{name} = {getattr(config, name)} is not that of the voice {voice.name!r}: {getattr(recipe, name)}",
+                f"leave {name} out, or train from the whole corpus under another name",
+            )
+    for name in BALANCES:
+        if getattr(config, name) is not None:
+            raise TrainingError(
+                f"{name} is counted over a whole corpus, and the voice {voice.name!r} goes on from what it has learned",
+                f"leave {name} out, or train from the whole corpus under another name",
+            )
+    changed = {
+        "rank": recipe.rank,
+        "alpha": recipe.alpha,
+        "max_length": recipe.max_length,
+        "learning_rate": config.learning_rate or (recipe.learning_rate or 1e-3) * rate_share,
+        "canaries": 0,
+    }
+    setup = set_up_material(material, config.model_copy(update=changed))
+    setup.method.load_state(setup.model, adapter.read_peft(voice_folder(voice.name)))
+    return setup
+
+
+def nats_of_each(model: nn.Module, encoded: Sequence[Encoded], length: int) -> Floats:
+    """Return the summed nats of the supervised tokens of each example."""
+    found = np.zeros(len(encoded))
+    rows = place([len(one.input_ids) for one in encoded], length)
+    for held, nats in zip(rows, packed.measure_each(model, pack(encoded, length)), strict=True):
+        found[held] = nats.numpy()
+    return found

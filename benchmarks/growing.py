@@ -20,7 +20,7 @@ from manera.bases import base_model
 from manera.corpus.storage import open_corpus
 from manera.dataset.building import encode
 from manera.dataset.encoding import Encoder
-from manera.dataset.template import PROSE, ChatTemplate
+from manera.dataset.formats.format import read_format
 from manera.evaluation.general_text import MAX_LENGTH, paragraphs
 from manera.evaluation.measures import intervals
 from manera.evaluation.scoring import Floats, bits
@@ -78,7 +78,7 @@ def scored(setup: Setup, scale: float) -> dict[str, Scored]:
     groups = range(len(encoded)) if len(made) != len(encoded) else [example.conversation or 0 for example in made]
     found = {"test": Scored(bits(setup.model, encoded, scale), np.array(sizes, dtype=np.float64), list(groups))}
     own = material.encoder
-    prose = Encoder(own.tokenizer, ChatTemplate(PROSE, own.template.bos, own.template.end_of_turn))
+    prose = Encoder(own.tokenizer, read_format("prose").chat_template(own.template.bos, own.template.end_of_turn))
     for name in GENERAL:
         texts = [next(prose.windows(text, MAX_LENGTH)) for text in paragraphs(name)]
         lengths = np.array([len(prose.decode(one.input_ids).encode()) for one in texts], dtype=np.float64)

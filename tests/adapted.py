@@ -64,4 +64,7 @@ def logits(model: nn.Module, ids: list[int]) -> Tensor:
     rows = pack([Encoded(ids, ids)], len(ids))
     with torch.no_grad():
         hidden = packed.hidden_states(model, packed.to_batch(rows))
-        return (hidden @ model.get_output_embeddings().weight.t()).float()[0]
+        head: Tensor = model.get_output_embeddings().weight  # type: ignore[operator]
+        found = (hidden @ head.t()).float()[0]
+    softcap: float | None = getattr(model.config, "final_logit_softcapping", None)
+    return found if softcap is None else softcap * torch.tanh(found / softcap)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from manera import drawing
 from manera.errors import EvaluationError
 from manera.evaluation.budget import FAST
 from manera.evaluation.measures import intervals
@@ -200,7 +201,7 @@ def test_a_setting_at_which_nothing_could_be_judged_is_not_drawn(tmp_path: Path)
 
 
 def test_shares_are_not_drawn_below_nothing() -> None:
-    assert ">-0" not in charts.curves({"copied": [(0, 0.0), (1, 0.5)]}, "copied", "voice_scale")
+    assert ">-0" not in drawing.curves({"copied": [(0, 0.0), (1, 0.5)]}, "copied", "voice_scale")
 
 
 def test_the_same_seed_gives_the_same_bounds() -> None:

@@ -363,7 +363,7 @@ def gpt2() -> nn.Module:
     from transformers import GPT2Config, GPT2LMHeadModel
 
     torch.manual_seed(5)
-    config = GPT2Config(vocab_size=PIECES, n_positions=128, n_embd=32, n_layer=2, n_head=2, initializer_range=0.2)
+    config = GPT2Config(vocab_size=1024, n_positions=128, n_embd=32, n_layer=2, n_head=2, initializer_range=0.2)
     model: nn.Module = GPT2LMHeadModel(config).eval()
     return model
 

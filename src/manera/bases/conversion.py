@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 CONFIG = "config.json"
 _NO_MATTER = re.compile(
     r"drop|initializer|_token_id|^(summary|task|pretraining|classifier|problem)|cache|_name_or_path|architectures"
-    r"|dtype|version|max_window_layers|vocab_size|tie_word|^(is_|add_cross|id2label|label2id|output_|return_dict|chunk)"
+    r"|dtype|version|model_type|max_window_layers|vocab_size|tie_word|^(is_|add_cross|id2label|label2id|output_|return_dict|chunk)"
 )
 """Settings that change nothing that a text is given, or are told by the weights and the tokenizer."""
 
@@ -33,9 +33,9 @@ _BLOCK = 32
 
 def write_gguf(folder: Path, path: Path) -> None:
     """Write a folder's model as a GGUF file, with eight bits a weight; raise ModelError where that cannot be done."""
-    config = read_config(folder)
-    family = family_of_config(config)
-    _require_sayable(config, family, folder)
+    given = read_config(folder)
+    family = family_of_config(given)
+    config = _told(given, family, folder)
     writer = gguf.GGUFWriter(path=None, arch=family.architecture)
     for key, content in family.metadata(config).items():
         writer.add_key_value(key, content, _type_of(content))
@@ -58,22 +58,30 @@ def read_config(folder: Path) -> "PretrainedConfig":
     return config
 
 
-def _require_sayable(config: "PretrainedConfig", family: Family, folder: Path) -> None:
-    """Raise ModelError where a configuration has a value that llama.cpp's file of this family does not tell."""
-    told = type(config)(**family.attributes(family.metadata(config))).to_dict()
-    for name, content in {**config.to_dict(), **family.implied(config)}.items():
+def _told(given: "PretrainedConfig", family: Family, folder: Path) -> "PretrainedConfig":
+    """Return what llama.cpp's file will tell of a configuration; raise ModelError where that changes the model."""
+    import transformers
+
+    config: PretrainedConfig = getattr(transformers, family.model_class).config_class(
+        vocab_size=given.vocab_size,
+        tie_word_embeddings=given.tie_word_embeddings,
+        **family.attributes(family.metadata(given)),
+    )
+    told = config.to_dict()
+    for name, content in {**given.to_dict(), **family.implied(given)}.items():
         if name in told and told[name] != content and not _NO_MATTER.search(name):
             raise ModelError(
                 f"{folder / CONFIG} says {name} = {content!r}; llama.cpp computes {family.architecture} models with "
                 f"{told[name]!r} alone",
-                "use another base",
+                "use another base: manera bases",
             )
+    return config
 
 
 def _add_tokenizer(writer: gguf.GGUFWriter, tokenizer: ForeignTokenizer) -> None:
     vocabulary = tokenizer.vocabulary
     writer.add_tokenizer_model("gpt2" if vocabulary.merges else "llama")
-    writer.add_string(PRE, vocabulary.pre)
+    writer.add_string(PRE, vocabulary.pre or "default")
     writer.add_array(VOCABULARY_KEYS[0], vocabulary.pieces)
     writer.add_array(VOCABULARY_KEYS[2], vocabulary.kinds)
     if vocabulary.merges:
@@ -137,5 +145,6 @@ def _type_of(content: object) -> gguf.GGUFValueType:
 def _own_name(stored: str, family: Family, names: Mapping[str, str]) -> str:
     """Return what a tensor is called in the class that is trained here: some were saved without the head, or beside
     a model of images."""
-    name = stored.replace("language_model.", "")
+    module, _, kind = stored.replace("language_model.", "").rpartition(".")
+    name = f"{family.renamed.get(module, module)}.{kind}"
     return name if name in names else f"{family.layout.decoder}.{name}"

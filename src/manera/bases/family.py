@@ -53,11 +53,11 @@ class Family:
     file tells all that the configuration takes. implied: the other way round, what a file tells and a configuration may
     leave open.
 
-    targets: the layers that an adapter changes. outliers: of these, the ones whose input spans a wide range.
-    transposed: whether transformers stores the matrices of blocks as (in, out). norm_offset: what llama.cpp adds to
-    stored weights of norms. row_order: of a tensor by llama.cpp's name, which row of transformers' matrix each row of
-    llama.cpp's is; None where they are the same. older_settings: what transformers 4 wants to read in ``config.json``
-    beside what is there.
+    targets: the layers that an adapter changes. outliers: of these, the ones whose input spans a wide range. renamed:
+    modules that stored weights call otherwise than the model does. transposed: whether transformers stores the matrices
+    of blocks as (in, out). norm_offset: what llama.cpp adds to stored weights of norms. row_order: of a tensor by
+    llama.cpp's name, which row of transformers' matrix each row of llama.cpp's is; None where they are the same.
+    older_settings: what transformers 4 wants to read in ``config.json`` beside what is there.
     """
 
     architecture: str
@@ -72,6 +72,7 @@ class Family:
     implied: Callable[["PretrainedConfig"], Mapping[str, Any]] = _nothing
     layout: Layout = Layout()
     outer_names: Mapping[str, str] = field(default_factory=dict)
+    renamed: Mapping[str, str] = field(default_factory=dict)
     transposed: bool = False
     norm_offset: float = 0.0
     row_order: Callable[[str, "PretrainedConfig"], NDArray[np.intp] | None] = _as_it_is

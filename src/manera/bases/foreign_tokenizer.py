@@ -1,18 +1,21 @@
 """The tokenizer in a folder of Hugging Face files, turned into the vocabulary of a GGUF file."""
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from manera.bases.pre_tokenizers import name_of
-from manera.bases.tokenizer import CONTROL, NORMAL, UNUSED, USER_DEFINED, Vocabulary, build_tokenizer
+from manera.bases.tokenizer import BYTE, CONTROL, NORMAL, UNKNOWN, UNUSED, USER_DEFINED, Vocabulary, build_tokenizer
 from manera.errors import ModelError
 
 _NAMES = ("bos", "eos", "unk", "pad")
-_PROBE = "It's 2024: naïve «Мир», 数字\n\n  two  spaces 😂"
+_UNUSED, _BYTE = re.compile(r"<unused\d+>"), re.compile(r"<0x[0-9A-F]{2}>")
+_OTHER = "use a base with another tokenizer: manera bases"
+_PROBE = "It's 2024: naïve «Мир», 数字 😂"
 
 
 class ForeignTokenizer(NamedTuple):
@@ -62,39 +65,57 @@ def _vocabulary(tokenizer: Tokenizer, special: Mapping[str, str], rows: int, fol
     document = json.loads(tokenizer.to_str())
     model = document["model"]
     if model["type"] != "BPE":
-        raise ModelError(
-            f"{folder} has a tokenizer of the kind {model['type']}, which cannot be used here", "use a base with BPE"
-        )
+        raise ModelError(f"{folder} has a tokenizer of the kind {model['type']!r}, which llama.cpp has not", _OTHER)
     added = {token["id"]: token for token in document["added_tokens"]}
     pieces = {index: piece for piece, index in model["vocab"].items()} | {i: one["content"] for i, one in added.items()}
+    _require_room(pieces, rows, folder)
+    of_bytes = bool(model["byte_fallback"])
+    kinds = [_kind(pieces.get(index), added.get(index), special, of_bytes) for index in range(rows)]
+    listed = [pieces.get(index, f"[PAD{index}]") for index in range(rows)]
+    merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]]
+    if of_bytes:
+        return Vocabulary(listed, _scores(listed, merges), kinds)
+    return Vocabulary(listed, [0.0] * rows, kinds, merges, name_of(tokenizer))
+
+
+def _require_room(pieces: Mapping[int, str], rows: int, folder: Path) -> None:
     if max(pieces) >= rows:
         raise ModelError(
             f"the tokenizer in {folder} has {max(pieces) + 1:,} tokens, and the model's embedding {rows:,}",
             "use the tokenizer that came with the model",
         )
-    named = {token for name, token in special.items() if name != "unk"}
-    kinds = [
-        _kind(pieces.get(index), index in added, added.get(index, {}).get("special", False), named, special.get("unk"))
-        for index in range(rows)
-    ]
-    listed = [pieces.get(index, f"[PAD{index}]") for index in range(rows)]
-    merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]]
-    return Vocabulary(listed, [0.0] * rows, kinds, merges, name_of(tokenizer))
 
 
-def _kind(piece: str | None, added: bool, is_special: bool, named: set[str], unknown: str | None) -> int:
-    if piece is None:
+def _kind(piece: str | None, added: Mapping[str, Any] | None, special: Mapping[str, str], of_bytes: bool) -> int:
+    """Return llama.cpp's token type; of_bytes: whether the vocabulary is of SentencePiece's kind."""
+    if piece is None or _UNUSED.fullmatch(piece):
         return UNUSED
-    if is_special or piece in named or piece == unknown:
+    if of_bytes and _BYTE.fullmatch(piece):
+        return BYTE
+    if of_bytes and piece == special.get("unk"):
+        return UNKNOWN
+    if piece in special.values() or (added and added["special"]):
         return CONTROL
     return USER_DEFINED if added else NORMAL
 
 
+def _scores(pieces: Sequence[str], merges: Sequence[str]) -> list[float]:
+    """Write the ranks of merges as SentencePiece's scores: a piece's is that of the first merge that makes it."""
+    ranks: dict[str, int] = {}
+    for rank, merge in enumerate(merges):
+        ranks.setdefault(merge.replace(" ", "", 1), rank)
+    return [-float(ranks.get(piece, len(merges))) for piece in pieces]
+
+
 def _require_alike(theirs: Tokenizer, vocabulary: Vocabulary, folder: Path) -> None:
-    """Raise ModelError unless what is built from the vocabulary reads a text as the tokenizer itself does."""
-    ours = build_tokenizer(vocabulary).encode(_PROBE, add_special_tokens=False).ids
-    if ours != theirs.encode(_PROBE, add_special_tokens=False).ids:
-        raise ModelError(f"the tokenizer in {folder} reads text in a way that llama.cpp cannot", "use another base")
+    """Raise ModelError unless what is built from the vocabulary reads a text as the tokenizer itself does.
+
+    The space that some put before every text is left out here, so that every text is written back as it was.
+    """
+    ours = build_tokenizer(vocabulary)
+    expected = theirs.encode(_PROBE, add_special_tokens=False).ids
+    if expected not in [ours.encode(text, add_special_tokens=False).ids for text in (_PROBE, f" {_PROBE}")]:
+        raise ModelError(f"the tokenizer in {folder} reads text in a way that llama.cpp has not", _OTHER)
 
 
 def _settings(folder: Path) -> dict[str, Any]:

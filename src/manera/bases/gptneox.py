@@ -51,6 +51,7 @@ FAMILY = Family(
         "ffn_up": "mlp.dense_h_to_4h",
         "ffn_down": "mlp.dense_4h_to_h",
     },
+    renamed={"embed_out": "lm_head"},
     settings={
         "context_length": "max_position_embeddings",
         "embedding_length": "hidden_size",

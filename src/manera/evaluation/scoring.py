@@ -13,6 +13,7 @@ from manera.dataset.encoding import Encoded
 from manera.dataset.packing import pack, place
 from manera.evaluation.reasons import NotMeasuredError
 from manera.model import packed
+from manera.records import Precision
 from manera.training import lora, methods
 from manera.voice import adapter
 from manera.voice.folder import voice_folder
@@ -30,9 +31,9 @@ BITS = 1 / np.log(2)
 Floats = NDArray[np.float64]
 
 
-def load_model(base: Path, voice: Voice) -> nn.Module:
-    """Load a base with what a voice learned, to be scored in float32. Raises ModelError."""
-    model = methods.opened(base, voice.recipe, adapter.read(voice_folder(voice.name)))
+def load_model(base: Path, voice: Voice, precision: Precision = "float32") -> nn.Module:
+    """Load a base with what a voice learned, to be scored. Raises ModelError."""
+    model = methods.opened(base, voice.recipe, adapter.read(voice_folder(voice.name)), precision)
     packed.use_matrix_attention(model)
     return model
 

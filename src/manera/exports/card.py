@@ -27,7 +27,7 @@ def _header(voice: Voice) -> str:
     languages = "".join(f"- {language}\n" for language in voice.base.languages)
     return (
         f"---\n{_ORIGINS.get(voice.base.id, '')}library_name: transformers\npipeline_tag: text-generation\n"
-        f"language:\n{languages}tags:\n- manera\n- lora\n---\n\n"
+        f"language:\n{languages}tags:\n- manera\n- {voice.recipe.method}\n---\n\n"
     )
 
 
@@ -74,5 +74,9 @@ def _limits(recipe: Recipe) -> str:
     return (
         "## Limits\n\nIt catches a manner; it does not reason, and the facts it writes are made up. A small model can "
         "recite what it has learned: do not publish a voice of private messages. It is not the person, and whoever "
-        f"talks to it has to be told so. Rank {recipe.rank}, alpha {recipe.alpha:g}, seed {recipe.seed}.\n"
+        f"talks to it has to be told so. {_how(recipe)}, seed {recipe.seed}.\n"
     )
+
+
+def _how(recipe: Recipe) -> str:
+    return "All weights trained" if recipe.method == "full" else f"Rank {recipe.rank}, alpha {recipe.alpha:g}"

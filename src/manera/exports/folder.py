@@ -87,6 +87,8 @@ def _require_possible(voice: Voice, to: Format) -> None:
         raise ExportError(f"the voice {voice.name!r} changed its whole base and has no adapter", "--to merged")
     if method == "dora" and to == "vllm":
         raise ExportError(f"vLLM applies no DoRA, and the voice {voice.name!r} learned by it", "--to merged")
+    if voice.recipe.added_tokens and to == "vllm":
+        raise ExportError(f"vLLM adds no tokens to a base, and the voice {voice.name!r} has some", "--to merged")
 
 
 def _require_free(folder: Path, replace: bool) -> None:

@@ -104,6 +104,7 @@ def open_base(
     if chosen == "transformers":
         from manera.generation import transformers_engine
 
+        _require_adapters(names)
         return closing(transformers_engine.open_engine(base, {name: voice_folder(name) for name in names}))
 
     def adapter(name: str) -> Path:
@@ -120,6 +121,13 @@ def open_base(
     laid_on = [name for name in names if not read_voice(name).recipe.stands_alone]
     with_adapters = swapping.open_engine(base / base_model.GGUF, adapter, laid_on, slots=slots)
     return closing(OwnModels(with_adapters, own_model, partial(llama_cpp.open_engine, slots=slots)))
+
+
+def _require_adapters(names: Sequence[str]) -> None:
+    """Raise ModelError for a voice that PEFT cannot lay over a base."""
+    for name in names:
+        if read_voice(name).recipe.method == "full":
+            raise ModelError(f"the voice {name!r} changed its whole base and has no adapter", "--engine llama.cpp")
 
 
 def tell_folding(voice: Voice, base: Path, tell: Tell) -> None:

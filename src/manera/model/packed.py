@@ -90,6 +90,11 @@ def _head(model: nn.Module) -> Tensor:
     return model.get_parameter(f"{_layout(model).head}.weight")
 
 
+def _softcap(model: nn.Module) -> float | None:
+    """Return what no logit passes, where a model has such."""
+    return getattr(model.config, "final_logit_softcapping", None)
+
+
 def rows_nll(model: nn.Module, rows: Rows) -> tuple[Tensor, int]:
     """Sum the weighted nats of packed rows' supervised tokens (differentiable), and count them."""
     return batch_nll(model, to_batch(rows, _norm(model).device))
@@ -99,8 +104,8 @@ def batch_nll(model: nn.Module, batch: Batch) -> tuple[Tensor, int]:
     """Sum the weighted nats of a batch's supervised tokens (differentiable), and count them."""
     head = _head(model)
     with torch.autocast(head.device.type, vars(model).get(_AUTOCAST), enabled=_AUTOCAST in vars(model)):
-        hidden = hidden_states(model, batch)
-        return supervised_nll(hidden, head, batch.labels, batch.weights, vars(model).get(_TRAINED_HEAD_ROWS))
+        hidden, last_rows = hidden_states(model, batch), vars(model).get(_TRAINED_HEAD_ROWS)
+        return supervised_nll(hidden, head, batch.labels, batch.weights, _softcap(model), last_rows)
 
 
 def measure(model: nn.Module, rows: Rows, rows_per_batch: int) -> Nll:
@@ -119,7 +124,7 @@ def measure_each(model: nn.Module, rows: Rows) -> list[Tensor]:
     found = []
     with _scoring(model):
         for batch in _batches(model, rows, 1):
-            nats = each_nll(hidden_states(model, batch), head, batch.labels)
+            nats = each_nll(hidden_states(model, batch), head, batch.labels, _softcap(model))
             segments = batch.segments[:, 1:][batch.labels[:, 1:] != IGNORE_INDEX]
             totals = torch.zeros(int(batch.segments.max()) + 1, dtype=nats.dtype, device=nats.device)
             found.append(totals.index_add_(0, segments, nats)[1:].cpu())
@@ -132,7 +137,8 @@ def measure_tempered(model: nn.Module, rows: Rows, rows_per_batch: int, temperat
     totals = [Nll(0.0, 0)] * len(temperatures)
     with _scoring(model):
         for batch in _batches(model, rows, rows_per_batch):
-            nats, tokens = tempered_nll(hidden_states(model, batch), head, batch.labels, temperatures)
+            hidden = hidden_states(model, batch)
+            nats, tokens = tempered_nll(hidden, head, batch.labels, temperatures, _softcap(model))
             totals = [total + Nll(float(one), tokens) for total, one in zip(totals, nats, strict=True)]
     return totals
 

@@ -32,6 +32,9 @@ WRITING_SECONDS = 3.0
 SCRATCH = 1.3
 """What a step takes beside what it keeps for the way back: gradients on their way, products, logits."""
 
+BYTES_PER_TRAINED_PARAMETER = 16
+"""Beside itself, in float32: its gradient, Adam's two moments, and its mean over the last steps."""
+
 TOKENS_PER_SECOND_AND_CORE = 150.0
 """Of a base of 270 M parameters, where nothing was trained on this machine before: 2 cores have made 300 to 480."""
 
@@ -132,6 +135,13 @@ def fit_into_memory(state: "State", kept_bytes: int, row_length: int, free: int 
     """
     if free is None:
         return
+    learned = sum(parameter.numel() for parameter in state.parameters) * BYTES_PER_TRAINED_PARAMETER
+    if learned > free:
+        raise TrainingError(
+            f"what is learned takes {learned / 1e9:.1f} GB beside the model, and {free / 1e9:.1f} GB are free",
+            "--method lora, or a lower --rank; or close other programs",
+        )
+    free -= learned
     a_row = kept_bytes * SCRATCH
     rows = state.micro_batch.rows
     fitting = [fewer for fewer in range(1, rows + 1) if rows % fewer == 0 and fewer * a_row <= free]

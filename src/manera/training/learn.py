@@ -17,6 +17,7 @@ from manera.training import checkpoint
 from manera.training.checkpoint import Checkpoint, Writer
 from manera.training.fitting import state_of
 from manera.training.forecast import (
+    BYTES_PER_TRAINED_PARAMETER,
     Forecast,
     fit_into_memory,
     free_bytes,
@@ -30,7 +31,7 @@ from manera.training.pictures import told_to_tensorboard
 from manera.training.result import Outcome, require_free, write_voice_folder
 from manera.training.run import Meter, Run, Unsaved, hashed
 from manera.training.settings import TrainingConfig
-from manera.training.setup import BYTES_PER_TRAINED_PARAMETER, Setup, set_up
+from manera.training.setup import Setup, set_up
 from manera.training.sharpness import choose
 from manera.voice.manifest import Cost, HeldOut, Likelihood
 

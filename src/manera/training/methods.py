@@ -68,7 +68,9 @@ METHODS = (
     LORA,
     replace(LORA, name="rslora"),
     replace(LORA, name="qlora", make_trainable=partial(_adapt, four_bits=True), precisions=("bfloat16", "float32")),
-    Method("dora", dora.make_trainable, dora.state, dora.load_state, dora.measuring),
+    Method(
+        "dora", dora.make_trainable, dora.state, dora.load_state, dora.measuring, compiles=False
+    ),  # not peft's layers
     Method(
         "full",
         lambda model, _, precision: full.make_trainable(model, precision),
@@ -108,14 +110,14 @@ def with_added_tokens(method: Method, count: int) -> Method:
     )
 
 
-def opened(base: Path, recipe: Recipe, state: State) -> nn.Module:
-    """Load a base with what a voice learned on it, in float32; KeyError or RuntimeError where they do not fit."""
+def opened(base: Path, recipe: Recipe, state: State, precision: Precision = "float32") -> nn.Module:
+    """Load a base with what a voice learned on it; KeyError or RuntimeError where they do not fit."""
     model: nn.Module = base_model.load(base)
     served = method_of("lora" if recipe.method == "qlora" else recipe.method)  # over whole weights
     method = with_added_tokens(served, recipe.added_tokens)
     if method.name == "full":
         full.keep_base(model)
-    method.make_trainable(model, settings_of(recipe), "float32")
+    method.make_trainable(model, settings_of(recipe), precision)
     method.load_state(model, state)
     return model.eval()
 
@@ -136,8 +138,8 @@ def settings_of(recipe: Recipe) -> TrainingConfig:
 def measuring(model: nn.Module, with_learned: bool = True) -> Iterator[None]:
     """Compute as exactly as serving does, with what was learned or without it, by whatever method it was."""
     with ExitStack() as stack:
-        for measuring_one in {added_tokens.measuring, *(method.measuring for method in METHODS)}:
-            stack.enter_context(measuring_one(model, with_learned))
+        for one in dict.fromkeys((added_tokens.measuring, *(method.measuring for method in METHODS))):
+            stack.enter_context(one(model, with_learned))
         yield
 
 

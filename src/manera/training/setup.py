@@ -32,9 +32,6 @@ MICRO_BATCH_TOKENS = {True: 1024, False: 512}
 COMPILE_FROM_TOKENS = 60_000  # compiling takes some 30 s and makes a step about a third faster
 SLOW_TOKENS_PER_SECOND = 300
 
-BYTES_PER_TRAINED_PARAMETER = 16
-"""Beside itself, in float32: its gradient, Adam's two moments, and its mean over the last steps."""
-
 TIMES_SEEN = 10
 """How often a planted canary is seen in a whole run; fewer times up to a point that is kept earlier."""
 
@@ -107,7 +104,7 @@ def set_up_material(material: Material, config: TrainingConfig) -> Setup:
     """Decide how what was gathered is learned, and load the model."""
     method = with_added_tokens(method_of(config.method), material.added_tokens)
     precision = _precision(config, method)
-    compiled = _compiles(config, expected_tokens(_plan(material, config, compiled=True), material.max_length))
+    compiled = _compiles(config, method, expected_tokens(_plan(material, config, compiled=True), material.max_length))
     copies = _copies(_plan(material, config, compiled), material)
     if config.canaries:
         material = plant(material, make_canaries(config.seed, config.canaries, material.language), copies)
@@ -168,9 +165,11 @@ def _copies(planned: Plan, material: Material) -> int:
     return max(1, round(TIMES_SEEN / passes))
 
 
-def _compiles(config: TrainingConfig, tokens: float) -> bool:
+def _compiles(config: TrainingConfig, method: Method, tokens: float) -> bool:
     if config.compile == "auto":
-        return tokens >= COMPILE_FROM_TOKENS and compiler_is_available()
+        return method.compiles and tokens >= COMPILE_FROM_TOKENS and compiler_is_available()
+    if config.compile == "on" and not method.compiles:
+        raise TrainingError(f"the layers of {method.name} cannot be compiled", "train with --compile off")
     if config.compile == "on" and not compiler_is_available():
         raise TrainingError(
             "torch.compile does not work here",

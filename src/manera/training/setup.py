@@ -17,9 +17,10 @@ from manera.model import packed
 from manera.records import ExampleKind, Precision
 from manera.training import presets, sharding
 from manera.training.balancing import balance
+from manera.training.context import with_context
 from manera.training.loop import Plan, plan
 from manera.training.material import Material, gather, plant
-from manera.training.methods import Method, method_of, precision_of
+from manera.training.methods import Method, method_of, precision_of, with_added_tokens
 from manera.training.settings import TrainingConfig, alpha_of, epochs_of
 from manera.voice.recipe import Recipe, stands_alone
 
@@ -84,6 +85,7 @@ class Setup:
             steps=steps,
             kept_step=kept_step,
             rows_read=kept_step * self.planned.rows_per_step,
+            added_tokens=self.material.added_tokens,
             preset=config.preset,
             format=config.format,
             context_share=config.context_share,
@@ -96,12 +98,12 @@ def set_up(corpus: Corpus, requested: str | None, config: TrainingConfig, base: 
         described = base_model.read(base)
         presets.require_architecture(config.preset, described.id, base_model.family(base).architecture)
     material = gather(corpus, requested, base, config.max_length, config.format)
-    return set_up_material(balance(material, config), config)
+    return set_up_material(balance(with_context(material, config), config), config)
 
 
 def set_up_material(material: Material, config: TrainingConfig) -> Setup:
     """Decide how what was gathered is learned, and load the model."""
-    method = method_of(config.method)
+    method = with_added_tokens(method_of(config.method), material.added_tokens)
     family = base_model.family(material.base)
     if family.form == "transformers" and stands_alone(config.method):
         raise TrainingError(

@@ -227,20 +227,22 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(corpus: Corpus, tiny_base:
 ROWS = 64
 
 
-def steps_of(base: Path) -> list[TrainingStep]:
+def steps_of(base: Path, room: int | None = None) -> list[TrainingStep]:
+    """Make two steps, with so much memory more than the process has when it begins them."""
     model = adapted_model(base)
     rows = random_rows(PIECES, [192] * ROWS, 192)
     planned = Plan(2, ROWS, ROWS, steps_per_validation=2, learning_rate=1e-3)
-    return list(fit(model, rows, rows, planned, lambda step: None))
+    steps = fit(model, rows, rows, planned, lambda step: None)
+    if room is not None:
+        taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (taken + room, resource.RLIM_INFINITY))
+    return list(steps)
 
 
 def short_of_memory(base: str, room: int, tells: Connection) -> None:
-    """Train with so much memory more than the process has now."""
     torch.set_num_threads(1)
-    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (taken + room, resource.RLIM_INFINITY))
     try:
-        tells.send(steps_of(Path(base)))
+        tells.send(steps_of(Path(base), room))
     except TrainingError as error:
         tells.send(error.message)
 
@@ -256,7 +258,7 @@ def with_room(base: Path, room: int) -> Any:
 
 
 def test_less_memory_means_fewer_rows_at_once_and_the_same_losses(tiny_base: Path) -> None:
-    told = cast("list[TrainingStep]", with_room(tiny_base, 120_000_000))
+    told = cast("list[TrainingStep]", with_room(tiny_base, 100_000_000))
     assert told[0].rows_at_once is not None
     assert told[0].rows_at_once < ROWS
     expected = steps_of(tiny_base)
@@ -266,7 +268,7 @@ def test_less_memory_means_fewer_rows_at_once_and_the_same_losses(tiny_base: Pat
 
 
 def test_too_little_memory_for_one_row_is_told(tiny_base: Path) -> None:
-    assert "memory ran out" in with_room(tiny_base, 12_000_000)
+    assert "memory ran out" in with_room(tiny_base, 2_000_000)
 
 
 def test_a_loss_that_is_no_number_names_its_step_and_rows(tiny_base: Path) -> None:

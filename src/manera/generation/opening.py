@@ -64,7 +64,7 @@ def open_voices(names: Sequence[str], tell: Tell) -> Iterator[Opened]:
     for voice in voices.values():
         if voice.recipe.stands_alone:
             tell_folding(voice, base, tell)
-    with open_base(base, names) as engine:
+    with open_base(base, names, llama_cpp.IDLE_DRAFTS) as engine:
         tell_idle(engine, (writers[name] for name in names), tell)
         yield Opened(engine, voices, writers, first.base.id)
 

@@ -138,15 +138,21 @@ def rows_nll(model: nn.Module, rows: Rows) -> tuple[Tensor, int]:
 
 def batch_nll(model: nn.Module, batch: Batch) -> tuple[Tensor, int]:
     """Sum the weighted nats of a batch's supervised tokens (differentiable), and count them."""
-    with torch.autocast(batch.labels.device.type, vars(model).get(_AUTOCAST), enabled=_AUTOCAST in vars(model)):
+    with _rounding(model, batch):
         hidden, head, beside, softcap = _run(model, batch)
         return supervised_nll(hidden, head, beside.labels, beside.weights, softcap)
 
 
+def _rounding(model: nn.Module, batch: Batch) -> torch.autocast:
+    """Compute in what ``use_autocast`` asked for, if it did."""
+    return torch.autocast(batch.labels.device.type, vars(model).get(_AUTOCAST), enabled=_AUTOCAST in vars(model))
+
+
 def segments_nll(model: nn.Module, batch: Batch, segments: int) -> Tensor:
     """Sum the nats of each segment of each row by itself, unweighted: (B, segments), differentiable."""
-    hidden, head, beside, softcap = _run(model, batch)
-    nats = each_nll(hidden, head, beside.labels, softcap)
+    with _rounding(model, batch):
+        hidden, head, beside, softcap = _run(model, batch)
+        nats = each_nll(hidden, head, beside.labels, softcap)
     supervised = beside.labels[:, 1:] != IGNORE_INDEX
     rows = beside.rows[supervised.nonzero(as_tuple=True)[0]]
     place = rows * segments + beside.segments[:, 1:][supervised] - 1

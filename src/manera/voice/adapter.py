@@ -194,7 +194,7 @@ def write_merged(
     writer = gguf.GGUFWriter(path=None, arch=family.architecture)
     gguf_file.copy_metadata(reader, writer)
     for tensor in reader.tensors:
-        ours = names[tensor.name]
+        ours = names.get(tensor.name, tensor.name)  # what positions are divided by has no other name
         if ours in state:
             merged = family.to_gguf(tensor.name, state[ours].float().numpy(), config)
         elif is_adapted(state, ours):

@@ -66,10 +66,14 @@ LORA = Method(
 METHODS = (
     LORA,
     replace(LORA, name="rslora"),
-    replace(LORA, name="qlora", make_trainable=partial(_adapt, four_bits=True), precisions=("bfloat16", "float32")),
-    Method(
-        "dora", dora.make_trainable, dora.state, dora.load_state, dora.measuring, compiles=False
-    ),  # not peft's layers
+    replace(
+        LORA,
+        name="qlora",
+        make_trainable=partial(_adapt, four_bits=True),
+        precisions=("bfloat16", "float32"),
+        compiles=False,
+    ),
+    Method("dora", dora.make_trainable, dora.state, dora.load_state, dora.measuring, compiles=False),
     Method(
         "full",
         lambda model, _, precision: full.make_trainable(model, precision),

@@ -19,6 +19,7 @@ from manera.training.fitting import state_of
 from manera.training.forecast import (
     SECONDS_AROUND,
     Forecast,
+    Guess,
     fit_into_memory,
     guess,
     kept_bytes,
@@ -105,5 +106,5 @@ def test_a_base_that_cannot_be_loaded_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_guess_goes_by_what_trainings_took() -> None:
-    assert guess(1000, None, [50.0, 100.0], [5, 7]) == (type(guess(1, None, [], []))(10 + SECONDS_AROUND, 7))
+    assert guess(1000, None, [50.0, 100.0], [5, 7]) == Guess(10 + SECONDS_AROUND, 7)
     assert guess(1e9, 2, [100.0], []).seconds == 120 + SECONDS_AROUND

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import gguf
 import msgspec
-from tokenizers import Tokenizer
+from tokenizers import AddedToken, Tokenizer
 
 from manera import config
 from manera.bases import conversion, gguf_file, metadata, origins, own_form
@@ -43,7 +43,8 @@ class BaseModel(msgspec.Struct, frozen=True, omit_defaults=True):
     """Which base this is; a voice fits any base that differs in none of id, revision and vocabulary hash.
 
     bos opens everything it reads; end_of_text ends what has no turns. chat_template and end_of_turn are of a base that
-    was taught turns. form: "transformers" is a model of this architecture that llama.cpp does not compute.
+    was taught turns. form: "transformers" is a model of this architecture that llama.cpp does not compute. added:
+    tokens that it was given here, the last of its vocabulary.
     """
 
     id: str
@@ -58,6 +59,7 @@ class BaseModel(msgspec.Struct, frozen=True, omit_defaults=True):
     chat_template: str | None = None
     form: Form = "gguf"
     architecture: str | None = None
+    added: tuple[str, ...] = ()
 
     def differs_in(self, other: "BaseModel") -> list[str]:
         """Name what makes another base another one: nothing where a voice of this one fits it."""
@@ -73,7 +75,49 @@ def prepare_for(wanted: BaseModel) -> Path:
             f"the base {wanted.id!r} was built from a folder or a file, and what was built is gone",
             f"put it back into {config.home() / 'bases'}, or train the voice again: --base PATH --replace",
         )
-    return prepare(wanted.languages, origins.pinned(wanted.id, wanted.revision))
+    return with_tokens(prepare(wanted.languages, origins.pinned(wanted.id, wanted.revision)), wanted.added)
+
+
+def with_tokens(folder: Path, tokens: Sequence[str]) -> Path:
+    """Return the folder of the same base with special tokens added, building it the first time; itself where none are.
+
+    Their rows are the mean of the others until they are trained. Raises ModelError.
+    """
+    if not tokens:
+        return folder
+    described = read(folder)
+    if described.form == "transformers":
+        raise ModelError(
+            f"{described.id} cannot be given the tokens {', '.join(tokens)}: llama.cpp does not compute it",
+            "train with a format whose tokens it has, or without --format",
+        )
+    digest = hashlib.sha256("\0".join((described.revision, described.vocabulary_sha256, *tokens)).encode()).hexdigest()
+    place = config.home() / "bases" / f"{described.id.replace('/', '--')}-with-tokens-{digest[:12]}"
+    if (place / DESCRIPTION).is_file():
+        return place
+    place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with unfinished_beside(place) as unfinished:
+        extended = unfinished / "base"
+        extended.mkdir()
+        gguf_file.write_extended(open_weights(folder), tokens, extended / GGUF)
+        tokenizer = load_tokenizer(folder)
+        tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in tokens])
+        tokenizer.save(str(extended / TOKENIZER))
+        pieces = read_vocabulary(open_weights(extended)).pieces
+        if [tokenizer.token_to_id(token) for token in tokens] != list(range(len(pieces)))[-len(tokens) :]:
+            raise ModelError(f"{folder} has other rows than its tokenizer has tokens", "choose another format")
+        _write_description(
+            msgspec.structs.replace(
+                described,
+                vocabulary=len(pieces),
+                vocabulary_sha256=_hash(pieces),
+                added=(*described.added, *tokens),
+            ),
+            extended,
+        )
+        with suppress(OSError):  # another process was faster
+            extended.rename(place)
+    return place
 
 
 def find_built(wanted: BaseModel) -> Path | None:
@@ -251,12 +295,12 @@ def build_own_form(files: Path, name: str, revision: str, folder: Path) -> None:
     _write_description(described, folder)
 
 
-def _hash(pieces: Sequence[str]) -> str:
-    return hashlib.sha256("\0".join(pieces).encode()).hexdigest()
-
-
 def _write_description(described: BaseModel, folder: Path) -> None:
     (folder / DESCRIPTION).write_bytes(msgspec.json.format(msgspec.json.encode(described)))
+
+
+def _hash(pieces: Sequence[str]) -> str:
+    return hashlib.sha256("\0".join(pieces).encode()).hexdigest()
 
 
 def read(folder: Path) -> BaseModel:

@@ -28,26 +28,26 @@ from manera.voice.manifest import Sampling, read_voice
 from tiny import TEXT
 from tiny_llama import SPECIAL, byte_level_vocabulary
 
-LAYERS, WIDTH, HEADS, HEAD_WIDTH, FEED_FORWARD = 2, 64, 4, 16, 128
+LAYERS, WIDTH, HEADS, FEED_FORWARD = 2, 64, 4, 128
 EXAMPLE = Path(__file__).parents[2] / "examples" / "channel-en"
 
 
-QWEN3 = Family(
-    architecture="qwen3",
-    model_class="Qwen3ForCausalLM",
-    model_types=("qwen3",),
+OLMO2 = Family(
+    architecture="olmo2",
+    model_class="Olmo2ForCausalLM",
+    model_types=("olmo2",),
     block_names={
-        "attn_norm": "input_layernorm",
         "attn_q": "self_attn.q_proj",
         "attn_k": "self_attn.k_proj",
         "attn_v": "self_attn.v_proj",
         "attn_output": "self_attn.o_proj",
         "attn_q_norm": "self_attn.q_norm",
         "attn_k_norm": "self_attn.k_norm",
-        "ffn_norm": "post_attention_layernorm",
+        "post_attention_norm": "post_attention_layernorm",
         "ffn_gate": "mlp.gate_proj",
         "ffn_up": "mlp.up_proj",
         "ffn_down": "mlp.down_proj",
+        "post_ffw_norm": "post_feedforward_layernorm",
     },
     settings={
         "context_length": "max_position_embeddings",
@@ -56,7 +56,6 @@ QWEN3 = Family(
         "block_count": "num_hidden_layers",
         "attention.head_count": "num_attention_heads",
         "attention.head_count_kv": "num_key_value_heads",
-        "attention.key_length": "head_dim",
         "attention.layer_norm_rms_epsilon": "rms_norm_eps",
         "rope.freq_base": "rope_parameters.rope_theta",
     },
@@ -65,17 +64,15 @@ QWEN3 = Family(
 
 
 def write_file(path: Path) -> Path:
-    """Write a tiny Qwen 3 as its makers would have it."""
+    """Write a tiny OLMo 2 as its makers would have it."""
     vocabulary = byte_level_vocabulary()
-    writer = gguf.GGUFWriter(path=None, arch="qwen3")
+    writer = gguf.GGUFWriter(path=None, arch="olmo2")
     writer.add_context_length(4096)
     writer.add_embedding_length(WIDTH)
     writer.add_block_count(LAYERS)
     writer.add_feed_forward_length(FEED_FORWARD)
     writer.add_head_count(HEADS)
     writer.add_head_count_kv(HEADS)
-    writer.add_key_length(HEAD_WIDTH)
-    writer.add_value_length(HEAD_WIDTH)
     writer.add_layer_norm_rms_eps(1e-6)
     writer.add_rope_freq_base(1_000_000.0)
     writer.add_tokenizer_model("gpt2")
@@ -91,14 +88,15 @@ def write_file(path: Path) -> Path:
         **{f"ffn_{one}": (FEED_FORWARD, WIDTH) for one in ("gate", "up")},
         "ffn_down": (WIDTH, FEED_FORWARD),
     }
-    norms = {"attn_norm": WIDTH, "ffn_norm": WIDTH, "attn_q_norm": HEAD_WIDTH, "attn_k_norm": HEAD_WIDTH}
+    norms = ("attn_q_norm", "attn_k_norm", "post_attention_norm", "post_ffw_norm")
     writer.add_tensor("token_embd.weight", rng.normal(0, 0.5, (len(vocabulary.pieces), WIDTH)).astype(np.float32))
+    writer.add_tensor("output.weight", rng.normal(0, 0.2, (len(vocabulary.pieces), WIDTH)).astype(np.float32))
     writer.add_tensor("output_norm.weight", rng.normal(1, 0.1, WIDTH).astype(np.float32))
     for layer in range(LAYERS):
         for name, shape in shapes.items():
             writer.add_tensor(f"blk.{layer}.{name}.weight", rng.normal(0, shape[1] ** -0.5, shape).astype(np.float32))
-        for name, width in norms.items():
-            writer.add_tensor(f"blk.{layer}.{name}.weight", rng.normal(1.5, 0.2, width).astype(np.float32))
+        for name in norms:
+            writer.add_tensor(f"blk.{layer}.{name}.weight", rng.normal(1.5, 0.2, WIDTH).astype(np.float32))
     write_whole(writer, path)
     return path
 
@@ -124,7 +122,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         end_of_text=SPECIAL[0],
     )
     monkeypatch.setenv("MANERA_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(families, "FAMILIES", (*families.FAMILIES, QWEN3))
+    monkeypatch.setattr(families, "FAMILIES", (*families.FAMILIES, OLMO2))
     monkeypatch.setattr(catalogue, "CATALOGUE", (*catalogue.CATALOGUE, base))
     return base.name
 

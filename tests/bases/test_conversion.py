@@ -132,6 +132,12 @@ def field(number: int, content: bytes) -> bytes:
     return bytes([number << 3 | 2, len(content)]) + content
 
 
+def test_a_base_for_whose_vocabulary_there_is_no_list_is_left_whole(folder: Path) -> None:
+    whole = read_vocabulary(converted(folder))
+    base_model.build(folder.parent / "gpt2.gguf", "unlisted", "seed 23", ("ru",), folder.parent / "base")
+    assert read_vocabulary(base_model.open_weights(folder.parent / "base")) == whole
+
+
 def test_what_an_instruction_base_was_taught_is_how_it_is_asked(folder: Path) -> None:
     tokenizer = byte_level("gpt-2")
     tokenizer.add_special_tokens(["<|im_start|>", "<|im_end|>"])

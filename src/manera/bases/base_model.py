@@ -25,7 +25,7 @@ from manera.bases.families import family_named, family_of, family_of_config
 from manera.bases.family import Family, Form
 from manera.bases.special import Special, read_special
 from manera.bases.tokenizer import Vocabulary, build_tokenizer, read_vocabulary
-from manera.bases.vocabulary import kept_tokens, language_tokens, listed_tokens
+from manera.bases.vocabulary import kept_tokens, known_languages, language_tokens, listed_tokens, lists_sha256
 from manera.errors import ModelError
 from manera.files import unfinished_beside
 
@@ -189,7 +189,10 @@ def _chosen(languages: Sequence[str], name: str) -> list[str]:
 def folder_name(languages: Sequence[str] = (), name: str = DEFAULT_BASE, revision: str | None = None) -> str:
     """Name the base by everything that its content follows from; revision: by default that of a packaged base."""
     chosen = _chosen(languages, name)
-    tokens = ",".join(f"{language}:{language_tokens(name, language)}" for language in chosen)
+    listed = known_languages(name)
+    tokens = ",".join(
+        f"{language}:{language_tokens(name, language) if listed else lists_sha256(language)}" for language in chosen
+    )
     digest = hashlib.sha256(f"{revision or find_base(name).sha256}:{tokens}".encode()).hexdigest()
     return f"{_UNFIT.sub('-', name)}-{'-'.join(chosen) or 'whole'}-{digest[:12]}"
 

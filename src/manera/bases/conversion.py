@@ -94,9 +94,10 @@ def _add_tokenizer(writer: gguf.GGUFWriter, tokenizer: ForeignTokenizer) -> None
         writer.add_array(MERGES, list(vocabulary.merges))
     else:
         writer.add_array(VOCABULARY_KEYS[1], vocabulary.scores)
+    ids = {piece: index for index, piece in enumerate(vocabulary.pieces)}
     for name, key in (("bos", "bos"), ("eos", "eos"), ("unk", "unknown"), ("pad", "padding")):
-        if name in tokenizer.special:
-            writer.add_uint32(f"tokenizer.ggml.{key}_token_id", vocabulary.pieces.index(tokenizer.special[name]))
+        if (index := ids.get(tokenizer.special.get(name, ""))) is not None:
+            writer.add_uint32(f"tokenizer.ggml.{key}_token_id", index)
     if tokenizer.chat_template is not None:
         writer.add_chat_template(tokenizer.chat_template)
 
@@ -142,8 +143,7 @@ def _kind(name: str, array: Array) -> gguf.GGMLQuantizationType:
 
 
 def _own_name(stored: str, family: Family, names: Mapping[str, str]) -> str:
-    """Return what a tensor is called in the class that is trained here: some were saved without the head, or beside
-    a model of images."""
+    """Return what a tensor is called in the class that is trained here: some were saved without it, or beside sight."""
     module, _, kind = stored.replace("language_model.", "").rpartition(".")
     name = f"{family.renamed.get(module, module)}.{kind}"
     return name if name in names else f"{family.layout.decoder}.{name}"

@@ -33,12 +33,11 @@ def read_special(reader: gguf.GGUFReader) -> Special:
     pieces: list[str] = value(reader, VOCABULARY_KEYS[0])
     control = {piece for piece, kind in zip(pieces, value(reader, VOCABULARY_KEYS[2]), strict=True) if kind == CONTROL}
     eos = _token(reader, "eos", pieces)
-    bos = _token(reader, "bos", pieces)
     ends = [token for token in (eos, *_DOCUMENT_ENDS) if token in control]
     if not ends:
         raise ModelError("the base has no token that ends a text", "use a base that manera bases lists")
     end = next((token for token in ends if token in _DOCUMENT_ENDS), ends[0])
-    bos = bos or end
+    bos = _token(reader, "bos", pieces) or end
     template = _taught(reader, bos, eos or end, control)
     if template is None:
         return Special(bos, end, end)

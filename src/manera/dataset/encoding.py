@@ -82,6 +82,26 @@ class Encoder:
     def _piece(self, piece: Piece) -> list[int]:
         return self._markup(piece.text) if piece.message is None else self.text(piece.text)
 
+    def _joined(self, pieces: Sequence[Piece], messages: Sequence[Message]) -> Iterator[Piece]:
+        """Put what a template writes behind a user's words to them, up to its next special token.
+
+        Some tokenizers make one token of a full stop and the line break behind it, and so do all programs that are
+        given a template's text as a whole. An assistant's words are never joined: they begin and end where learning
+        does.
+        """
+        held: Piece | None = None
+        for piece in pieces:
+            if held is not None:
+                head = self._special_tokens.split(piece.text, maxsplit=1)[0] if piece.message is None else ""
+                yield Piece(held.text + head, held.message)
+                held, piece = None, Piece(piece.text[len(head) :], piece.message)
+            if piece.message is not None and messages[piece.message].role != "assistant":
+                held = piece
+            elif piece.text:
+                yield piece
+        if held is not None:
+            yield held
+
     def decode(self, ids: Sequence[int]) -> str:
         """Turn token ids back into text, special tokens left out."""
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
@@ -89,7 +109,7 @@ class Encoder:
     def prompt(self, messages: Sequence[Message]) -> list[int]:
         """Encode a conversation up to where the assistant is to speak."""
         pieces = render(self.template, messages, add_generation_prompt=True)
-        return [index for piece in pieces for index in self._piece(piece)]
+        return [index for piece in self._joined(pieces, messages) for index in self._piece(piece)]
 
     def example(self, example: Example) -> Encoded:
         """Encode a conversation to learn from: labels on the persona's words and their end-of-turn tokens.
@@ -99,7 +119,7 @@ class Encoder:
         input_ids: list[int] = []
         labels: list[int] = []
         learning = False
-        for piece in render(self.template, example.messages):
+        for piece in self._joined(render(self.template, example.messages), example.messages):
             ids = self._piece(piece)
             if learning and (piece.message is not None or ids[:1] != [self.end_of_turn]):
                 raise DatasetError("an assistant turn lost its end-of-turn token", "use the voice's own template")

@@ -19,7 +19,8 @@ _Value = int | bytes
 
 def read_sentencepiece(path: Path) -> Vocabulary:
     """Read its pieces, whose kinds llama.cpp numbers alike; raise ModelError where they are not merged by BPE."""
-    pieces, scores, kinds, model_type = [], [], [], _UNIGRAM
+    pieces, scores, kinds = [], [], []
+    model_type: _Value = _UNIGRAM
     try:
         for number, content in _fields(path.read_bytes()):
             if number == _PIECES and isinstance(content, bytes):

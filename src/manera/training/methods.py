@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from manera.bases import base_model
 from manera.machine.precision import fastest
 from manera.records import MethodName, Precision
-from manera.training import dora, full, lora, nf4
+from manera.training import added_tokens, dora, full, lora, nf4
 from manera.training.settings import TrainingConfig, alpha_of
 from manera.voice.recipe import Recipe, adapter_scale
 
@@ -81,10 +81,39 @@ METHODS = (
 )
 
 
+def with_added_tokens(method: Method, count: int) -> Method:
+    """Return a method that trains the rows of a base's last tokens too, of which it has so many."""
+    if not count or method.name == "full":
+        return method
+
+    def make_trainable(model: nn.Module, config: TrainingConfig, precision: Precision) -> None:
+        rows = added_tokens.last_rows(model, count)
+        method.make_trainable(model, config, precision)
+        added_tokens.make_trainable(model, rows)
+
+    def load_state(model: nn.Module, state: State) -> None:
+        method.load_state(model, state)
+        added_tokens.load_state(model, state)
+
+    @contextmanager
+    def measuring(model: nn.Module, with_learned: bool = True) -> Iterator[None]:
+        with method.measuring(model, with_learned), added_tokens.measuring(model, with_learned):
+            yield
+
+    return replace(
+        method,
+        make_trainable=make_trainable,
+        state=lambda model: method.state(model) | added_tokens.state(model),
+        load_state=load_state,
+        measuring=measuring,
+    )
+
+
 def opened(base: Path, recipe: Recipe, state: State, precision: Precision = "float32") -> nn.Module:
     """Load a base with what a voice learned on it; KeyError or RuntimeError where they do not fit."""
     model: nn.Module = base_model.load(base)
-    method = method_of("lora" if recipe.method == "qlora" else recipe.method)  # it is served over whole weights
+    served = method_of("lora" if recipe.method == "qlora" else recipe.method)  # over whole weights
+    method = with_added_tokens(served, recipe.added_tokens)
     if method.name == "full":
         full.keep_base(model)
     method.make_trainable(model, settings_of(recipe), precision)
@@ -108,8 +137,8 @@ def settings_of(recipe: Recipe) -> TrainingConfig:
 def measuring(model: nn.Module, with_learned: bool = True) -> Iterator[None]:
     """Compute as exactly as serving does, with what was learned or without it, by whatever method it was."""
     with ExitStack() as stack:
-        for of_method in dict.fromkeys(method.measuring for method in METHODS):
-            stack.enter_context(of_method(model, with_learned))
+        for one in dict.fromkeys((added_tokens.measuring, *(method.measuring for method in METHODS))):
+            stack.enter_context(one(model, with_learned))
         yield
 
 

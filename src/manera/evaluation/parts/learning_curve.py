@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from manera.bases import base_model
 from manera.dataset.building import encode
 from manera.dataset.encoding import Encoded
-from manera.dataset.packing import Rows, pack
+from manera.dataset.packing import Rows, pack, with_context
 from manera.evaluation.encoders import Encoders
 from manera.evaluation.measures import intervals
 from manera.evaluation.measures.spread import spread
@@ -24,7 +24,7 @@ from manera.records import Example, ExampleKind
 from manera.text.words import words
 from manera.training.fitting import fit
 from manera.training.loop import plan
-from manera.training.methods import Method, method_of, precision_of, settings_of
+from manera.training.methods import Method, method_of, precision_of, settings_of, with_added_tokens
 from manera.training.settings import EPOCHS
 from manera.training.setup import COMPILE_FROM_TOKENS, LEARNING_RATES, MICRO_BATCH_TOKENS
 from manera.voice.manifest import Voice
@@ -76,11 +76,12 @@ def _trained(
     """Yield the model as it is after each share."""
     length = encoders.max_length
     everything = encode(training, voice.kind, encoders.voice, length)
-    rows = [pack(_some(everything, share, voice.recipe.seed), length) for share in SHARES]
+    weight = voice.recipe.context_weight
+    rows = [with_context(pack(_some(everything, share, voice.recipe.seed), length), weight) for share in SHARES]
     settings = _settings(voice, encoders, validation, sum(part.tokens for part in rows))
     model = base_model.load(base)
     packed.use_matrix_attention(model)
-    method = method_of(voice.recipe.method)
+    method = with_added_tokens(method_of(voice.recipe.method), voice.recipe.added_tokens)
     method.make_trainable(model, settings_of(voice.recipe), precision_of(method))
     if settings.compiled:
         packed.compile_layers(model)

@@ -150,9 +150,8 @@ def test_from_its_makers_files_to_a_report(name: str, tmp_path: Path, monkeypatc
     assert written.exit_code == 0
     *_, evaluated = evaluate("dot", Options(budget=FAST))
     assert isinstance(evaluated, Evaluated)
-    report = evaluated.report
-    assert "bits_per_byte.voice" in report.metrics or report.metrics
-    assert "ladder" not in report.not_measured, report.not_measured["ladder"]
+    missing = evaluated.report.not_measured
+    assert not {"ladder", "writing", "cost_of_a_reply"}.intersection(missing), missing
 
 
 def test_what_only_llama_cpp_could_do_is_refused(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -135,7 +135,7 @@ def test_a_folder_lends_itself_under_a_fingerprint_of_its_content(folder: Path) 
             lambda folder: (folder / "model.safetensors.index.json").write_text(
                 json.dumps({"weight_map": {"weight": "model-00002-of-00002.safetensors"}})
             ),
-            "model-00002-of-00002.safetensors is missing",
+            "lacks model-00002-of-00002.safetensors",
         ),
         (lambda folder: (folder / "model.safetensors.index.json").write_text("[]"), "index.json cannot be read"),
     ],

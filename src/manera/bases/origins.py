@@ -13,9 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
 from manera.bases.catalogue import catalogued, without_hub
+from manera.bases.weights import weights_of
 from manera.errors import ModelError
 from manera.files import fingerprint
 
@@ -36,16 +35,9 @@ _WEIGHTS = (
 )
 """The first kind that is there is taken."""
 
-_INDEX = ".index.json"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(?:@[\w./-]+)?")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _GIT_LFS_POINTER = b"version https://git-lfs"
-
-
-class _Index(msgspec.Struct):
-    """Which file each weight of a model in several files is in."""
-
-    weight_map: dict[str, str]
 
 
 class Origin(NamedTuple):
@@ -124,16 +116,9 @@ def pinned(base: str, revision: str) -> str:
 def require_whole(folder: Path) -> None:
     """Raise ModelError unless a folder holds all of a model: its configuration, its weights and its tokenizer."""
     _require_config(folder)
-    there = {path.name for path in folder.iterdir()}
-    found = _weights(sorted(there))
-    weights = [name for name in found if not name.endswith(_INDEX)]
-    missing = sorted({shard for index in found if index.endswith(_INDEX) for shard in _shards(folder / index)} - there)
-    if missing or not weights:
-        what = f"{missing[0]} is missing" if missing else "it has no weights"
-        raise ModelError(f"{folder} is no whole model: {what}", "fetch it again; it may be half-downloaded")
-    for name in weights:
-        _require_readable(folder / name)
-    if not there.intersection(TOKENIZERS):
+    for path in weights_of(folder):
+        _require_readable(path)
+    if not any((folder / name).is_file() for name in TOKENIZERS):
         raise ModelError(f"{folder} has no tokenizer", f"put it beside the weights: {', '.join(TOKENIZERS)}")
 
 
@@ -159,13 +144,6 @@ def _require_readable(weights: Path) -> None:
                 pass
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{weights} cannot be read: {error}", "fetch it again; it may be half-downloaded") from error
-
-
-def _shards(index: Path) -> set[str]:
-    try:
-        return set(msgspec.json.decode(index.read_bytes(), type=_Index).weight_map.values())
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ModelError(f"{index} cannot be read: {error}", "fetch the base again") from error
 
 
 def _weights(names: Sequence[str]) -> list[str]:

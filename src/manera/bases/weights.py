@@ -19,14 +19,15 @@ def read_weights(folder: Path) -> "Iterator[tuple[str, Tensor]]":
     """Yield every stored tensor under its name; raise ModelError where a file is missing or cannot be read."""
     from safetensors import SafetensorError
 
-    for path in _files(folder):
+    for path in weights_of(folder):
         try:
             yield from _safetensors(path) if path.suffix == ".safetensors" else _pickled(path)
         except (OSError, SafetensorError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
             raise ModelError(f"{path} cannot be read: {error}", _AGAIN) from error
 
 
-def _files(folder: Path) -> list[Path]:
+def weights_of(folder: Path) -> list[Path]:
+    """Return the files that hold a model's weights; raise ModelError where one of them is missing."""
     for whole in _WHOLE:
         index = folder / f"{whole}.index.json"
         if index.is_file():
@@ -39,7 +40,7 @@ def _files(folder: Path) -> list[Path]:
 def _shards(index: Path) -> list[Path]:
     try:
         names = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
-    except (ValueError, KeyError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{index} cannot be read: {error}", _AGAIN) from error
     shards = [index.parent / Path(name).name for name in names]
     for shard in shards:

@@ -189,7 +189,7 @@ def _show(prompts: Sequence[str], compared: Sequence[Compared]) -> None:
         )
         for one in compared
     ]
-    console.show_table(("bits per byte, held-out", "untuned", "voice", "minutes", "GB", "called"), rows)
+    console.show_table(("bits per byte, held-out", "untuned", "voice", "minutes of steps", "GB", "called"), rows)
     for place, prompt in enumerate(prompts):
         console.show(f"\n>>> {prompt}")
         for one in compared:

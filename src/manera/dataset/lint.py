@@ -38,6 +38,12 @@ def spans(encoded: Encoded) -> list[list[int]]:
     return found
 
 
+def _is_whole(ids: Sequence[int], target: str, encoder: Encoder) -> bool:
+    """Tell whether a target is all there, as far as the tokenizer can write it: T5's, say, has no line breaks."""
+    found = encoder.decode(ids)
+    return found == target or found == encoder.decode(encoder.text(target))
+
+
 def _fault(encoded: Encoded, example: Example, encoder: Encoder) -> str | None:
     learned = spans(encoded)
     targets = [m.content for m in example.messages if m.is_learned]
@@ -45,7 +51,8 @@ def _fault(encoded: Encoded, example: Example, encoder: Encoder) -> str | None:
         return "an empty target"
     if any(span[-1] != encoder.end_of_turn for span in learned):
         return "a target without its end-of-turn token"
-    if [encoder.decode(span[:-1]) for span in learned] != targets:
+    pairs = zip(learned, targets, strict=False)
+    if len(learned) != len(targets) or not all(_is_whole(span[:-1], target, encoder) for span, target in pairs):
         return "a target that was cut or changed"
     repeated = encoder.bos != encoder.end_of_turn and encoded.input_ids.count(encoder.bos) != 1
     if repeated or encoded.input_ids[0] != encoder.bos:

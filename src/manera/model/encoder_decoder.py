@@ -57,7 +57,7 @@ def encoder_input(prompt: Sequence[int], config: Any) -> list[int]:
 
 def decoder_opening(config: Any) -> list[int]:
     """Return what the decoder's text opens with: the token that starts it and, where the base has one, BOS."""
-    start, bos = config.decoder_start_token_id, config.bos_token_id
+    start, bos = config.decoder_start_token_id, getattr(config, "bos_token_id", None)
     return [start] if bos is None or bos == start else [start, bos]
 
 

@@ -69,6 +69,7 @@ def test_what_is_recalled_has_a_heading_of_its_own() -> None:
         (f'{MINE}template = "{{{{{{ bos_token }}}}}}{BODY.replace("eos_token", repr("."))}"', "<eos> right behind"),
         (f'{MINE}template = "{{{{ bos_token }}}}{BODY}"\ntokens = ["<a>"]', "never writes <a>"),
         (f'{MINE}template = "{{{{ bos_token }}}}{BODY}"\nturns = 0', "turns = 0"),
+        (f'{MINE}template = "{{{{ bos_token }}}}{BODY}"\nrecalled = "note"', "no form of its own"),
         (f'about = "mine"\nkinds = []\ntemplate = "{{{{ bos_token }}}}{BODY}"', "no kind"),
     ],
 )

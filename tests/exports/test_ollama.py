@@ -12,13 +12,12 @@ import pytest
 from exported import INSTRUCTION, MakeVoice
 from exports import go_template
 from manera.dataset.formats.format import read_format
-from manera.dataset.template import ChatTemplate, render
+from manera.dataset.template import ChatTemplate, knows_system, render
 from manera.errors import ExportError
 from manera.exports.chat import go_template as ollama_template
 from manera.exports.chat import marks_of
 from manera.exports.folder import export
 from manera.exports.ollama import modelfile
-from manera.generation.reply import knows_system
 from manera.records import ExampleKind, Message
 from manera.voice.manifest import Sampling, Voice
 from tiny import TURNS, tiny_voice

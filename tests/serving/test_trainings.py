@@ -1,6 +1,7 @@
 """Trainings over the API: one at a time, followed, stopped, broken off; each seen by its owner only."""
 
 import io
+import json
 import os
 import signal
 import zipfile
@@ -147,6 +148,36 @@ def test_second_training_waits_for_the_first_and_each_is_stopped(
     assert not (folder_of(third) / "corpus").exists()
     listed = http.get(TRAININGS, params=USER).json()["data"]
     assert [one["voice"] for one in listed] == ["clara", "boris", "anna"]
+    assert {card["id"] for card in http.get("/v1/voices").json()["data"]} == {"anna"}
+
+
+def killed(id: str, after_step: int) -> None:
+    """End a training's process at once when it has come so far, and could go on."""
+    folder = folder_of(id)
+    steps, saved = folder / "steps.jsonl", folder / "run" / "checkpoint.safetensors"
+    until(lambda: saved.exists() and steps.read_bytes().count(b"\n") > after_step, 90)
+    os.kill(int((folder / PID).read_text()), signal.SIGKILL)
+
+
+def test_training_whose_process_died_goes_on_by_itself(
+    http: httpx2.Client, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MANERA_TRAINING_EPOCHS", "60")
+    monkeypatch.setenv("MANERA_TRAINING_PATIENCE", "100000")
+    monkeypatch.setenv("MANERA_TRAINING_CHECKPOINT_SECONDS", "0")
+    upload = uploaded(http)
+    once, often = (begin(http, upload, name).json()["id"] for name in ("anna", "boris"))
+    killed(once, 5)
+    for deaths in (1, 2, 3):
+        killed(often, 3)
+        if deaths < 3:
+            until(lambda: b'"deaths":%d' % deaths in (folder_of(often) / "state.json").read_bytes(), 60)  # noqa: B023
+    until(lambda: read(http, once)["status"] == "done", 120)
+    told = (folder_of(once) / "steps.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in told] == list(range(1, read(http, once)["steps"] + 1))
+    until(lambda: read(http, often)["status"] == "failed", 60)
+    assert not (folder_of(often) / "corpus").exists()
+    assert not (folder_of(often) / "run").exists()
     assert {card["id"] for card in http.get("/v1/voices").json()["data"]} == {"anna"}
 
 

@@ -20,7 +20,8 @@ from manera.generation.reply import voice_writer
 from manera.memory.past import Past, remember
 from manera.memory.talk import Exchange as Remembered
 from manera.records import Conversation, Example, Message, SplitName, Turn
-from manera.training.context import COUNT, Recollections, halved, is_copy, put_before, with_context
+from manera.retrieval.own_exchanges import COUNT
+from manera.training.context import Recollections, halved, is_copy, put_before, with_context
 from manera.training.material import Material
 from manera.training.settings import TrainingConfig
 from manera.voice.exchanges import Exchange

@@ -36,6 +36,7 @@ SETTINGS: dict[str, Any] = {
     "compile": "off",
     "rank": 4,
     "alpha": 8,
+    "dropout": 0.1,
     "max_length": 192,
     "batch_tokens": 400,
     "epochs": EPOCHS,
@@ -148,6 +149,18 @@ def test_an_interrupted_run_goes_on_to_the_losses_of_one_that_was_not(corpus: Co
         run(corpus, tiny_base, resume=True)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("precision", "compiled"), [("float32", "off"), ("bfloat16", "off"), ("int8", "off"), ("float32", "on")]
+)
+def test_two_runs_of_the_same_are_the_same_bit_by_bit(
+    corpus: Corpus, tiny_base: Path, precision: str, compiled: str
+) -> None:
+    for voice in ("once", "again"):
+        run(corpus, tiny_base, voice, precision=precision, compile=compiled, epochs=1)
+    assert weights("once") == weights("again")
+
+
 def broken_off(corpus: Corpus, base: Path, step: int = 3) -> None:
     events = learn(corpus, "user1", "anna", TrainingConfig(**SETTINGS), base)
     while not (isinstance(event := next(events), TrainingStep) and event.step == step):
@@ -206,7 +219,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(corpus: Corpus, tiny_base:
         events.close()
     assert "File too large" in unsaved.reason
     assert (checkpoint.run_folder("anna") / checkpoint.FILE).read_bytes() == saved
-    assert {path.name for path in checkpoint.run_folder("anna").iterdir()} == {checkpoint.FILE, "lock"}
+    assert {path.name for path in checkpoint.run_folder("anna").iterdir()} == {checkpoint.FILE, "losses.svg", "lock"}
     run(corpus, tiny_base)
     assert (losses("anna"), weights("anna")) == (losses("unbroken"), weights("unbroken"))
 
@@ -243,10 +256,9 @@ def with_room(base: Path, room: int) -> Any:
 
 
 def test_less_memory_means_fewer_rows_at_once_and_the_same_losses(tiny_base: Path) -> None:
-    told = cast("list[TrainingStep]", with_room(tiny_base, 300_000_000))
+    told = cast("list[TrainingStep]", with_room(tiny_base, 120_000_000))
     assert told[0].rows_at_once is not None
     assert told[0].rows_at_once < ROWS
-    assert told[1].rows_at_once is None
     expected = steps_of(tiny_base)
     assert [step.loss for step in told] == pytest.approx([step.loss for step in expected], rel=1e-5)
     assert told[1].validation_loss == pytest.approx(expected[1].validation_loss, rel=1e-4)

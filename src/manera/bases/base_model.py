@@ -1,12 +1,15 @@
-"""A base model on disk: one GGUF file, from which voices are trained and with which they are served.
+"""A base model on disk, from which voices are trained and with which they are served.
 
-bases/<name>-<languages>-<fingerprint>/base.gguf        weights, exactly as quantized upstream
+bases/<name>-<languages>-<fingerprint>/base.gguf        weights, as quantized upstream or with eight bits each
                                       /tokenizer.json   the same vocabulary for ``tokenizers``
                                       /base.json        what it is: BaseModel
+
+Where llama.cpp does not compute an architecture, ``config.json`` and ``model.safetensors`` stand for ``base.gguf``.
 """
 
 import hashlib
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +19,10 @@ import msgspec
 from tokenizers import AddedToken, Tokenizer
 
 from manera import config
-from manera.bases import gguf_file, metadata
-from manera.bases.catalogue import DEFAULT_BASE, CataloguedBase, find_base
-from manera.bases.families import family_of
-from manera.bases.family import Family
+from manera.bases import conversion, gguf_file, metadata, origins, own_form
+from manera.bases.catalogue import DEFAULT_BASE, CataloguedBase, catalogued, find_base
+from manera.bases.families import family_named, family_of, family_of_config
+from manera.bases.family import Family, Form
 from manera.bases.special import Special, read_special
 from manera.bases.tokenizer import build_tokenizer, read_vocabulary
 from manera.bases.vocabulary import kept_tokens, language_tokens
@@ -30,13 +33,15 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 GGUF, TOKENIZER, DESCRIPTION = "base.gguf", "tokenizer.json", "base.json"
+_UNFIT = re.compile(r"[^\w.-]+")
 
 
 class BaseModel(msgspec.Struct, frozen=True, omit_defaults=True):
     """Which base this is; a voice fits any base that differs in none of id, revision and vocabulary hash.
 
     bos opens everything it reads; end_of_text ends what has no turns. chat_template and end_of_turn are of a base that
-    was taught turns. added: tokens that it was given here, the last of its vocabulary.
+    was taught turns. form: "transformers" is a model of this architecture that llama.cpp does not compute.
+    added: tokens that it was given here, the last of its vocabulary.
     """
 
     id: str
@@ -49,6 +54,8 @@ class BaseModel(msgspec.Struct, frozen=True, omit_defaults=True):
     end_of_text: str = "<eos>"
     end_of_turn: str = "<eos>"
     chat_template: str | None = None
+    form: Form = "gguf"
+    architecture: str | None = None
     added: tuple[str, ...] = ()
 
     def differs_in(self, other: "BaseModel") -> list[str]:
@@ -58,7 +65,14 @@ class BaseModel(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def prepare_for(wanted: BaseModel) -> Path:
     """Return the folder of a voice's own base, building it where it is not there; raise ModelError."""
-    return find_built(wanted) or with_tokens(prepare(wanted.languages, wanted.id), wanted.added)
+    if (built := find_built(wanted)) is not None:
+        return built
+    if catalogued(wanted.id) is None and not origins.is_hub_id(wanted.id):
+        raise ModelError(
+            f"the base {wanted.id!r} was built from a folder or a file, and what was built is gone",
+            f"put it back into {config.home() / 'bases'}, or train the voice again: --base PATH --replace",
+        )
+    return with_tokens(prepare(wanted.languages, origins.pinned(wanted.id, wanted.revision)), wanted.added)
 
 
 def with_tokens(folder: Path, tokens: Sequence[str]) -> Path:
@@ -69,8 +83,10 @@ def with_tokens(folder: Path, tokens: Sequence[str]) -> Path:
     if not tokens:
         return folder
     described = read(folder)
+    if described.form == "transformers":
+        raise ModelError(f"{described.id} cannot be given tokens: llama.cpp does not compute it", "--format dialogue")
     digest = hashlib.sha256("\0".join((described.revision, described.vocabulary_sha256, *tokens)).encode()).hexdigest()
-    place = config.home() / "bases" / f"{described.id.replace('/', '--')}-with-tokens-{digest[:12]}"
+    place = config.home() / "bases" / f"{_UNFIT.sub('-', described.id)}-with-tokens-{digest[:12]}"
     if (place / DESCRIPTION).is_file():
         return place
     place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -88,7 +104,7 @@ def with_tokens(folder: Path, tokens: Sequence[str]) -> Path:
             msgspec.structs.replace(
                 described,
                 vocabulary=len(pieces),
-                vocabulary_sha256=_hashed(pieces),
+                vocabulary_sha256=_hash(pieces),
                 added=(*described.added, *tokens),
             ),
             extended,
@@ -100,49 +116,90 @@ def with_tokens(folder: Path, tokens: Sequence[str]) -> Path:
 
 def find_built(wanted: BaseModel) -> Path | None:
     """Return the folder of this very base, if it has been built."""
+    return next((folder for folder, base in built() if not wanted.differs_in(base)), None)
+
+
+def built() -> Iterator[tuple[Path, BaseModel]]:
+    """Yield the folders of bases that are built and can be read, and what they are."""
     for description in sorted((config.home() / "bases").glob(f"*/{DESCRIPTION}")):
         with suppress(ModelError):
-            if not wanted.differs_in(read(description.parent)):
-                return description.parent
-    return None
+            yield description.parent, read(description.parent)
 
 
 def prepare(languages: Sequence[str] = (), name: str = DEFAULT_BASE) -> Path:
-    """Return the folder of a base trimmed to these languages, by default its own, building it the first time.
+    """Return the folder of a base trimmed to these languages, building it the first time.
 
-    Building takes about half a minute and 300 MB of temporary disk. Raises ModelError.
+    name: one that the catalogue has, a hub's ``OWNER/NAME``, a folder or a GGUF file. Without languages a packaged base
+    is trimmed to its own, and any other left whole. Raises ModelError.
     """
-    base = find_base(name)
-    folder = _place(base, languages)
-    if is_prepared(languages, name):
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with base.whole() as whole, unfinished_beside(folder) as unfinished:
-        build(whole, base.name, base.sha256, languages or base.languages, unfinished / "base", base)
-        try:
-            (unfinished / "base").rename(folder)
-        except OSError:
-            if not is_prepared(languages, name):  # else another process was faster
-                raise
+    if (ready := find_prepared(languages, name)) is not None:
+        return ready
+    with origins.lend(name) as origin:
+        folder = _place(languages, origin.id, origin.revision)
+        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with unfinished_beside(folder) as unfinished:
+            _build(origin, _chosen(languages, origin.id), unfinished)
+            try:
+                (unfinished / "base").rename(folder)
+            except OSError:
+                if not (folder / DESCRIPTION).is_file():  # else another process was faster
+                    raise
     return folder
 
 
 def is_prepared(languages: Sequence[str] = (), name: str = DEFAULT_BASE) -> bool:
-    """Tell whether the base for these languages has been built."""
-    return (_place(find_base(name), languages) / DESCRIPTION).is_file()
+    """Tell whether the base for these languages has been built; raise ModelError where there is no such base."""
+    return find_prepared(languages, name) is not None
 
 
-def _place(base: CataloguedBase, languages: Sequence[str]) -> Path:
-    return config.home() / "bases" / folder_name(languages, base.name)
+def find_prepared(languages: Sequence[str] = (), name: str = DEFAULT_BASE) -> Path | None:
+    """Return the folder of a base for these languages, if it has been built; no hub is asked, the newest is taken."""
+    if (known := catalogued(name)) is not None and known.is_packaged:
+        place = _place(languages, known.name, known.sha256)
+    elif (path := origins.local(name)) is not None:
+        origin = origins.read_local(path)
+        place = _place(languages, origin.id, origin.revision)
+    else:
+        asked = origins.hub_id(name)
+        found = [folder for folder, base in built() if _is_asked(base, asked, languages)]
+        return max(found, key=lambda folder: (folder / DESCRIPTION).stat().st_mtime, default=None)
+    return place if (place / DESCRIPTION).is_file() else None
 
 
-def folder_name(languages: Sequence[str] = (), name: str = DEFAULT_BASE) -> str:
-    """Name the base by everything that its content follows from."""
-    base = find_base(name)
-    chosen = sorted(languages or base.languages)
+def _is_asked(base: BaseModel, asked: origins.HubId, languages: Sequence[str]) -> bool:
+    is_this = base.id == asked.base and asked.revision in (None, base.revision) and not base.added
+    return is_this and set(base.languages) == set(languages)
+
+
+def _place(languages: Sequence[str], name: str, revision: str) -> Path:
+    return config.home() / "bases" / folder_name(languages, name, revision)
+
+
+def _chosen(languages: Sequence[str], name: str) -> list[str]:
+    known = catalogued(name)
+    return sorted(languages or (known.languages if known and known.is_packaged else ()))
+
+
+def folder_name(languages: Sequence[str] = (), name: str = DEFAULT_BASE, revision: str | None = None) -> str:
+    """Name the base by everything that its content follows from; revision: by default that of a packaged base."""
+    chosen = _chosen(languages, name)
     tokens = ",".join(f"{language}:{language_tokens(name, language)}" for language in chosen)
-    digest = hashlib.sha256(f"{base.sha256}:{tokens}".encode()).hexdigest()
-    return f"{name}-{'-'.join(chosen) or 'whole'}-{digest[:12]}"
+    digest = hashlib.sha256(f"{revision or find_base(name).sha256}:{tokens}".encode()).hexdigest()
+    return f"{_UNFIT.sub('-', name)}-{'-'.join(chosen) or 'whole'}-{digest[:12]}"
+
+
+def _build(origin: origins.Origin, languages: Sequence[str], within: Path) -> None:
+    """Write the base folder ``base`` into a folder, which has room for what is needed meanwhile."""
+    folder, whole = within / "base", origin.files
+    if whole.is_dir():
+        if family_of_config(conversion.read_config(whole)).form == "transformers":
+            build_own_form(whole, origin.id, origin.revision, folder)
+            return
+        whole = within / "whole.gguf"
+        conversion.write_gguf(origin.files, whole)
+    known = catalogued(origin.id)
+    special = known if known and known.is_packaged else None
+    build(whole, origin.id, origin.revision, languages, folder, special)
 
 
 def build(
@@ -190,7 +247,7 @@ def describe(
         revision=revision,
         languages=tuple(sorted(languages)),
         vocabulary=len(vocabulary.pieces),
-        vocabulary_sha256=_hashed(vocabulary.pieces),
+        vocabulary_sha256=_hash(vocabulary.pieces),
         context_length=metadata.context_length(reader),
         bos=special.bos,
         end_of_text=special.end_of_text,
@@ -198,6 +255,33 @@ def describe(
         chat_template=special.chat_template,
     )
     _write_description(described, folder)
+
+
+def build_own_form(files: Path, name: str, revision: str, folder: Path) -> None:
+    """Write a base folder of a model that llama.cpp does not compute; files: as its makers saved it."""
+    folder.mkdir()
+    config = conversion.read_config(files)
+    its = family_of_config(config)
+    special = own_form.write(files, its, folder, folder / TOKENIZER)
+    vocabulary = load_tokenizer(folder).get_vocab()
+    described = BaseModel(
+        id=name,
+        revision=revision,
+        languages=(),
+        vocabulary=len(vocabulary),
+        vocabulary_sha256=_hash(sorted(vocabulary, key=vocabulary.__getitem__)),
+        context_length=own_form.context_length(config),
+        bos=special.bos,
+        end_of_text=special.end_of_text,
+        end_of_turn=special.end_of_turn,
+        form=its.form,
+        architecture=its.architecture,
+    )
+    _write_description(described, folder)
+
+
+def _hash(pieces: Sequence[str]) -> str:
+    return hashlib.sha256("\0".join(pieces).encode()).hexdigest()
 
 
 def _write_description(described: BaseModel, folder: Path) -> None:
@@ -228,11 +312,14 @@ def open_weights(folder: Path) -> gguf.GGUFReader:
 
 def family(folder: Path) -> Family:
     """Return how a base folder's model is laid out."""
-    return family_of(open_weights(folder))
+    own = read(folder).architecture
+    return family_of(open_weights(folder)) if own is None else family_named(own)
 
 
 def load(folder: Path) -> "PreTrainedModel":
     """Load the weights that serving uses, dequantized to float32, as a transformers model in eval mode."""
+    if read(folder).form == "transformers":
+        return own_form.load(folder, family(folder))
     import transformers
     from transformers.initialization import no_init_weights
 

@@ -12,6 +12,7 @@ from manera.bases.families import family_of_config
 from manera.bases.family import Array, Family
 from manera.bases.foreign_tokenizer import ForeignTokenizer, read_tokenizer
 from manera.bases.gguf_file import write_whole
+from manera.bases.rotary import FACTORS
 from manera.bases.tokenizer import MERGES, PRE, VOCABULARY_KEYS
 from manera.bases.weights import read_weights
 from manera.errors import ModelError
@@ -40,6 +41,8 @@ def write_gguf(folder: Path, path: Path) -> None:
     for key, content in family.metadata(config).items():
         writer.add_key_value(key, content, _type_of(content))
     _add_tokenizer(writer, read_tokenizer(folder, config.vocab_size))
+    if (factors := family.rope_factors(config)) is not None:
+        writer.add_tensor(FACTORS, factors)
     for name, array in _tensors(folder, family, config):
         kind = _kind(name, array)
         writer.add_tensor(name, gguf.quants.quantize(np.ascontiguousarray(array), kind), raw_dtype=kind)
@@ -65,7 +68,10 @@ def _told(given: "PretrainedConfig", family: Family, folder: Path) -> "Pretraine
     config: PretrainedConfig = getattr(transformers, family.model_class).config_class(
         vocab_size=given.vocab_size,
         tie_word_embeddings=given.tie_word_embeddings,
-        **family.attributes(family.metadata(given)),
+        bos_token_id=given.bos_token_id,
+        eos_token_id=given.eos_token_id,
+        pad_token_id=given.pad_token_id,
+        **family.attributes(family.metadata(given), family.rope_factors(given)),
     )
     told = config.to_dict()
     for name, content in {**given.to_dict(), **family.implied(given)}.items():

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import gguf
 
-from manera.bases import gemma2, gemma3, gpt2, gptneox, llama, qwen2, qwen3
+from manera.bases import bart, gemma2, gemma3, gpt2, gptj, gptneox, llama, qwen2, qwen3, t5
 from manera.bases.family import Family
 from manera.bases.metadata import architecture
 from manera.errors import ModelError
@@ -21,12 +21,17 @@ FAMILIES: tuple[Family, ...] = (
     llama.FAMILY,
     qwen2.FAMILY,
     qwen3.FAMILY,
+    *(gptj.FAMILY, t5.FAMILY, bart.FAMILY),
 )
 
 
 def family_of(reader: gguf.GGUFReader) -> Family:
     """Return the family of a file's model; raise ModelError for a foreign one."""
-    found = architecture(reader)
+    return family_named(architecture(reader))
+
+
+def family_named(found: str) -> Family:
+    """Return the family of an architecture; raise ModelError for a foreign one."""
     for family in FAMILIES:
         if family.architecture == found:
             return family

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from manera.bases.families import family_of
 from manera.bases.family import EMBEDDING
 from manera.bases.metadata import architecture, layers
+from manera.bases.rotary import FACTORS
 from manera.bases.tokenizer import CONTROL, MERGES, SPECIAL_KEYS, VOCABULARY_KEYS, read_vocabulary, trimmed
 from manera.files import replacing
 
@@ -109,6 +110,8 @@ def transformers_weights(reader: gguf.GGUFReader) -> "dict[str, Tensor]":
     config, names = family.config(reader), family.transformers_names(layers(reader))
     weights = {}
     for tensor in reader.tensors:
+        if tensor.name == FACTORS:
+            continue  # the configuration tells them
         array = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
         ours = family.to_transformers(tensor.name, array, config)
         weights[names[tensor.name]] = torch.from_numpy(np.array(ours, dtype=np.float32, copy=True))

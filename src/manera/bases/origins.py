@@ -37,7 +37,8 @@ _WEIGHTS = (
 """The first kind that is there is taken."""
 
 _INDEX = ".index.json"
-_HUB_ID = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(?:@[\w./-]+)?")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _GIT_LFS_POINTER = b"version https://git-lfs"
 
 
@@ -82,7 +83,7 @@ def lend(name: str) -> Iterator[Origin]:
         with known.whole() as whole:
             yield Origin(known.name, known.sha256, whole)
     elif path := local(name):
-        yield _read(path)
+        yield read_local(path)
     else:
         yield _fetched(hub_id(name))
 
@@ -97,17 +98,27 @@ def local(name: str) -> Path | None:
     return None
 
 
+def is_hub_id(name: str) -> bool:
+    """Tell whether a name has the form of a hub's."""
+    return _HUB_ID.fullmatch(name) is not None
+
+
 def hub_id(name: str) -> HubId:
-    """Read a catalogued name, ``OWNER/NAME`` or ``OWNER/NAME@REVISION``; raise ModelError for anything else."""
-    if known := catalogued(name):
-        return HubId(known.origin)
-    found = _HUB_ID.fullmatch(name)
-    if found is None:
+    """Read a catalogued name or a hub's, either with or without ``@REVISION``; raise ModelError for anything else."""
+    plain, _, revision = name.partition("@")
+    if known := catalogued(plain):
+        return HubId(known.origin, revision or None)
+    if not is_hub_id(name):
         raise ModelError(
             f"there is no base {name!r}: no name that manera bases lists, no hub id, no folder and no GGUF file",
             f"without a hub: {', '.join(without_hub())}; all of them: manera bases",
         )
-    return HubId(found["repository"], found["revision"])
+    return HubId(plain, revision or None)
+
+
+def pinned(base: str, revision: str) -> str:
+    """Return the name that means this very revision of a base; what is packaged has one alone."""
+    return f"{base}@{revision}" if _COMMIT.fullmatch(revision) else base
 
 
 def require_whole(folder: Path) -> None:
@@ -163,7 +174,8 @@ def _weights(names: Sequence[str]) -> list[str]:
     return next((found for found in kinds if found), [])
 
 
-def _read(path: Path) -> Origin:
+def read_local(path: Path) -> Origin:
+    """Return what a folder or a GGUF file holds; raise ModelError unless it is whole."""
     if path.is_file():
         return Origin(path.stem, fingerprint(path).sha256, path)
     require_whole(path)

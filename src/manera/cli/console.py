@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from manera.machine import ranks
 from manera.records import TrainingStep
 from manera.voice.manifest import HeldOut
 
-notes = Console(stderr=True, highlight=False, markup=False, emoji=False)
+notes = Console(stderr=True, quiet=ranks.rank() > 0, highlight=False, markup=False, emoji=False)
 
 FIRST_ROWS = 20
 UNBOUNDED_WIDTH = 1_000_000

@@ -21,6 +21,7 @@ PARTS = {
     "distances": "comparing lengths, marks and words",
     "rhythm": "comparing when they write",
     "copying": "looking for training text",
+    "invented_words": "looking for words that do not exist",
     "personal_data": "looking for personal data",
     "canaries": "ranking planted secrets",
     "forgetting": "scoring general text",

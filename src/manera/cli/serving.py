@@ -39,7 +39,7 @@ def serve(names: Sequence[str], options: ServeOptions) -> None:
     host, port, bounds, limits, engine, merge, with_page, web_port = options
     require_keys(host)
     settings = web_settings({"port": web_port}) if with_page else None
-    if merge and (len(names) != 1 or engine.urls or engine.name != "llama.cpp"):
+    if merge and (len(names) != 1 or engine.urls or engine.name == "transformers"):
         raise ServingError("--merge folds one voice into its base, for llama.cpp", "manera serve VOICE --merge")
     if merge:
         opened = open_merged_catalogue(names[0], bounds.slots, console.say)

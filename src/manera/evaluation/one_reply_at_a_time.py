@@ -2,20 +2,21 @@
 
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
 
 from manera.evaluation.reasons import NotMeasuredError
 from manera.evaluation.writing import Written, write_all
-from manera.generation.llama_cpp import open_engine
+from manera.generation.either import open_engine
 from manera.machine.energy import EnergyMeter
 from manera.machine.memory import peak_memory_bytes
 from manera.voice.manifest import Sampling
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What is to be written: a base's GGUF and its adapters, all turned fully up; prompts as token ids."""
+    """What is to be written: a model and its adapters, all turned fully up; prompts as token ids."""
 
     base: str
     adapters: dict[str, str]
@@ -44,7 +45,7 @@ def reply_in_new_process(order: Order) -> Replies:
 
 def _write(order: Order) -> Replies:
     adapters = {name: Path(path) for name, path in order.adapters.items()}
-    with open_engine(Path(order.base), adapters, slots=1, context_length=order.context_length) as engine:
+    with closing(open_engine(Path(order.base), adapters, 1, order.context_length)) as engine:
         energy = EnergyMeter()
         scale = dict.fromkeys(adapters, 1.0)
         written = list(write_all(engine, order.prompts, order.sampling, scale, workers=1))

@@ -28,16 +28,16 @@ from manera.evaluation.stretches import Stretches
 from manera.evaluation.voice_dataset import VoiceDataset, own_texts, own_writing, read_dataset
 from manera.evaluation.writing import SLOTS, Writer
 from manera.evaluation.written import Answers, RungWriter
+from manera.generation.either import adapter_of, model_of, open_engine
 from manera.generation.engine import Engine
 from manera.generation.guard import Guard
-from manera.generation.llama_cpp import open_engine
 from manera.generation.own_models import OwnModels
 from manera.generation.remote import open_engine as open_remote_engine
 from manera.retrieval.examples import Retriever
 from manera.text.languages import language_of
 from manera.voice import merging
 from manera.voice.dataset import read_unread, training_texts
-from manera.voice.folder import adapter_file, voice_folder
+from manera.voice.folder import voice_folder
 from manera.voice.manifest import Voice, read_voice, require_base
 
 CONTEXT = 1024
@@ -220,12 +220,12 @@ class Opened:
 
     @property
     def _base_file(self) -> Path:
-        return self.base / base_model.GGUF
+        return model_of(self.base)
 
     @property
     def _adapters(self) -> dict[str, Path]:
         """The adapter's file by the name an engine knows it by; none of a voice that is a model of its own."""
-        return {} if self.voice.recipe.stands_alone else {self.voice.name: adapter_file(self.voice.name)}
+        return {} if self.voice.recipe.stands_alone else {self.voice.name: adapter_of(self.voice)}
 
     @property
     def _own_model(self) -> Path | None:

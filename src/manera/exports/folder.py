@@ -72,9 +72,17 @@ def _write(voice: Voice, base: Path, to: Format, folder: Path, dtype: Dtype) -> 
     for name in ("base", "adapter"):
         (folder / name).mkdir()
     hugging_face.write_model(voice, base, folder / "base", dtype)
-    recipe, transposed, vocabulary = voice.recipe, base_model.family(base).transposed, voice.base.vocabulary
-    place = folder / "adapter"
-    adapter.write_peft(state, place, recipe.rank, recipe.alpha, "base", transposed, recipe.method, vocabulary)
+    recipe, transposed = voice.recipe, base_model.family(base).transposed
+    adapter.write_peft(
+        state,
+        folder / "adapter",
+        recipe.rank,
+        recipe.alpha,
+        "base",
+        transposed,
+        recipe.method,
+        vocabulary=voice.base.vocabulary,
+    )
     if to == "vllm":
         vllm.write(voice, folder)
     return transformers_parity.check(folder / "base", folder / "adapter", same)
@@ -83,6 +91,12 @@ def _write(voice: Voice, base: Path, to: Format, folder: Path, dtype: Dtype) -> 
 def _require_possible(voice: Voice, to: Format) -> None:
     """Raise ExportError for what no format of adapters holds, or the program that reads it cannot apply."""
     method = voice.recipe.method
+    if voice.base.form == "transformers":
+        raise ExportError(
+            f"the voice {voice.name!r} is of {voice.base.id}, whose voices are not exported: llama.cpp computes no "
+            f"{voice.base.architecture}",
+            f"peft reads what it learned from {voice_folder(voice.name)}",
+        )
     if method == "full" and to in ("peft", "vllm"):
         raise ExportError(f"the voice {voice.name!r} changed its whole base and has no adapter", "--to merged")
     if method == "dora" and to == "vllm":

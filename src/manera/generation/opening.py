@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from manera.bases import base_model
+from manera.bases.base_model import BaseModel
 from manera.errors import GenerationError, ModelError
 from manera.generation import llama_cpp, swapping
 from manera.generation.engine import Engine
@@ -17,16 +18,19 @@ from manera.voice import merging
 from manera.voice.folder import adapter_file, voice_folder
 from manera.voice.manifest import Voice, read_voice, require_base
 
-ENGINES = ("llama.cpp", "transformers")
+ENGINES = ("auto", "llama.cpp", "transformers")
 
 Tell = Callable[[str], None]
 """Takes one line about what is being done or is not as it should be, for whoever waits."""
 
 
 class EngineChoice(NamedTuple):
-    """What writes: one of ENGINES here, or the servers at some addresses, which go before it."""
+    """What writes: one of ENGINES here, or the servers at some addresses, which go before it.
 
-    name: str = "llama.cpp"
+    auto: llama.cpp where it computes the base, else transformers.
+    """
+
+    name: str = "auto"
     urls: Sequence[str] = ()
 
 
@@ -60,7 +64,7 @@ def open_voices(names: Sequence[str], tell: Tell) -> Iterator[Opened]:
     for voice in voices.values():
         if voice.recipe.stands_alone:
             tell_folding(voice, base, tell)
-    with open_base(base, names) as engine:
+    with open_base(base, names, llama_cpp.IDLE_DRAFTS) as engine:
         tell_idle(engine, (writers[name] for name in names), tell)
         yield Opened(engine, voices, writers, first.base.id)
 
@@ -72,6 +76,7 @@ def open_merged(name: str, slots: int, tell: Tell) -> Iterator[Opened]:
     Whether the adapter does anything is asked then only: afterwards there is no base to compare with.
     """
     voice = read_voice(name)
+    require_gguf(voice.base)
     base = prepared(voice, tell)
     writer = voice_writer(voice, base_model.load_tokenizer(base))
     path = merging.merged_file(voice, base)
@@ -92,23 +97,32 @@ def open_base(
 
     llama.cpp opens the adapters of further voices when they are asked for.
     """
-    chosen, urls = engine or EngineChoice()
-    if chosen not in ENGINES:
-        raise GenerationError(f"no engine {chosen!r}", f"--engine {' or '.join(ENGINES)}; --url for a server elsewhere")
+    asked, urls = engine or EngineChoice()
     described = base_model.read(base)
+    chosen = _engine_for(described, asked)
     if urls:
         from manera.generation import remote
 
         encoder = base_writer(described, base_model.load_tokenizer(base)).encoder
         return closing(remote.open_engine(urls, described.id, encoder.text))
+
+    def folder(name: str) -> Path:
+        require_base(read_voice(name), described)
+        return voice_folder(name)
+
     if chosen == "transformers":
         from manera.generation import transformers_engine
 
-        _require_adapters(names)
-        return closing(transformers_engine.open_engine(base, {name: voice_folder(name) for name in names}))
+        def with_adapter(name: str) -> Path:
+            _require_adapter(name)
+            return folder(name)
+
+        return closing(
+            transformers_engine.open_engine(base, {name: with_adapter(name) for name in names}, find=with_adapter)
+        )
 
     def adapter(name: str) -> Path:
-        require_base(read_voice(name), described)
+        folder(name)
         return adapter_file(name)
 
     def own_model(name: str) -> Path | None:
@@ -123,11 +137,30 @@ def open_base(
     return closing(OwnModels(with_adapters, own_model, partial(llama_cpp.open_engine, slots=slots)))
 
 
-def _require_adapters(names: Sequence[str]) -> None:
+def _require_adapter(name: str) -> None:
     """Raise ModelError for a voice that PEFT cannot lay over a base."""
-    for name in names:
-        if read_voice(name).recipe.method == "full":
-            raise ModelError(f"the voice {name!r} changed its whole base and has no adapter", "--engine llama.cpp")
+    if read_voice(name).recipe.method == "full":
+        raise ModelError(f"the voice {name!r} changed its whole base and has no adapter", "--engine llama.cpp")
+
+
+def _engine_for(base: BaseModel, asked: str) -> str:
+    """Return which engine opens a base here; raise GenerationError where the one asked for cannot."""
+    if asked not in ENGINES:
+        raise GenerationError(f"no engine {asked!r}", f"--engine {' or '.join(ENGINES)}; --url for a server elsewhere")
+    if asked == "auto":
+        return "llama.cpp" if base.form == "gguf" else "transformers"
+    if asked == "llama.cpp":
+        require_gguf(base)
+    return asked
+
+
+def require_gguf(base: BaseModel) -> None:
+    """Raise GenerationError where llama.cpp does not compute a base."""
+    if base.form != "gguf":
+        raise GenerationError(
+            f"llama.cpp does not compute {base.id}, which is built like {base.architecture}",
+            "leave out --engine and --merge: transformers writes",
+        )
 
 
 def tell_folding(voice: Voice, base: Path, tell: Tell) -> None:

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Generator, Mapping, Sequence
-from functools import cache, lru_cache
+from functools import cache
 from typing import NamedTuple
 
 import msgspec
@@ -13,8 +13,9 @@ from manera.bases.templates import chat_template
 from manera.dataset.encoding import Encoder
 from manera.dataset.examples import LINE_BREAK, MESSAGE_BOUNDARY
 from manera.dataset.recalled import RecalledForm
-from manera.dataset.template import ChatTemplate, render
+from manera.dataset.template import knows_system
 from manera.errors import GenerationError, ModelError
+from manera.generation.drafting import DraftingEngine, with_drafts
 from manera.generation.engine import Engine, Finished, PromptTooLongError, Request, Token, stream
 from manera.generation.guard import Guard
 from manera.generation.guarded_engine import guarded
@@ -139,10 +140,15 @@ def stream_reply(
     stop: Sequence[str] = (),
 ) -> Reply:
     """Reply to messages under the writer's guard; raise GenerationError."""
-    sampling = writer.sampling if sampling is None else sampling
+    sampling = with_drafts(writer.sampling if sampling is None else sampling, engine.drafts)
     prompt = prompt_of(writer, messages, prompt_room(engine.context_length, sampling.max_new_tokens))
     request = Request(prompt.ids, sampling, writer.adapters, tuple(stop))
-    return Reply(prompt.dropped_tokens, _shown(stream(guarded(engine, writer.guard), request)))
+    return Reply(prompt.dropped_tokens, _shown(stream(writing(engine, writer), request)))
+
+
+def writing(engine: Engine, writer: Writer) -> Engine:
+    """Let an engine write as a writer does: under its guard, and of several drafts the best."""
+    return DraftingEngine(guarded(engine, writer.guard), engine, writer.encoder, _asking_nothing(writer))
 
 
 def shown(token: Token) -> Token:
@@ -158,6 +164,13 @@ def _shown(tokens: Generator[Token | Finished]) -> Generator[Token | Finished]:
             yield shown(item) if isinstance(item, Token) else item
     finally:
         tokens.close()
+
+
+def _asking_nothing(writer: Writer) -> list[int]:
+    """Encode a prompt that a writer meets nothing in but its own turn."""
+    if writer.kind == "continuation":
+        return [writer.encoder.bos]
+    return writer.encoder.prompt([Message("user", "")])
 
 
 def _joined(messages: Sequence[Message]) -> list[Message]:
@@ -204,12 +217,6 @@ def _ids(encoder: Encoder, messages: Sequence[Message]) -> list[int]:
         return encoder.prompt(messages)
     ids = encoder.prompt([message for message in messages if message.role != "system"])
     return [ids[0], *encoder.text(BETWEEN_NOTES.join(notes) + AFTER_NOTES), *ids[1:]]
-
-
-@lru_cache(maxsize=64)
-def knows_system(template: ChatTemplate) -> bool:
-    """Tell whether a template has a form for system messages, other than that of the other side's turns."""
-    return render(template, [Message("system", "1")]) != render(template, [Message("user", "1")])
 
 
 def persona_note(voice: Voice) -> Message:

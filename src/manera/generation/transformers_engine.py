@@ -2,7 +2,7 @@
 
 import threading
 import warnings
-from collections.abc import Collection, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from manera.generation.engine import (
 from manera.generation.running import Running
 from manera.generation.sampling import draw
 from manera.generation.stops import UntilStop
+from manera.model.encoder_decoder import decoder_opening, encoder_input
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -38,10 +39,16 @@ END_TOKENS = ("<eos>", "<end_of_turn>")
 
 
 def open_engine(
-    base: Path, adapters: Mapping[str, Path] | None = None, *, context_length: int = 4096, device: str | None = None
+    base: Path,
+    adapters: Mapping[str, Path] | None = None,
+    *,
+    find: Callable[[str], Path | None] = lambda _: None,
+    context_length: int = 4096,
+    device: str | None = None,
 ) -> "TransformersEngine":
     """Load a base folder and the adapter folders of voices.
 
+    find: tells where the adapter of another voice is when a request names it; what it raises, the reply raises.
     context_length: at most what the base was made for. device: cuda where there is one, else cpu.
     Raises GenerationError, ModelError.
     """
@@ -50,7 +57,7 @@ def open_engine(
     names = {described.end_of_text, described.end_of_turn, *END_TOKENS}
     ends = {token for name in names if (token := tokenizer.token_to_id(name)) is not None}
     model = base_model.load(base)
-    engine = TransformersEngine(model, tokenizer, ends, min(context_length, described.context_length), device)
+    engine = TransformersEngine(model, tokenizer, ends, min(context_length, described.context_length), device, find)
     for name, folder in (adapters or {}).items():
         engine.add_adapter(name, folder)
     return engine
@@ -71,9 +78,11 @@ class TransformersEngine:
         ends: Collection[int],
         context_length: int,
         device: str | None = None,
+        find: Callable[[str], Path | None] = lambda _: None,
     ) -> None:
-        """tokenizer: the model's. ends: the tokens that end a reply."""
+        """tokenizer: the model's. ends: the tokens that end a reply. find: as in ``open_engine``."""
         self.context_length = context_length
+        self.drafts = 1  # replies take turns
         self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self._model: Any = model.to(self._device).eval()
         self._has_encoder = bool(model.config.is_encoder_decoder)
@@ -81,6 +90,7 @@ class TransformersEngine:
         self._ends = frozenset(ends)
         self._breakers = frozenset(tokenizer.encode("\n", add_special_tokens=False).ids)
         self._adapters: set[str] = set()
+        self._find = find
         self._active: dict[str, float] | None = None
         self._turn = threading.Lock()
         self._running = Running()
@@ -108,6 +118,9 @@ class TransformersEngine:
 
     def generate(self, request: Request, deliver: Deliver, is_cancelled: IsCancelled) -> Finished:
         """Write one reply in the calling thread; see ``Engine.generate``."""
+        for name in request.adapters:
+            if name not in self._adapters and (folder := self._find(name)) is not None:
+                self.add_adapter(name, folder)
         self._require_possible(request)
         return self._running.reply(
             request, lambda: self._write(request, deliver, lambda: is_cancelled() or self._running.is_closing)
@@ -145,11 +158,11 @@ class TransformersEngine:
         new_tokens = 0
         reason: FinishReason = "length"
         decoder = DecodeStream(skip_special_tokens=True)
-        shown = UntilStop(request.stop)
+        shown = UntilStop(() if request.forced else request.stop)
         steps = self._tokens(request, is_cancelled)
         for token, logprob, top in steps:
             new_tokens += 1
-            if request.stops_at_end and token in self._ends:
+            if request.stops_at_end and not request.forced and token in self._ends:
                 reason = "stop"
                 break
             text = shown.take(decoder.step(self._tokenizer, token) or "")
@@ -180,17 +193,19 @@ class TransformersEngine:
         state: dict[str, Any] = {}
         if self._has_encoder:
             state = self._encode(request)
-            unread = [self._model.config.decoder_start_token_id]
-        for _ in range(min(request.sampling.max_new_tokens, self.context_length - len(written))):
+            unread = decoder_opening(self._model.config)
+        limit = len(request.forced) or request.sampling.max_new_tokens
+        for place in range(min(limit, self.context_length - len(written))):
             while unread:
                 if is_cancelled():
                     return
                 batch, unread = unread[:BATCH], unread[BATCH:]
                 logits, state = self._step(batch, state, request.adapters)
-            logprobs = logits.log_softmax(-1) if request.top_logprobs is not None else None
+            is_told = request.top_logprobs is not None or bool(request.forced)
+            logprobs = logits.log_softmax(-1) if is_told else None
             if not request.stops_at_end:
                 logits[list(self._ends)] = -torch.inf
-            token = draw(logits, request, written, self._breakers, rng)
+            token = request.forced[place] if request.forced else draw(logits, request, written, self._breakers, rng)
             yield token, *self._told(logprobs, token, request.top_logprobs or 0)
             written.append(token)
             unread = [token]
@@ -200,7 +215,7 @@ class TransformersEngine:
         """Read the whole prompt with the encoder; return what the decoder looks at."""
         with self._turn:
             self._use(dict(request.adapters))
-            prompt = torch.tensor([request.prompt], device=self._device)
+            prompt = torch.tensor([encoder_input(request.prompt, self._model.config)], device=self._device)
             return {"encoder_outputs": self._model.get_encoder()(input_ids=prompt)}
 
     @torch.no_grad()

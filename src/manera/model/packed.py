@@ -5,13 +5,14 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from manera.bases.families import family_of_model
 from manera.bases.family import Layout
 from manera.dataset.encoding import IGNORE_INDEX
 from manera.dataset.packing import Rows
-from manera.model import attention
+from manera.model import attention, encoder_decoder
 from manera.model.likelihood import Nll, each_nll, supervised_nll, tempered_nll
 
 _AUTOCAST = "autocast_to"
@@ -27,6 +28,11 @@ class Batch(NamedTuple):
     positions: Tensor
     weights: Tensor | None = None
 
+    @property
+    def rows(self) -> Tensor:
+        """Number them."""
+        return torch.arange(len(self.labels), device=self.labels.device)
+
 
 def to_batch(rows: Rows, device: str | torch.device = "cpu") -> Batch:
     """Put packed rows on a device."""
@@ -36,8 +42,9 @@ def to_batch(rows: Rows, device: str | torch.device = "cpu") -> Batch:
 
 
 def use_matrix_attention(model: nn.Module) -> None:
-    """Let a transformers model attend by plain matrix products over packed rows."""
-    model.set_attn_implementation(attention.NAME)  # type: ignore[operator]
+    """Let a transformers model attend by plain matrix products over packed rows, where its attention can be chosen."""
+    if family_of_model(model).form == "gguf":
+        model.set_attn_implementation(attention.NAME)  # type: ignore[operator]
 
 
 def use_autocast(model: nn.Module, dtype: torch.dtype) -> None:
@@ -85,27 +92,68 @@ def _norm(model: nn.Module) -> Tensor:
     return model.get_parameter(f"{_layout(model).norm}.weight")
 
 
+class _Scored(NamedTuple):
+    """What likelihood is computed from: states (N, T, D), a head (V, D), and what lies beside the states.
+
+    softcap: what no logit passes, where a model has such.
+    """
+
+    hidden: Tensor
+    head: Tensor
+    beside: Batch | encoder_decoder.Turns
+    softcap: float | None
+
+
+def _run(model: nn.Module, batch: Batch) -> _Scored:
+    """Run a model over a batch; one with an encoder over its turns, one by one."""
+    softcap = getattr(model.config, "final_logit_softcapping", None)
+    if family_of_model(model).has_encoder:
+        turns = encoder_decoder.turns_of(batch, model.config)
+        return _with_bias(model, _Scored(encoder_decoder.hidden_states(model, turns), _head(model), turns, softcap))
+    return _with_bias(model, _Scored(hidden_states(model, batch), _head(model), batch, softcap))
+
+
 def _head(model: nn.Module) -> Tensor:
     """Return what turns the last hidden states into logits (V, D); often the embedding itself."""
     return model.get_parameter(f"{_layout(model).head}.weight")
 
 
-def _softcap(model: nn.Module) -> float | None:
-    """Return what no logit passes, where a model has such."""
-    return getattr(model.config, "final_logit_softcapping", None)
+def _with_bias(model: nn.Module, scored: _Scored) -> _Scored:
+    """Write the bias that a head may have as one more column of it, for states that all have a one there."""
+    bias = model.get_submodule(_layout(model).head).bias
+    if bias is None:
+        return scored
+    with_column = torch.cat([scored.head, bias[:, None]], 1)  # type: ignore[index]
+    return scored._replace(hidden=F.pad(scored.hidden, (0, 1), value=1.0), head=with_column)
+
+
+def batch_of(model: nn.Module, rows: Rows) -> Batch:
+    """Put packed rows where a model computes."""
+    return to_batch(rows, _norm(model).device)
 
 
 def rows_nll(model: nn.Module, rows: Rows) -> tuple[Tensor, int]:
     """Sum the weighted nats of packed rows' supervised tokens (differentiable), and count them."""
-    return batch_nll(model, to_batch(rows, _norm(model).device))
+    return batch_nll(model, batch_of(model, rows))
 
 
 def batch_nll(model: nn.Module, batch: Batch) -> tuple[Tensor, int]:
     """Sum the weighted nats of a batch's supervised tokens (differentiable), and count them."""
-    head = _head(model)
-    with torch.autocast(head.device.type, vars(model).get(_AUTOCAST), enabled=_AUTOCAST in vars(model)):
-        hidden, last_rows = hidden_states(model, batch), vars(model).get(_TRAINED_HEAD_ROWS)
-        return supervised_nll(hidden, head, batch.labels, batch.weights, _softcap(model), last_rows)
+    with torch.autocast(batch.labels.device.type, vars(model).get(_AUTOCAST), enabled=_AUTOCAST in vars(model)):
+        hidden, head, beside, softcap = _run(model, batch)
+        last_rows = vars(model).get(_TRAINED_HEAD_ROWS)
+        return supervised_nll(hidden, head, beside.labels, beside.weights, softcap, last_rows)
+
+
+def segments_nll(model: nn.Module, batch: Batch, segments: int) -> Tensor:
+    """Sum the nats of each segment of each row by itself, unweighted: (B, segments), differentiable."""
+    hidden, head, beside, softcap = _run(model, batch)
+    nats = each_nll(hidden, head, beside.labels, softcap, vars(model).get(_TRAINED_HEAD_ROWS))
+    supervised = beside.labels[:, 1:] != IGNORE_INDEX
+    rows = beside.rows[supervised.nonzero(as_tuple=True)[0]]
+    place = rows * segments + beside.segments[:, 1:][supervised] - 1
+    sums = torch.zeros(len(batch.labels) * segments, dtype=nats.dtype, device=nats.device)
+    return sums.index_add(0, place, nats).view(-1, segments)
 
 
 def measure(model: nn.Module, rows: Rows, rows_per_batch: int) -> Nll:
@@ -120,25 +168,17 @@ def measure(model: nn.Module, rows: Rows, rows_per_batch: int) -> Nll:
 
 def measure_each(model: nn.Module, rows: Rows) -> list[Tensor]:
     """Sum the nats of each example by itself, unweighted: for each row (segments,), in the order of its segments."""
-    head = _head(model)
-    found = []
     with _scoring(model):
-        for batch in _batches(model, rows, 1):
-            nats = each_nll(hidden_states(model, batch), head, batch.labels, _softcap(model))
-            segments = batch.segments[:, 1:][batch.labels[:, 1:] != IGNORE_INDEX]
-            totals = torch.zeros(int(batch.segments.max()) + 1, dtype=nats.dtype, device=nats.device)
-            found.append(totals.index_add_(0, segments, nats)[1:].cpu())
-    return found
+        return [segments_nll(model, batch, int(batch.segments.max()))[0].cpu() for batch in _batches(model, rows, 1)]
 
 
 def measure_tempered(model: nn.Module, rows: Rows, rows_per_batch: int, temperatures: Sequence[float]) -> list[Nll]:
     """Score them once for each temperature, running the model once."""
-    head = _head(model)
     totals = [Nll(0.0, 0)] * len(temperatures)
     with _scoring(model):
         for batch in _batches(model, rows, rows_per_batch):
-            hidden = hidden_states(model, batch)
-            nats, tokens = tempered_nll(hidden, head, batch.labels, temperatures, _softcap(model))
+            hidden, head, beside, softcap = _run(model, batch)
+            nats, tokens = tempered_nll(hidden, head, beside.labels, temperatures, softcap)
             totals = [total + Nll(float(one), tokens) for total, one in zip(totals, nats, strict=True)]
     return totals
 
@@ -160,9 +200,8 @@ def _scoring(model: nn.Module) -> Iterator[None]:
 
 def _batches(model: nn.Module, rows: Rows, rows_per_batch: int) -> Iterator[Batch]:
     """Yield the rows as batches; the last is filled up with rows that are not scored, so that the shape stays fixed."""
-    device = _norm(model).device
     for start in range(0, len(rows), rows_per_batch):
         indices = [min(start + offset, len(rows) - 1) for offset in range(rows_per_batch)]
-        batch = to_batch(rows.take(indices), device)
+        batch = batch_of(model, rows.take(indices))
         batch.labels[len(rows) - start :] = IGNORE_INDEX
         yield batch

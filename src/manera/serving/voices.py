@@ -87,7 +87,8 @@ class FollowedVoices(Catalogue):
 def require_learned(voice: Voice) -> None:
     """Raise ModelError unless what a voice learned is there and whole: an engine would tell only at a reply."""
     path = learned_file(voice_folder(voice.name))
-    if not path.is_file() or (path.name != ADAPTER_GGUF and not voice.recipe.stands_alone):
+    needs_gguf = voice.base.form == "gguf" and not voice.recipe.stands_alone
+    if not path.is_file() or (path.name != ADAPTER_GGUF and needs_gguf):
         raise ModelError("its adapter is missing", "train the voice again")
     try:
         if path.name == ADAPTER_GGUF:

@@ -6,7 +6,9 @@ from functools import partial
 from torch import nn
 
 from manera.dataset.packing import Rows
+from manera.machine import ranks
 from manera.model import packed
+from manera.model.likelihood import Nll
 from manera.records import TrainingStep
 from manera.training.loop import Plan, State, train
 
@@ -26,7 +28,10 @@ def fit(
 ) -> Iterator[TrainingStep]:
     """Train what of a model requires gradients, from a state of it, by default the first; else as ``loop.train``."""
 
+    own = validation.take(ranks.share(len(validation)))
+
     def validate(rows_at_once: int) -> float:
-        return packed.measure(model, validation, rows_at_once).nats_per_token
+        nats, tokens = ranks.total(packed.measure(model, own, rows_at_once))
+        return Nll(nats, int(tokens)).nats_per_token
 
     yield from train(state or state_of(model, plan), training, partial(packed.rows_nll, model), validate, plan, keep)

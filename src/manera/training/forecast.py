@@ -105,7 +105,7 @@ def forecast(setup: "Setup", state: "State", steps: Sequence[TrainingStep], gone
 
 
 def _disk_bytes(setup: "Setup", state: "State") -> int:
-    """Return how large the voice is, with the run that it comes from, while it is written anew."""
+    """Return how much the run and its voice take at most."""
     learned = sum(parameter.numel() * 4 for parameter in state.parameters)
     texts = sum(
         len(message.content.encode()) + 40
@@ -115,12 +115,13 @@ def _disk_bytes(setup: "Setup", state: "State") -> int:
     )
     voice = 2 * learned + 3 * texts
     unfinished = 5 * learned  # parameters, their mean, two moments, the best point
-    return voice + 2 * unfinished
+    return unfinished + max(unfinished, voice)  # beside the last checkpoint the next is written, and then the voice
 
 
-def require_disk(setup: "Setup", state: "State", folder: Path) -> None:
+def require_disk(setup: "Setup", state: "State") -> None:
     """Raise TrainingError where the disk has no room for the run and its voice."""
-    needed, free = _disk_bytes(setup, state), shutil.disk_usage(folder).free
+    place = next(folder for folder in (config.home(), *config.home().absolute().parents) if folder.exists())
+    needed, free = _disk_bytes(setup, state), shutil.disk_usage(place).free
     if needed > free:
         raise TrainingError(
             f"the run and its voice take {needed / 1e9:.2f} GB in {config.home()}, where {free / 1e9:.2f} GB are free",

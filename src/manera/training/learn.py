@@ -10,6 +10,7 @@ from manera.bases import base_model
 from manera.corpus.speakers import choose_speaker
 from manera.corpus.storage import Corpus
 from manera.errors import TrainingError
+from manera.machine import ranks
 from manera.machine.memory import peak_memory_bytes
 from manera.model import packed
 from manera.records import ExampleKind, MethodName, Precision, SplitName, TrainingStep
@@ -34,6 +35,8 @@ from manera.training.settings import TrainingConfig
 from manera.training.setup import Setup, set_up
 from manera.training.sharpness import choose
 from manera.voice.manifest import Cost, HeldOut, Likelihood
+
+BYTES_OF_GRADIENT_AND_MOMENTS = 12  # of a trained parameter, in float32
 
 _log = logging.getLogger(__name__)
 
@@ -136,7 +139,7 @@ def _learn(
     rows = setup.material.dataset.rows
     state = state_of(setup.model, setup.planned)
     at_once = state.micro_batch
-    require_disk(setup, state, writer.folder)
+    require_disk(setup, state)
     _fit_into_memory(setup, state)
     before = found.before if found else _held_out(setup, at_once, with_adapter=False)
     begun = Checkpoint(checkpoint.VERSION, name, origin, setup.precision, setup.compiled, hashed(rows["train"]), before)
@@ -157,7 +160,8 @@ def _learn(
     read = rows_read(len(rows["train"]), setup.planned, run.kept_step)
     cost = Cost(meter.seconds(), run.tokens, peak_memory_bytes(), meter.joules())
     outcome = Outcome(held_out, sharpness, cost, run.best, run.steps, unread(material, read))
-    write_voice_folder(name, material, recipe, outcome)
+    if not ranks.rank():
+        write_voice_folder(name, material, recipe, outcome)
     run.finish()
     return Learned(
         voice=name,
@@ -174,9 +178,12 @@ def _learn(
 
 
 def _fit_into_memory(setup: Setup, state: State) -> None:
+    """Let as many rows go through at once as fit, beside the gradients and moments that come with the first step."""
     one = setup.material.dataset.rows["train"].take([0])
     kept = kept_bytes(setup.model, lambda: packed.rows_nll(setup.model, one))
-    fit_into_memory(state, kept, setup.material.max_length, free_bytes(setup.device))
+    free = free_bytes(setup.device)
+    left = None if free is None else free - setup.trained_parameters * BYTES_OF_GRADIENT_AND_MOMENTS
+    fit_into_memory(state, kept, setup.material.max_length, left)
 
 
 def _prepared(name: str, setup: Setup, before: Likelihood, resumed_step: int) -> Prepared:

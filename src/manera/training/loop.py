@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from manera.dataset.packing import Rows
 from manera.errors import TrainingError
+from manera.machine import ranks
 from manera.machine.memory import free_memory, is_out_of_memory
 from manera.model.likelihood import Nll
 from manera.records import TrainingStep
@@ -121,6 +122,12 @@ class State:
         self.is_over = False
         self.is_whole = True
 
+    def is_lowest(self, validation_loss: float) -> bool:
+        """Take a held-out loss in; tell whether it is the lowest so far."""
+        is_lower = validation_loss < self.lowest
+        self.lowest, self.stale = (validation_loss, 0) if is_lower else (self.lowest, self.stale + 1)
+        return is_lower
+
     def position(self) -> Position:
         """Return the numbers of it."""
         lowest = self.lowest if math.isfinite(self.lowest) else None
@@ -169,11 +176,10 @@ def train(
     loss is no number, TrainingError when memory is too small for one row.
     """
     started = time.monotonic() - state.elapsed
-    order = _endless_order(len(training), plan.seed)
-    order = islice(order, state.step * plan.rows_per_step, None)
+    order = islice(_endless_order(len(training), plan.seed), state.step * plan.rows_per_step, None)
     while not state.is_over:
         step_started = time.monotonic()
-        progress = _progress(state.step + 1, plan, step_started - started)
+        progress = ranks.first_says(_progress(state.step + 1, plan, step_started - started))
         rows_before = state.micro_batch.rows
         learning_rate = plan.learning_rate * _schedule(progress)
         chosen = list(islice(order, plan.rows_per_step))
@@ -197,12 +203,9 @@ def train(
             validation_loss=validation_loss,
             rows_at_once=None if rows_at_once == rows_before else rows_at_once,
         )
-        if validation_loss is not None:
-            state.stale = 0 if validation_loss < state.lowest else state.stale + 1
-            if validation_loss < state.lowest:
-                state.lowest = validation_loss
-                with state.average.in_place():
-                    keep(record)
+        if validation_loss is not None and state.is_lowest(validation_loss):
+            with state.average.in_place():
+                keep(record)
         state.is_over = last or state.stale >= plan.patience
         state.is_whole = True
         yield record
@@ -213,7 +216,11 @@ def _step(state: State, training: Rows, chosen: list[int], loss: Loss, learning_
     rows, step = training.take(chosen), state.step + 1
     # what is drawn in a step depends on seed and step alone, so that a run which goes on draws what it would have drawn
     torch.manual_seed(int(np.random.SeedSequence((plan.seed, step)).generate_state(1, np.uint32)[0]))
-    nll = state.micro_batch.run(partial(_accumulate_gradients, state.optimizer, loss, rows))
+    own = rows.take(ranks.share(len(rows)))
+    found = state.micro_batch.run(partial(_accumulate_gradients, state.optimizer, loss, own, rows.supervised_tokens))
+    ranks.sum_gradients(state.parameters)
+    nats, tokens = ranks.total(found)
+    nll = Nll(nats, int(tokens))
     norm = torch.nn.utils.clip_grad_norm_(state.parameters, MAX_GRADIENT_NORM)
     if not (math.isfinite(nll.nats) and math.isfinite(norm)):
         what = f"loss became {nll.nats}" if not math.isfinite(nll.nats) else f"gradient became {float(norm)}"
@@ -273,13 +280,15 @@ class _Average:
             parameter.data, mean.data = mean.data, parameter.data
 
 
-def _accumulate_gradients(optimizer: torch.optim.Optimizer, loss: Loss, rows: Rows, rows_per_micro_batch: int) -> Nll:
-    """Add up the gradients of the mean loss over all rows, a micro-batch in memory at a time."""
+def _accumulate_gradients(
+    optimizer: torch.optim.Optimizer, loss: Loss, rows: Rows, supervised_tokens: int, rows_per_micro_batch: int
+) -> Nll:
+    """Add up the gradients of the nats of some rows divided by so many tokens, a micro-batch in memory at a time."""
     optimizer.zero_grad()  # memory may have run out half-way
     total = Nll(0.0, 0)
     for start in range(0, len(rows), rows_per_micro_batch):
         nats, tokens = loss(rows.take(range(start, min(start + rows_per_micro_batch, len(rows)))))
-        (nats / rows.supervised_tokens).backward()  # type: ignore[no-untyped-call]
+        (nats / supervised_tokens).backward()  # type: ignore[no-untyped-call]
         total += Nll(float(nats.detach()), tokens)
     return total
 

@@ -9,9 +9,8 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from manera.bases import base_model
-from manera.errors import TrainingError
 from manera.machine.precision import fastest
-from manera.records import Precision
+from manera.records import MethodName, Precision
 from manera.training import added_tokens, dora, full, lora, nf4
 from manera.training.settings import TrainingConfig, alpha_of
 from manera.voice.recipe import Recipe, adapter_scale
@@ -30,7 +29,7 @@ class Method:
     rate_share: of the learning rate that is right for LoRA.
     """
 
-    name: str
+    name: MethodName
     make_trainable: Callable[[nn.Module, TrainingConfig, Precision], None]
     state: Callable[[nn.Module], dict[str, Tensor]]
     load_state: Callable[[nn.Module, State], None]
@@ -149,11 +148,8 @@ def precision_of(method: Method, device: str = "cpu") -> Precision:
     return found if found in method.precisions else "float32"
 
 
-def method_of(name: str) -> Method:
-    """Return the method of this name; raise TrainingError where its library is missing or there is no such method."""
-    for method in METHODS:
-        if method.name == name:
-            if name == "qlora":
-                nf4.require()
-            return method
-    raise TrainingError(f"no method {name!r}", f"--method {', '.join(method.name for method in METHODS)}")
+def method_of(name: MethodName) -> Method:
+    """Return the method of this name; raise TrainingError where its library is missing."""
+    if name == "qlora":
+        nf4.require()
+    return next(method for method in METHODS if method.name == name)

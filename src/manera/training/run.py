@@ -4,12 +4,15 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import msgspec
+from numpy.typing import NDArray
 from torch import Tensor
 
 from manera.dataset.packing import Rows
 from manera.errors import TrainingError
+from manera.machine import ranks
 from manera.machine.energy import EnergyMeter
 from manera.model import packed
 from manera.records import TrainingStep
@@ -101,10 +104,9 @@ class Run:
                 _note(step)
                 self._meter.joules()  # before its counters can have wrapped twice
                 yield step
-                if len(self.steps) - earlier == MEASURED_STEPS or (
-                    self.state.is_over and len(self.steps) - earlier < 3
-                ):
-                    yield self._forecast(self.steps[earlier:])
+                measured = self.steps[earlier:]
+                if len(measured) == MEASURED_STEPS or (self.state.is_over and len(measured) < MEASURED_STEPS):
+                    yield self._forecast(measured)
                 if self._writer.is_due():
                     yield from self._save()
         except KeyboardInterrupt:
@@ -113,7 +115,7 @@ class Run:
             self.stopped = f"stopped after step {len(self.steps)}"
             _log.info("%s", self.stopped)
             yield from self._save()
-            self.can_go_on = True
+            self.can_go_on = self._writer.has_written()
             if not self.best:
                 self._keep(self.steps[-1])
         except DivergedError as error:
@@ -129,7 +131,7 @@ class Run:
 
     def finish(self) -> None:
         """Forget how to go on, unless the run was interrupted."""
-        if not self.can_go_on:
+        if not self.can_go_on and not ranks.rank():
             checkpoint.remove(self._writer.folder)
 
     def _keep(self, step: TrainingStep) -> None:
@@ -146,7 +148,7 @@ class Run:
 
     def _save(self) -> Iterator[Unsaved]:
         """Write down how to go on from the last step, unless one is half done."""
-        if not self.state.is_whole or not self.state.step == len(self.steps) > 0:
+        if ranks.rank() or not self.state.is_whole or not self.state.step == len(self.steps) > 0:
             return
         reached = msgspec.structs.replace(
             self._begun,
@@ -182,7 +184,10 @@ def _changed(found: Checkpoint) -> TrainingError:
 def hashed(rows: Rows) -> str:
     """Return the SHA-256 of packed rows."""
     digest = hashlib.sha256()
-    for array in rows.arrays():
+    arrays: list[NDArray[Any]] = [*rows.arrays(), *([] if rows.weights is None else [rows.weights])]
+    for array in arrays:
         digest.update(str(array.shape).encode())
         digest.update(array.tobytes())
+    if rows.weights is not None:
+        digest.update(rows.weights.tobytes())
     return digest.hexdigest()

@@ -7,10 +7,11 @@ import torch
 from torch import nn
 
 from manera.bases import base_model
-from manera.bases.metadata import architecture
+from manera.bases.family import Family
 from manera.corpus.storage import Corpus
 from manera.dataset.canaries import make_canaries
 from manera.errors import TrainingError
+from manera.machine import ranks
 from manera.machine.precision import compiler_is_available
 from manera.model import packed
 from manera.records import ExampleKind, Precision
@@ -21,7 +22,7 @@ from manera.training.loop import Plan, plan
 from manera.training.material import Material, gather, plant
 from manera.training.methods import Method, method_of, precision_of, with_added_tokens
 from manera.training.settings import TrainingConfig, alpha_of, epochs_of
-from manera.voice.recipe import Recipe
+from manera.voice.recipe import Recipe, stands_alone
 
 LEARNING_RATES: dict[ExampleKind, float] = {"dialogue": 3e-4, "post": 1e-3, "continuation": 1e-3}
 """A chat or a role has few words to learn: at a high rate it is over-fitted before the rate has fallen."""
@@ -95,7 +96,7 @@ def set_up(corpus: Corpus, requested: str | None, config: TrainingConfig, base: 
     """Gather what is learned from and load the model; raise CorpusError or TrainingError when a run cannot start."""
     if config.preset:
         described = base_model.read(base)
-        presets.require_architecture(config.preset, described.id, architecture(base_model.open_weights(base)))
+        presets.require_architecture(config.preset, described.id, base_model.family(base).architecture)
     material = gather(corpus, requested, base, config.max_length, config.format)
     return set_up_material(balance(with_context(material, config), config), config)
 
@@ -103,8 +104,15 @@ def set_up(corpus: Corpus, requested: str | None, config: TrainingConfig, base: 
 def set_up_material(material: Material, config: TrainingConfig) -> Setup:
     """Decide how what was gathered is learned, and load the model."""
     method = with_added_tokens(method_of(config.method), material.added_tokens)
+    family = base_model.family(material.base)
+    if family.form == "transformers" and stands_alone(config.method):
+        raise TrainingError(
+            f"{family.architecture} is not trained by {config.method}: llama.cpp would have to serve it",
+            "--method lora, rslora or qlora",
+        )
     precision = _precision(config, method)
-    compiled = _compiles(config, method, expected_tokens(_plan(material, config, compiled=True), material.max_length))
+    tokens = expected_tokens(_plan(material, config, compiled=True), material.max_length)
+    compiled = _compiles(config, method, family, tokens)
     copies = _copies(_plan(material, config, compiled), material)
     if config.canaries:
         material = plant(material, make_canaries(config.seed, config.canaries, material.language), copies)
@@ -144,7 +152,7 @@ def _device(config: TrainingConfig) -> str:
 def _precision(config: TrainingConfig, method: Method) -> Precision:
     """Return what was asked for, or the fastest here; raise TrainingError where the method does not compute in it."""
     if config.precision == "auto":
-        return precision_of(method, _device(config))
+        return ranks.first_says(precision_of(method, _device(config)))  # measured by each, they might differ
     if config.precision not in method.precisions:
         raise TrainingError(
             f"{method.name} does not compute in {config.precision}", f"--precision {' or '.join(method.precisions)}"
@@ -165,11 +173,14 @@ def _copies(planned: Plan, material: Material) -> int:
     return max(1, round(TIMES_SEEN / passes))
 
 
-def _compiles(config: TrainingConfig, method: Method, tokens: float) -> bool:
+def _compiles(config: TrainingConfig, method: Method, family: Family, tokens: float) -> bool:
+    can = method.compiles and family.form == "gguf"
     if config.compile == "auto":
-        return method.compiles and tokens >= COMPILE_FROM_TOKENS and compiler_is_available()
-    if config.compile == "on" and not method.compiles:
-        raise TrainingError(f"the layers of {method.name} cannot be compiled", "train with --compile off")
+        return can and tokens >= COMPILE_FROM_TOKENS and compiler_is_available()
+    if config.compile == "on" and not can:
+        raise TrainingError(
+            f"layers of {family.architecture} trained by {method.name} cannot be compiled", "train with --compile off"
+        )
     if config.compile == "on" and not compiler_is_available():
         raise TrainingError(
             "torch.compile does not work here",

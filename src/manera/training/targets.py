@@ -19,7 +19,8 @@ def layers_to_adapt(model: nn.Module, targets: Collection[str] | None, rank: int
     """
     layers = _linear_layers(model)
     known = sorted({leaf_name(name) for name in layers})
-    wanted = family_of_model(model).targets if targets is None else known if ALL_LINEAR in targets else targets
+    asked = family_of_model(model).targets if targets is None else targets
+    wanted = known if ALL_LINEAR in asked else asked
     missing = [target for target in wanted if target not in known]
     if missing or not wanted:
         raise TrainingError(

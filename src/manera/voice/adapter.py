@@ -41,9 +41,19 @@ def write(state: Matrices, folder: Path, recipe: Recipe, base: Path) -> None:
     if recipe.method == "full":
         _save(state, folder / ALL_WEIGHTS)
         return
-    transposed, described = base_model.family(base).transposed, base_model.read(base)
-    write_peft(state, folder, recipe.rank, recipe.alpha, described.id, transposed, recipe.method, described.vocabulary)
-    if not recipe.stands_alone:
+    family, described = base_model.family(base), base_model.read(base)
+    write_peft(
+        state,
+        folder,
+        recipe.rank,
+        recipe.alpha,
+        described.id,
+        family.transposed,
+        recipe.method,
+        family.has_encoder,
+        described.vocabulary,
+    )
+    if family.form == "gguf" and not recipe.stands_alone:
         write_gguf(state, folder / ADAPTER_GGUF, recipe.scale * recipe.rank, base)
 
 
@@ -74,11 +84,12 @@ def write_peft(
     base: str,
     transposed: bool = False,
     method: MethodName = "lora",
+    has_encoder: bool = False,
     vocabulary: int = 0,
 ) -> None:
     """Write ``adapter_config.json`` and ``adapter_model.safetensors`` as PEFT does.
 
-    transposed: as in ``Family``. vocabulary: tokens of the base, of which the last may have rows of their own.
+    transposed, has_encoder: as in ``Family``. vocabulary: tokens of the base, of which the last may have trained rows.
     """
     from peft import LoraConfig
 
@@ -93,7 +104,7 @@ def write_peft(
         lora_alpha=alpha,
         target_modules=targets,
         trainable_token_indices={layer: list(range(vocabulary))[-count:] for layer, count in rows.items()} or None,
-        task_type="CAUSAL_LM",
+        task_type="SEQ_2_SEQ_LM" if has_encoder else "CAUSAL_LM",
         base_model_name_or_path=base,
         inference_mode=True,
     )
@@ -196,7 +207,7 @@ def write_merged(
     writer = gguf.GGUFWriter(path=None, arch=family.architecture)
     gguf_file.copy_metadata(reader, writer)
     for tensor in reader.tensors:
-        ours = names[tensor.name]
+        ours = names.get(tensor.name, tensor.name)  # what positions are divided by has no other name
         if (rows := state.get(added_rows_of(ours))) is not None:
             data, stored = gguf_file.with_rows(tensor, len(tensor.data) - len(rows), rows.float().numpy())
             writer.add_tensor(tensor.name, data, raw_dtype=stored)

@@ -13,7 +13,8 @@ class Recipe(msgspec.Struct, frozen=True, omit_defaults=True):
     epochs is None where only the time was bounded, minutes where it was not. rows: of the training text, each of
     max_length tokens. steps: how many the run had; kept_step: the one whose adapter was kept; rows_read: how many rows
     had been read then, each as often as it was. added_tokens: how many of the base's have trained rows. format: its
-    name or file, None for the one that fits the base.
+    name or file, None for the one that fits the base. grown: how often it went on with new text; preferences: how many
+    it went on with.
     """
 
     method: MethodName = "lora"
@@ -41,6 +42,8 @@ class Recipe(msgspec.Struct, frozen=True, omit_defaults=True):
     preset: str | None = None
     format: str | None = None
     context_share: float = 0.0
+    grown: int = 0
+    preferences: int = 0
 
     @property
     def scale(self) -> float:
@@ -50,7 +53,12 @@ class Recipe(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def stands_alone(self) -> bool:
         """Whether what was learned is no low-rank sum, so that llama.cpp needs a model of the voice's own."""
-        return self.method in ("dora", "full") or self.added_tokens > 0
+        return stands_alone(self.method) or self.added_tokens > 0
+
+
+def stands_alone(method: MethodName) -> bool:
+    """Tell whether what a method learns is no low-rank sum."""
+    return method in ("dora", "full")
 
 
 def adapter_scale(method: MethodName, alpha: float, rank: int) -> float:

@@ -124,6 +124,7 @@ ENGLISH: dict[str, dict[str, str]] = {
         "pairs": "pairs",
         "runs": "runs",
         "turns": "turns",
+        "words": "words",
     },
     "units": {
         "bits_per_byte": "bits per byte",
@@ -140,6 +141,7 @@ ENGLISH: dict[str, dict[str, str]] = {
         "share_of_pairs_of_words": "share of pairs of words",
         "share_of_words_in_runs": "share of words in verbatim runs of {words}",
         "share_of_texts_with_a_run": "share of texts with {words} words or more verbatim",
+        "share_of_words_unknown": "share of words, but names, that neither the author nor a dictionary knows",
         "share_of_guarded_texts": "share of texts in which the guard stepped in",
         "share_of_texts_with_personal_data": "share of texts with personal data of the training text",
         "share_of_replies_ranked_below": "share of {others} other replies ranked below the true one",
@@ -166,6 +168,7 @@ ENGLISH: dict[str, dict[str, str]] = {
         "distances": "distances",
         "rhythm": "rhythm",
         "copying": "copying",
+        "invented_words": "invented words",
         "personal_data": "personal data",
         "canaries": "canaries",
         "forgetting": "forgetting",

@@ -122,6 +122,7 @@ RUSSIAN: dict[str, dict[str, str]] = {
         "pairs": "пар",
         "runs": "запуск",
         "turns": "реплик",
+        "words": "слов",
     },
     "units": {
         "bits_per_byte": "бит на байт",
@@ -138,6 +139,7 @@ RUSSIAN: dict[str, dict[str, str]] = {
         "share_of_pairs_of_words": "доля пар слов",
         "share_of_words_in_runs": "доля слов в дословных повторах по {words}",
         "share_of_texts_with_a_run": "доля текстов, где {words} слов и больше повторено дословно",
+        "share_of_words_unknown": "доля слов, кроме имён, которых не знают ни автор, ни словарь",
         "share_of_guarded_texts": "доля текстов, где вмешалась защита",
         "share_of_texts_with_personal_data": "доля текстов с личными данными из обучающего текста",
         "share_of_replies_ranked_below": "доля {others} других ответов ниже настоящего",
@@ -164,6 +166,7 @@ RUSSIAN: dict[str, dict[str, str]] = {
         "distances": "расстояния",
         "rhythm": "ритм",
         "copying": "повторы",
+        "invented_words": "выдуманные слова",
         "personal_data": "личные данные",
         "canaries": "подсаженные секреты",
         "forgetting": "забытое",

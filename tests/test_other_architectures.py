@@ -118,7 +118,7 @@ def test_the_adapter_is_the_same_in_peft_and_an_over_fitted_example_comes_back(
         losses.append(float(nats.detach()) / tokens)
         optimizer.step()
         optimizer.zero_grad()
-    assert losses[-1] < 0.3 < 3 < losses[0]
+    assert losses[-1] < losses[0] / 4
     family = base_model.family(base)
     state = lora.adapter_state(model)
     adapter.write_peft(state, tmp_path, 16, 32.0, base_model.read(base).id, has_encoder=family.has_encoder)
@@ -163,5 +163,5 @@ def test_what_only_llama_cpp_could_do_is_refused(base: Path, tmp_path: Path, mon
     corpus = open_corpus(tmp_path / "corpus")
     with pytest.raises(TrainingError, match="is not trained by full"):
         next(learn(corpus, "Dot Marlowe", "dot", QUICK.model_copy(update={"method": "full"}), base))
-    with pytest.raises(TrainingError, match="are not compiled here"):
+    with pytest.raises(TrainingError, match="cannot be compiled"):
         next(learn(corpus, "Dot Marlowe", "dot", QUICK.model_copy(update={"compile": "on"}), base))

@@ -276,3 +276,27 @@ def test_what_is_amiss_in_a_folder_is_named(folder: Path, spoil: Callable[[Path]
         converted(folder)
     assert caught.value.hint
     assert not (folder.parent / "gpt2.gguf").exists()
+
+
+def test_of_a_model_that_sees_the_half_that_writes_is_taken(tmp_path: Path) -> None:
+    folder = save_tiny_model("gemma3", tmp_path / "gemma3")
+    text = transformers.AutoModelForCausalLM.from_pretrained(folder)
+    sight = transformers.SiglipVisionConfig(
+        hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, image_size=28, patch_size=14
+    )
+    with torch.random.fork_rng():
+        seeing = transformers.Gemma3ForConditionalGeneration(
+            transformers.Gemma3Config(text_config=text.config, vision_config=sight, mm_tokens_per_image=4)
+        )
+    seeing.model.language_model.load_state_dict(text.model.state_dict())
+    (folder / "model.safetensors").unlink()
+    seeing.save_pretrained(folder)
+    assert told_in(folder)["model_type"] == "gemma3"
+    conversion.write_gguf(folder, tmp_path / "whole.gguf")
+    base_model.build(tmp_path / "whole.gguf", "seeing", "seed 23", (), tmp_path / "base")
+    ids = torch.arange(300, 340)[None]
+    with torch.no_grad():
+        expected = text(ids).logits.log_softmax(-1)
+        torch.testing.assert_close(
+            base_model.load(tmp_path / "base")(ids).logits.log_softmax(-1), expected, rtol=0.05, atol=0.2
+        )

@@ -26,7 +26,7 @@ def http(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MANERA_HOME", str(home))
         for method in ("lora", "dora", "full"):
-            write_voice_by(method, tiny_base, method)  # type: ignore[arg-type]
+            write_voice_by(method, tiny_base, method)
         with (
             open_catalogue([], 1, told.append) as catalogue,
             running(create_app(catalogue)) as url,

@@ -13,7 +13,7 @@ from manera.evaluation.measures.intervals import ratio
 from manera.files import read_records, write_records
 from manera.records import Example, Message, TrainingStep
 from manera.sources.reading import read
-from manera.training.growing import Growing, Grown, grow
+from manera.training.growing import Change, Growing, Grown, grow
 from manera.training.learn import learn
 from manera.training.preferring import Preferred, Preferring, prefer
 from manera.training.settings import TrainingConfig
@@ -140,15 +140,31 @@ def test_as_much_of_the_old_text_is_learned_again_as_is_new(anna: str, after: Co
     assert begun.again == pytest.approx(min(begun.new["train"], old), abs=2)
 
 
+@pytest.mark.parametrize(
+    ("differences", "why"),
+    [
+        ([(0.1, 0.05, 0.2), (-1, -2, -0.5)], "what was held out before is predicted worse than before"),
+        ([(-1, -2, -0.5), (0.1, 0.05, 0.2)], "what is held out of the new text is predicted worse than before"),
+        ([(0.1, -0.1, 0.2), (0.0, -0.1, 0.1)], "what is held out of the new text is predicted no better than before"),
+    ],
+)
 def test_a_voice_that_became_worse_stays_as_it_was_and_the_reason_is_said(
-    anna: str, after: Corpus, tiny_base: Path
+    anna: str, after: Corpus, tiny_base: Path, differences: list[tuple[float, float, float]], why: str
 ) -> None:
     whole = files_of(voices_folder())
-    grown = ended(grow(anna, after, settings(learning_rate=0.1, epochs=4), tiny_base, ratio))
+    found = iter(differences)
+    grown = ended(grow(anna, after, settings(epochs=0.2), tiny_base, lambda *_: next(found)))
     assert isinstance(grown, Grown)
-    assert grown.because is not None
-    assert "predicted" in grown.because
+    assert grown.because == why
     assert files_of(voices_folder()) == whole
+
+
+def test_of_one_conversation_alone_the_figure_decides() -> None:
+    nothing = float("nan")
+    assert Change(1.0, 1.1, 0.1, nothing, nothing, 1).is_worse
+    assert not Change(1.1, 1.0, -0.1, nothing, nothing, 1).is_worse
+    assert not Change(1.0, 1.1, 0.1, -0.1, 0.3, 20).is_worse
+    assert Change(1.0, 1.1, 0.1, 0.01, 0.3, 20).is_worse
 
 
 def test_under_another_name_the_voice_itself_stays(anna: str, after: Corpus, tiny_base: Path) -> None:

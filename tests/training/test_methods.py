@@ -371,7 +371,7 @@ def gpt2() -> nn.Module:
 @pytest.mark.filterwarnings("ignore::FutureWarning:transformers")
 @pytest.mark.parametrize("name", LOW_RANK)
 def test_adapters_lie_over_transposed_layers_as_peft_lays_them(
-    name: str, gpt2: nn.Module, ids: list[int], tmp_path: Path
+    name: MethodName, gpt2: nn.Module, ids: list[int], tmp_path: Path
 ) -> None:
     from peft import PeftModel
 

@@ -24,8 +24,8 @@ from manera.bases.catalogue import DEFAULT_BASE, CataloguedBase, catalogued, fin
 from manera.bases.families import family_named, family_of, family_of_config
 from manera.bases.family import Family, Form
 from manera.bases.special import Special, read_special
-from manera.bases.tokenizer import build_tokenizer, read_vocabulary
-from manera.bases.vocabulary import kept_tokens, language_tokens
+from manera.bases.tokenizer import Vocabulary, build_tokenizer, read_vocabulary
+from manera.bases.vocabulary import kept_tokens, language_tokens, listed_tokens
 from manera.errors import ModelError
 from manera.files import unfinished_beside
 
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 GGUF, TOKENIZER, DESCRIPTION = "base.gguf", "tokenizer.json", "base.json"
 _UNFIT = re.compile(r"[^\w.-]+")
+
+_READING = {"tokenizer.ggml.add_bos_token": True, "tokenizer.ggml.add_space_prefix": False}
+"""How llama.cpp by itself is to read a text: opened by BOS, and otherwise as it is."""
 
 
 class BaseModel(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -210,25 +213,31 @@ def build(
     folder: Path,
     special: CataloguedBase | Special | None = None,
 ) -> None:
-    """Trim one GGUF file to the languages' tokens, or leave it whole without any, and write a base folder.
+    """Trim one GGUF file to the languages' tokens, or leave it whole without lists of them, and write a base folder.
 
     special: whose special tokens and template it has; by default what the file itself says.
     """
     folder.mkdir()
     reader = metadata.open_gguf(whole)
     vocabulary = read_vocabulary(reader)
-    kept = (
-        kept_tokens(vocabulary, {index for one in languages for index in language_tokens(name, one)})
-        if languages
-        else list(range(len(vocabulary.pieces)))
-    )
+    kept = _kept(vocabulary, languages)
+    changed: dict[str, int] = {} if special else dict(_READING)
     special = special or read_special(reader)
     tokens = {"bos": special.bos, "eos": special.end_of_text}
     if special.chat_template is not None:
         tokens["eot"] = special.end_of_turn
-    ids = {f"tokenizer.ggml.{one}_token_id": vocabulary.pieces.index(token) for one, token in tokens.items()}
-    gguf_file.write_trimmed(reader, kept, folder / GGUF, {key: kept.index(index) for key, index in ids.items()})
+    for one, token in tokens.items():
+        changed[f"tokenizer.ggml.{one}_token_id"] = kept.index(vocabulary.pieces.index(token))
+    gguf_file.write_trimmed(reader, kept, folder / GGUF, changed)
     describe(folder, name, revision, languages, special)
+
+
+def _kept(vocabulary: Vocabulary, languages: Sequence[str]) -> list[int]:
+    lists = [listed_tokens(vocabulary, language) for language in languages]
+    listed = [tokens for tokens in lists if tokens is not None]
+    if not languages or len(listed) < len(lists):
+        return list(range(len(vocabulary.pieces)))
+    return kept_tokens(vocabulary, set().union(*listed))
 
 
 def describe(

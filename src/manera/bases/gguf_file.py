@@ -23,9 +23,9 @@ _HEADS = (EMBEDDING, "output.weight")
 
 
 def write_trimmed(
-    reader: gguf.GGUFReader, kept: Sequence[int], path: Path, special: Mapping[str, int] | None = None
+    reader: gguf.GGUFReader, kept: Sequence[int], path: Path, changed: Mapping[str, int] | None = None
 ) -> None:
-    """Write the same model with only the kept tokens; special: ids of tokens, as the new file numbers them, by key.
+    """Write the same model with only the kept tokens, and with some metadata changed or added.
 
     Quantized rows of the embedding are copied bit by bit; token ids are renumbered in order.
     """
@@ -39,10 +39,10 @@ def write_trimmed(
     values |= {key: renumbered[reader.fields[key].contents()] for key in SPECIAL_KEYS if key in reader.fields}
     sizes = {f"{architecture(reader)}.vocab_size": len(kept)}
     values |= {key: size for key, size in sizes.items() if key in reader.fields}
-    copy_metadata(reader, writer, values | dict(special or {}))
-    for key, content in (special or {}).items():
+    copy_metadata(reader, writer, values | dict(changed or {}))
+    for key, content in (changed or {}).items():
         if key not in reader.fields:
-            writer.add_uint32(key, content)
+            writer.add_key_value(key, content, value_type(content))
     for tensor in reader.tensors:
         data = tensor.data[list(kept)] if tensor.name in _HEADS else tensor.data
         writer.add_tensor(tensor.name, np.ascontiguousarray(data), raw_dtype=tensor.tensor_type)
@@ -91,6 +91,12 @@ def copy_metadata(reader: gguf.GGUFReader, writer: gguf.GGUFWriter, changed: Map
         content = field.contents() if changed is None or key not in changed else changed[key]
         item_type = field.types[1] if field.types[0] is gguf.GGUFValueType.ARRAY else None
         writer.add_key_value(key, content, field.types[0], sub_type=item_type)
+
+
+def value_type(content: object) -> gguf.GGUFValueType:
+    """Return as what a plain value is written."""
+    kinds = {bool: "BOOL", int: "UINT32", float: "FLOAT32", str: "STRING"}
+    return gguf.GGUFValueType[kinds[type(content)]]
 
 
 def write_whole(writer: gguf.GGUFWriter, path: Path) -> None:

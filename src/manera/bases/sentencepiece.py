@@ -19,7 +19,8 @@ _Value = int | bytes
 
 def read_sentencepiece(path: Path) -> Vocabulary:
     """Read its pieces, whose kinds llama.cpp numbers alike; raise ModelError where they are not merged by BPE."""
-    pieces, scores, kinds, model_type = [], [], [], _UNIGRAM
+    pieces, scores, kinds = [], [], []
+    model_type: _Value = _UNIGRAM
     try:
         for number, content in _fields(path.read_bytes()):
             if number == _PIECES and isinstance(content, bytes):
@@ -28,7 +29,7 @@ def read_sentencepiece(path: Path) -> Vocabulary:
                 scores.append(float(struct.unpack("<f", bytes(told.get(_SCORE, bytes(4))))[0]))
                 kinds.append(int(told.get(_KIND, NORMAL)))
             elif number == _TRAINER and isinstance(content, bytes):
-                model_type = dict(_fields(content)).get(_MODEL_TYPE, _UNIGRAM)
+                model_type = int(dict(_fields(content)).get(_MODEL_TYPE, _UNIGRAM))
     except (ValueError, IndexError, KeyError, struct.error) as error:
         raise ModelError(f"{path} is no model of SentencePiece: {error}", "fetch the base again") from error
     if model_type != _BPE:

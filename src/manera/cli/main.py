@@ -105,6 +105,7 @@ Drafts = Annotated[
 ]
 MaxTokens = Annotated[int | None, typer.Option(help="Longest reply, in tokens.")]
 
+DRAFTS_OF_ITEMS = 4
 Web = Annotated[bool, typer.Option("--web", help="Serve the studio's page too.")]
 WebPort = Annotated[int | None, typer.Option(help="Port of the page; by default 7860.")]
 
@@ -358,7 +359,16 @@ def evaluate(
     blind: Annotated[
         int | None, typer.Option(min=1, help="Instead: write a page of this many pairs for people to judge.")
     ] = None,
-    votes: Annotated[Path | None, typer.Option(help="Instead: report people's answers on that page.")] = None,
+    blind_items: Annotated[
+        int | None,
+        typer.Option(
+            min=3, help="Instead: write a page of this many texts, written in one draft, in several and real."
+        ),
+    ] = None,
+    drafts: Annotated[
+        int | None, typer.Option(min=1, max=8, help="Drafts of each of the voice's texts; by default 1, of items 4.")
+    ] = None,
+    votes: Annotated[Path | None, typer.Option(help="Instead: report people's answers on such a page.")] = None,
     url: Annotated[
         list[str] | None, typer.Option(help="Let the server at this address write, such as vLLM's; may be repeated.")
     ] = None,
@@ -372,14 +382,18 @@ def evaluate(
     if votes is not None:
         evaluating.show_votes(voice, votes, json)
         return
-    options = Options(FAST if fast else FULL, seed, tuple(against or ()), curve, tuple(url or ()))
+    if (blind or blind_items) and (fast or curve or against or json):
+        raise SettingsError(
+            "--blind and --blind-items write a page for people and measure nothing",
+            "leave out --fast, --curve, --against and --json",
+        )
+    drafts = drafts or (DRAFTS_OF_ITEMS if blind_items else 1)
+    options = Options(FAST if fast else FULL, seed, tuple(against or ()), curve, tuple(url or ()), drafts=drafts)
     if blind is not None:
-        if fast or curve or against or json:
-            raise SettingsError(
-                "--blind writes pairs for people and measures nothing",
-                "leave out --fast, --curve, --against and --json",
-            )
         evaluating.write_pairs(voice, blind, options, language)
+        return
+    if blind_items is not None:
+        evaluating.write_items_page(voice, blind_items, options, language)
         return
     evaluating.evaluate_voice(voice, options, language, json)
 

@@ -62,8 +62,13 @@ def compile_layers(model: nn.Module) -> None:
 
     The layers share their code, so this costs a fraction of compiling the whole model.
     """
-    for block in model.get_submodule(_layout(model).blocks).children():
+    for block in blocks(model):
         block.compile(dynamic=False)
+
+
+def blocks(model: nn.Module) -> Iterator[nn.Module]:
+    """Yield the decoder's layers."""
+    return model.get_submodule(_layout(model).blocks).children()
 
 
 def hidden_states(model: nn.Module, batch: Batch) -> Tensor:
@@ -139,16 +144,22 @@ def rows_nll(model: nn.Module, rows: Rows) -> tuple[Tensor, int]:
 
 def batch_nll(model: nn.Module, batch: Batch) -> tuple[Tensor, int]:
     """Sum the weighted nats of a batch's supervised tokens (differentiable), and count them."""
-    with torch.autocast(batch.labels.device.type, vars(model).get(_AUTOCAST), enabled=_AUTOCAST in vars(model)):
+    with _rounding(model, batch):
         hidden, head, beside, softcap = _run(model, batch)
         last_rows = vars(model).get(_TRAINED_HEAD_ROWS)
         return supervised_nll(hidden, head, beside.labels, beside.weights, softcap, last_rows)
 
 
+def _rounding(model: nn.Module, batch: Batch) -> torch.autocast:
+    """Compute in what ``use_autocast`` asked for, if it did."""
+    return torch.autocast(batch.labels.device.type, vars(model).get(_AUTOCAST), enabled=_AUTOCAST in vars(model))
+
+
 def segments_nll(model: nn.Module, batch: Batch, segments: int) -> Tensor:
     """Sum the nats of each segment of each row by itself, unweighted: (B, segments), differentiable."""
-    hidden, head, beside, softcap = _run(model, batch)
-    nats = each_nll(hidden, head, beside.labels, softcap, vars(model).get(_TRAINED_HEAD_ROWS))
+    with _rounding(model, batch):
+        hidden, head, beside, softcap = _run(model, batch)
+        nats = each_nll(hidden, head, beside.labels, softcap, vars(model).get(_TRAINED_HEAD_ROWS))
     supervised = beside.labels[:, 1:] != IGNORE_INDEX
     rows = beside.rows[supervised.nonzero(as_tuple=True)[0]]
     place = rows * segments + beside.segments[:, 1:][supervised] - 1

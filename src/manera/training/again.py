@@ -22,6 +22,7 @@ from manera.model import packed
 from manera.records import Example, SplitName, TrainingStep
 from manera.rhythm import learning
 from manera.text.languages import language_of
+from manera.training import full
 from manera.training.fitting import fit
 from manera.training.material import Material
 from manera.training.result import Outcome, write_voice_folder
@@ -38,11 +39,14 @@ from manera.voice.manifest import Cost, HeldOut, Likelihood, Voice, require_base
 from manera.voice.recipe import Recipe
 from manera.voice.rhythm import read_compared, read_rhythm
 
-FIXED = ("rank", "alpha", "max_length")
-"""What an adapter has, and a run that goes on from it cannot change."""
+FIXED = ("method", "rank", "alpha", "dropout", "targets", "max_length", "format")
+"""What a voice was trained with, and a run that goes on from it cannot change."""
 
 BALANCES = ("per_thread", "half_life")
 """What is counted over a whole corpus, of which a voice keeps no times and no chats."""
+
+MISSING_RATE = 3e-4
+"""For voices of versions that did not note their learning rate."""
 
 Floats = NDArray[np.float64]
 Keep = Callable[[TrainingStep], None]
@@ -123,15 +127,12 @@ def set_up_again(material: Material, voice: Voice, config: TrainingConfig, rate_
                 f"{name} is counted over a whole corpus, and the voice {voice.name!r} goes on from what it has learned",
                 f"leave {name} out, or train from the whole corpus under another name",
             )
-    changed = {
-        "rank": recipe.rank,
-        "alpha": recipe.alpha,
-        "max_length": recipe.max_length,
-        "learning_rate": config.learning_rate or (recipe.learning_rate or 1e-3) * rate_share,
-        "canaries": 0,
-    }
-    setup = set_up_material(material, config.model_copy(update=changed))
-    setup.method.load_state(setup.model, adapter.read_peft(voice_folder(voice.name)))
+    changed = {name: getattr(recipe, name) for name in FIXED}
+    rate = config.learning_rate or (recipe.learning_rate or MISSING_RATE) * rate_share
+    setup = set_up_material(material, config.model_copy(update={**changed, "learning_rate": rate, "canaries": 0}))
+    if recipe.method == "full":
+        full.keep_base(setup.model)
+    setup.method.load_state(setup.model, adapter.read(voice_folder(voice.name)))
     return setup
 
 

@@ -138,7 +138,7 @@ def new_material(corpus: Corpus, old: Material) -> Material:
             f"the voice has learned {old.kind}, and what is new is {kind}",
             "train another voice from it: manera train CORPUS --name NAME",
         )
-    dataset = build(divided, speaker.speaker_id, kind, old.encoder, old.max_length, old.instruction)
+    dataset = build(divided, speaker.speaker_id, kind, old.encoder, old.max_length, old.instruction, old.format.turns)
     for part in PARTS:
         if not dataset.scored_bytes[part]:
             raise TrainingError(f"too little is new to have any of it in {part}", "come back when there is more")

@@ -14,7 +14,7 @@ from manera.machine import ranks
 from manera.machine.memory import peak_memory_bytes
 from manera.model import packed
 from manera.records import ExampleKind, MethodName, Precision, SplitName, TrainingStep
-from manera.training import checkpoint
+from manera.training import checkpoint, sharding
 from manera.training.checkpoint import Checkpoint, Writer
 from manera.training.fitting import state_of
 from manera.training.forecast import (
@@ -140,7 +140,8 @@ def _learn(
     state = state_of(setup.model, setup.planned)
     at_once = state.micro_batch
     require_disk(setup, state)
-    _fit_into_memory(setup, state)
+    if not sharding.is_wanted():  # what is borrowed for a layer would be taken for what is kept
+        _fit_into_memory(setup, state)
     before = found.before if found else _held_out(setup, at_once, with_adapter=False)
     begun = Checkpoint(checkpoint.VERSION, name, origin, setup.precision, setup.compiled, hashed(rows["train"]), before)
     run = Run(setup, state, writer, begun, meter)

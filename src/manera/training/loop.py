@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from manera.dataset.encoding import IGNORE_INDEX
 from manera.dataset.packing import Rows
 from manera.errors import TrainingError
 from manera.machine import ranks
@@ -216,8 +217,8 @@ def _step(state: State, training: Rows, chosen: list[int], loss: Loss, learning_
     rows, step = training.take(chosen), state.step + 1
     # what is drawn in a step depends on seed and step alone, so that a run which goes on draws what it would have drawn
     torch.manual_seed(int(np.random.SeedSequence((plan.seed, step)).generate_state(1, np.uint32)[0]))
-    own = rows.take(ranks.share(len(rows)))
-    found = state.micro_batch.run(partial(_accumulate_gradients, state.optimizer, loss, own, rows.supervised_tokens))
+    own, tokens_of_all = own_share(rows), rows.supervised_tokens
+    found = state.micro_batch.run(partial(_accumulate_gradients, state.optimizer, loss, own, tokens_of_all))
     ranks.sum_gradients(state.parameters)
     nats, tokens = ranks.total(found)
     nll = Nll(nats, int(tokens))
@@ -236,6 +237,15 @@ def _step(state: State, training: Rows, chosen: list[int], loss: Loss, learning_
     state.step = step
     state.average.update(step)
     return nll
+
+
+def own_share(rows: Rows) -> Rows:
+    """Return this process's share of some rows; all have as many: what is missing is filled up, and not scored."""
+    own = list(ranks.share(len(rows)))
+    missing = -(-len(rows) // ranks.count()) - len(own)
+    shared = rows.take([*own, *[0] * missing])
+    shared.labels[len(own) :] = IGNORE_INDEX
+    return shared
 
 
 def _culprits(loss: Loss, rows: Rows, chosen: Sequence[int]) -> list[int]:

@@ -95,11 +95,21 @@ def pack_pairs(replies: Sequence[Replies], length: int) -> Pairs:
 
 def with_reference(model: nn.Module, pairs: Pairs) -> Pairs:
     """Measure the pairs with the model as it is now, whose replies have reward 0 from then on."""
-    reference = np.zeros((len(pairs), 2), dtype=np.float32)
-    for row, nats in enumerate(packed.measure_each(model, pairs)):
-        reference[row, : len(nats)] = nats.numpy()
     ids, labels, segments, positions = pairs.arrays()
-    return Pairs(ids, labels, segments, positions, reference=reference)
+    return Pairs(ids, labels, segments, positions, reference=_nats(model, pairs))
+
+
+def margins(model: nn.Module, pairs: Pairs) -> list[float]:
+    """Return by how much the reward of the preferred reply lies above the other's, pair by pair."""
+    found = BETA * (pairs.reference - _nats(model, pairs))
+    return [float(margin) for margin in found[:, 0] - found[:, 1]]
+
+
+def _nats(model: nn.Module, pairs: Pairs) -> NDArray[np.float32]:
+    found = np.zeros((len(pairs), 2), dtype=np.float32)
+    for row, nats in enumerate(packed.measure_each(model, pairs)):
+        found[row, : len(nats)] = nats.numpy()
+    return found
 
 
 def rewards(model: nn.Module, pairs: Rows) -> Tensor:
@@ -113,10 +123,3 @@ def preference_loss(model: nn.Module, pairs: Rows) -> tuple[Tensor, int]:
     """Sum the losses of some pairs, and count them."""
     found = rewards(model, pairs)
     return -F.logsigmoid(found[:, 0] - found[:, 1]).sum(), len(pairs)
-
-
-def margins(model: nn.Module, pairs: Pairs) -> list[float]:
-    """Return by how much the reward of the preferred reply lies above the other's, pair by pair."""
-    with torch.no_grad(), torch.compiler.set_stance("force_eager"):
-        found = [rewards(model, pairs.take([row])) for row in range(len(pairs))]
-    return [float(one[0, 0] - one[0, 1]) for one in found]

@@ -15,7 +15,7 @@ from manera.machine import ranks
 from manera.machine.precision import compiler_is_available
 from manera.model import packed
 from manera.records import ExampleKind, Precision
-from manera.training import presets
+from manera.training import presets, sharding
 from manera.training.balancing import balance
 from manera.training.context import with_context
 from manera.training.loop import Plan, plan
@@ -176,7 +176,7 @@ def _copies(planned: Plan, material: Material) -> int:
 def _compiles(config: TrainingConfig, method: Method, family: Family, tokens: float) -> bool:
     can = method.compiles and family.form == "gguf"
     if config.compile == "auto":
-        return can and tokens >= COMPILE_FROM_TOKENS and compiler_is_available()
+        return not sharding.is_wanted() and can and tokens >= COMPILE_FROM_TOKENS and compiler_is_available()
     if config.compile == "on" and not can:
         raise TrainingError(
             f"layers of {family.architecture} trained by {method.name} cannot be compiled", "train with --compile off"
@@ -199,6 +199,8 @@ def _trainable_model(
     packed.use_matrix_attention(model)
     method.make_trainable(model, config, precision)
     model.to(device)  # only now: what is kept in four bits is never there in more
+    if sharding.is_wanted():
+        sharding.shard(model)
     if compiled:
         packed.compile_layers(model)
     return model

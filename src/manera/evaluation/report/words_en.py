@@ -78,6 +78,19 @@ ENGLISH: dict[str, dict[str, str]] = {
         "left": "left",
         "right": "right",
     },
+    "items_page": {
+        "title": "Does it make sense?",
+        "intro": (
+            "First: could each of these texts stand where it stands? Then, of two texts written there: which is better?"
+        ),
+        "acceptable": "it could",
+        "unacceptable": "it could not",
+        "pairs": "Which is better?",
+        "left": "left",
+        "right": "right",
+        "neither": "neither",
+        "save": "Save the answers",
+    },
     "writers": {
         "base": "untrained base",
         "base + note": "base + note",
@@ -159,6 +172,8 @@ ENGLISH: dict[str, dict[str, str]] = {
         "joules": "joules of the processor, whatever else ran",
         "joules_per_reply": "joules a reply, whatever else ran",
         "share_of_right_answers": "share of right answers",
+        "share_of_acceptable_texts": "share of texts that could stand there",
+        "share_of_preferred_drafts": "share of pairs in which the best of several drafts is preferred",
     },
     "parts": {
         "ladder": "ladder",

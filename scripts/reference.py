@@ -23,7 +23,7 @@ from manera.serving.catalogue import Catalogue
 from manera.serving.faults import FAULTS, REFUSALS
 from manera.serving.page import page as html_page
 from manera.training.settings import EPOCHS, TrainingConfig
-from manera.training.setup import LEARNING_RATES
+from manera.training.setup import BATCH_TOKENS, CONTEXT_WEIGHTS, LEARNING_RATES
 from manera.voice.manifest import Sampling
 
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
@@ -65,7 +65,10 @@ def help_of(*arguments: str) -> str:
 def settings() -> str:
     """Return every setting with its default."""
     training = TrainingConfig.model_json_schema()["properties"]
-    decided = [(kind, EPOCHS[kind], LEARNING_RATES[kind], MAX_LENGTH[kind]) for kind in EPOCHS]
+    decided = [
+        (kind, EPOCHS[kind], LEARNING_RATES[kind], BATCH_TOKENS[kind], CONTEXT_WEIGHTS[kind], MAX_LENGTH[kind])
+        for kind in EPOCHS
+    ]
     drawn = [(f"`{one.name}`", f"`{json.dumps(one.default)}`") for one in msgspec.structs.fields(Sampling)]
     return f"""\
 # Settings
@@ -79,7 +82,7 @@ that above the default. Where the default is a dash, the text or the machine dec
 {table("setting | default | values | what it is", settings_rows(training))}
 Where nothing is set, the kind of text decides. With `minutes`, training runs as many epochs as fit into them.
 
-{table("kind | epochs | learning_rate | max_length", decided)}
+{table("kind | epochs | learning_rate | batch_tokens | context_weight | max_length", decided)}
 ## Sampling
 
 How a voice draws the next token: `sampling` in its `manera.json`. Training chooses the temperature; a request or a flag

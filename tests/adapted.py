@@ -1,5 +1,6 @@
 """A tiny model with an adapter that changes what it says, and rows to run it on."""
 
+import shutil
 from pathlib import Path
 from typing import get_args
 
@@ -68,6 +69,13 @@ def write_voice_by(method: MethodName, base: Path, name: str, kind: ExampleKind 
     )
     write_voice(voice, folder)
     return voice
+
+
+def lay_out(base: Path, model: Path, folder: Path) -> None:
+    """Let a folder be a base whose weights are those of another GGUF file."""
+    for name in (base_model.DESCRIPTION, base_model.TOKENIZER):
+        shutil.copy2(base / name, folder)
+    shutil.copy2(model, folder / base_model.GGUF)
 
 
 def random_rows(vocabulary: int, lengths: list[int], length: int, seed: int = 3) -> Rows:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manera.dataset.encoding import IGNORE_INDEX, Encoded
-from manera.dataset.packing import Rows, pack
+from manera.dataset.packing import Rows, pack, with_context
 
 LENGTH = 16
 
@@ -100,3 +100,20 @@ def test_weights_keep_their_proportions_and_go_where_their_rows_go() -> None:
 
 def test_examples_that_all_weigh_one_carry_no_weights() -> None:
     assert pack([Encoded([1, 2], [1, 2]).weighted(1)], LENGTH).weights is None
+
+
+def test_context_is_labelled_with_its_weight_and_what_opens_an_example_is_not() -> None:
+    talk = Encoded([1, 2, 3, 4, 5, 6], [IGNORE_INDEX, IGNORE_INDEX, 3, 4, IGNORE_INDEX, 6])
+    rows = with_context(pack([talk, talk.weighted(3)], LENGTH), 0.25)
+    assert rows.labels[0, :12].tolist() == [IGNORE_INDEX, 2, 3, 4, 5, 6] * 2
+    assert (rows.labels[0, 12:] == IGNORE_INDEX).all()
+    assert rows.weights is not None
+    assert rows.weights[0, :12].mean() == pytest.approx(10 / 12)
+    own, context = rows.weights[0, [2, 8]], rows.weights[0, [1, 7]]
+    assert own[1] / own[0] == pytest.approx(3)
+    assert context / own.mean() == pytest.approx([0.25, 0.25])
+
+
+def test_context_that_counts_nothing_leaves_the_rows_as_they_are() -> None:
+    rows = pack([Encoded([1, 2, 3], [IGNORE_INDEX, IGNORE_INDEX, 3])], LENGTH)
+    assert with_context(rows, 0) is rows

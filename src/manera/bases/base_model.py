@@ -87,7 +87,10 @@ def with_tokens(folder: Path, tokens: Sequence[str]) -> Path:
         return folder
     described = read(folder)
     if described.form == "transformers":
-        raise ModelError(f"{described.id} cannot be given tokens: llama.cpp does not compute it", "--format dialogue")
+        raise ModelError(
+            f"{described.id} cannot be given the tokens {', '.join(tokens)}: llama.cpp does not compute it",
+            "train with a format whose tokens it has, or without --format",
+        )
     digest = hashlib.sha256("\0".join((described.revision, described.vocabulary_sha256, *tokens)).encode()).hexdigest()
     place = config.home() / "bases" / f"{_UNFIT.sub('-', described.id)}-with-tokens-{digest[:12]}"
     if (place / DESCRIPTION).is_file():
@@ -289,15 +292,11 @@ def build_own_form(files: Path, name: str, revision: str, folder: Path) -> None:
     _write_description(described, folder)
 
 
-def _hash(pieces: Sequence[str]) -> str:
-    return hashlib.sha256("\0".join(pieces).encode()).hexdigest()
-
-
 def _write_description(described: BaseModel, folder: Path) -> None:
     (folder / DESCRIPTION).write_bytes(msgspec.json.format(msgspec.json.encode(described)))
 
 
-def _hashed(pieces: Sequence[str]) -> str:
+def _hash(pieces: Sequence[str]) -> str:
     return hashlib.sha256("\0".join(pieces).encode()).hexdigest()
 
 

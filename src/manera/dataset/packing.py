@@ -95,6 +95,20 @@ def pack(encoded: Iterable[Encoded], length: int, pad: int = 0) -> Rows:
     return Rows(ids, labels, segments, positions, weights if weights is None else _averaging_one(weights, labels))
 
 
+def with_context(rows: Rows, weight: float) -> Rows:
+    """Label what is only read too, and let it weigh so much of what a label weighs; 0 leaves the rows as they are.
+
+    What opens an example has nothing before it that could tell it.
+    """
+    if not weight:
+        return rows
+    is_context = (rows.labels == IGNORE_INDEX) & (rows.segments != 0) & (rows.positions != 0)
+    labels = np.where(is_context, rows.input_ids, rows.labels)
+    weights = np.ones(labels.shape, dtype=np.float32) if rows.weights is None else rows.weights
+    weights = np.where(is_context, np.float32(weight), weights)
+    return Rows(rows.input_ids, labels, rows.segments, rows.positions, _averaging_one(weights, labels))
+
+
 def _averaging_one(weights: Weights, labels: Ids) -> Weights:
     """Scale weights so that they average one over the labels; 0 where there is none."""
     supervised = labels != IGNORE_INDEX

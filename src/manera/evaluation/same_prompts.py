@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from manera.evaluation.asked import Task
 from manera.evaluation.measures.spread import spread
 from manera.evaluation.opening import Options, open_voice
-from manera.generation.guard import Guard
-from manera.voice.dataset import training_texts
 
 
 def held_out_prompts(voice: str, count: int) -> list[Task]:
@@ -17,7 +15,6 @@ def held_out_prompts(voice: str, count: int) -> list[Task]:
 def replies(voice: str, asked: Sequence[Task]) -> list[str]:
     """Let a voice write on each prompt, under its guard; with the same seed it writes the same."""
     opened = open_voice(voice, Options())
-    guard = Guard(opened.encoders.voice, lambda: training_texts(voice), opened.voice.fillers)
     prompts = opened.prompts.of(opened.encoders.voice, asked)
     with opened.writer.open_engine() as engine:
-        return [one.text for one in opened.writer.write(engine, 1.0, prompts, guard)]
+        return [one.text for one in opened.writer.write(engine, 1.0, prompts, opened.wrap)]

@@ -72,16 +72,17 @@ def _write(voice: Voice, base: Path, to: Format, folder: Path, dtype: Dtype) -> 
     for name in ("base", "adapter"):
         (folder / name).mkdir()
     hugging_face.write_model(voice, base, folder / "base", dtype)
-    recipe, transposed = voice.recipe, base_model.family(base).transposed
+    recipe, family = voice.recipe, base_model.family(base)
     adapter.write_peft(
         state,
         folder / "adapter",
         recipe.rank,
         recipe.alpha,
         "base",
-        transposed,
+        family.transposed,
         recipe.method,
-        vocabulary=voice.base.vocabulary,
+        family.has_encoder,
+        voice.base.vocabulary,
     )
     if to == "vllm":
         vllm.write(voice, folder)

@@ -27,6 +27,7 @@ from manera.generation.running import Running
 from manera.generation.sampling import draw
 from manera.generation.stops import UntilStop
 from manera.model.encoder_decoder import decoder_opening, encoder_input
+from manera.voice.adapter import load_weights
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -43,12 +44,14 @@ def open_engine(
     adapters: Mapping[str, Path] | None = None,
     *,
     find: Callable[[str], Path | None] = lambda _: None,
+    weights: Path | None = None,
     context_length: int = 4096,
     device: str | None = None,
 ) -> "TransformersEngine":
     """Load a base folder and the adapter folders of voices.
 
     find: tells where the adapter of another voice is when a request names it; what it raises, the reply raises.
+    weights: a file of weights that take the place of the base's.
     context_length: at most what the base was made for. device: cuda where there is one, else cpu.
     Raises GenerationError, ModelError.
     """
@@ -57,6 +60,8 @@ def open_engine(
     names = {described.end_of_text, described.end_of_turn, *END_TOKENS}
     ends = {token for name in names if (token := tokenizer.token_to_id(name)) is not None}
     model = base_model.load(base)
+    if weights is not None:
+        model.load_state_dict(load_weights(weights), strict=False)  # a head that is the embedding is there once
     engine = TransformersEngine(model, tokenizer, ends, min(context_length, described.context_length), device, find)
     for name, folder in (adapters or {}).items():
         engine.add_adapter(name, folder)

@@ -36,8 +36,6 @@ from manera.training.setup import Setup, set_up
 from manera.training.sharpness import choose
 from manera.voice.manifest import Cost, HeldOut, Likelihood
 
-BYTES_OF_GRADIENT_AND_MOMENTS = 12  # of a trained parameter, in float32
-
 _log = logging.getLogger(__name__)
 
 
@@ -183,7 +181,7 @@ def _fit_into_memory(setup: Setup, state: State) -> None:
     one = setup.material.dataset.rows["train"].take([0])
     kept = kept_bytes(setup.model, lambda: packed.rows_nll(setup.model, one))
     free = free_bytes(setup.device)
-    left = None if free is None else free - setup.trained_parameters * BYTES_OF_GRADIENT_AND_MOMENTS
+    left = None if free is None else free - setup.trained_parameters * BYTES_PER_TRAINED_PARAMETER
     fit_into_memory(state, kept, setup.material.max_length, left)
 
 

@@ -27,8 +27,11 @@ MIN_SHARE = 0.05
 """Of the peak learning rate: where it begins and where it ends."""
 
 MAX_GRADIENT_NORM = 1.0
-AVERAGE_EXPONENT = 7.0
-"""Decay exponent of the running average: with 7 its mean age is a ninth of the run so far."""
+BETAS = (0.6, 0.99)
+"""Of Adam. Little momentum: the parameters are averaged anyway, and a run of some hundred steps has none to lose."""
+
+AVERAGE_EXPONENT = 3.0
+"""Decay exponent of the running average: with 3 its mean age is a fifth of the run so far."""
 
 Result = TypeVar("Result")
 
@@ -63,7 +66,7 @@ def plan(
     seed: int = Plan.seed,
 ) -> Plan:
     """Turn passes over the rows into steps, and a step into micro-batches of one shape."""
-    rows_per_micro_batch = max(1, min(rows, micro_batch_tokens // row_length))
+    rows_per_micro_batch = max(1, min(rows, min(micro_batch_tokens, batch_tokens) // row_length))
     micro_batches = max(1, min(rows // rows_per_micro_batch, round(batch_tokens / row_length / rows_per_micro_batch)))
     rows_per_step = micro_batches * rows_per_micro_batch
     steps_per_epoch = math.ceil(rows / rows_per_step)
@@ -114,7 +117,7 @@ class State:
 
     def __init__(self, parameters: Sequence[nn.Parameter], plan: Plan) -> None:
         self.parameters = parameters
-        self.optimizer = torch.optim.AdamW(parameters, lr=plan.learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
+        self.optimizer = torch.optim.AdamW(parameters, lr=plan.learning_rate, betas=BETAS, weight_decay=0.0)
         self.average = _Average(parameters)
         self.micro_batch = MicroBatch(plan.rows_per_micro_batch)
         self.step = 0
@@ -260,7 +263,7 @@ def _named(rows: Sequence[int]) -> str:
 
 
 class _Average:
-    """The mean of some parameters over the steps so far, of which the last tenth or so counts.
+    """The mean of some parameters over the steps so far, of which the last fifth or so counts.
 
     One point of a run at a high learning rate is noisy; their mean is not. It is an exponential mean whose length grows
     with the run, so that it fits any length (Karras et al., 2024, https://arxiv.org/abs/2312.02696, section 3.1).

@@ -19,7 +19,7 @@ from manera.dataset.canaries import Canary
 from manera.dataset.encoding import Encoded, Encoder
 from manera.dataset.examples import INSTRUCTIONS, example_kind
 from manera.dataset.formats.format import Format, missing_tokens
-from manera.dataset.packing import pack, place
+from manera.dataset.packing import pack, place, with_context
 from manera.errors import TrainingError
 from manera.records import Conversation, Example, ExampleKind
 from manera.rhythm import learning
@@ -143,6 +143,12 @@ def pack_again(material: Material) -> Material:
     """Make the training rows of the training examples as they are now, and of what lies beside them."""
     own = [one for _, one in _read_now(material)]
     rows = {**material.dataset.rows, "train": pack([*own, *material.beside], material.max_length)}
+    return replace(material, dataset=replace(material.dataset, rows=rows))
+
+
+def weigh_context(material: Material, weight: float) -> Material:
+    """Let the training rows teach what is only read too, by so much of what they teach of the speaker."""
+    rows = {**material.dataset.rows, "train": with_context(material.dataset.rows["train"], weight)}
     return replace(material, dataset=replace(material.dataset, rows=rows))
 
 

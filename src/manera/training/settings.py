@@ -29,7 +29,7 @@ class TrainingConfig(BaseModel):
         None, description="layers that are adapted, by the last part of their names, or all-linear"
     )
     max_length: int | None = Field(None, ge=32, le=4096, description="tokens of the longest example")
-    batch_tokens: int = Field(1024, ge=32, description="tokens an optimizer step sees")
+    batch_tokens: int | None = Field(None, ge=32, description="tokens an optimizer step sees")
     micro_batch_tokens: int | None = Field(
         None, ge=32, description="tokens that are in memory at once; changes no gradient"
     )
@@ -46,6 +46,9 @@ class TrainingConfig(BaseModel):
         None,
         min_length=1,
         description="how messages are written: own, a name, or a file; else what fits",
+    )
+    context_weight: float | None = Field(
+        None, ge=0, le=1, description="how much a token that is only read counts in the loss; one that is learned: 1"
     )
     context_share: float = Field(
         0, ge=0, le=1, description="of the examples of a chat, how many open with what memory would recall"

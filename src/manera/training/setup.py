@@ -19,13 +19,19 @@ from manera.training import presets, sharding
 from manera.training.balancing import balance
 from manera.training.context import with_context
 from manera.training.loop import Plan, plan
-from manera.training.material import Material, gather, plant
+from manera.training.material import Material, gather, plant, weigh_context
 from manera.training.methods import Method, method_of, precision_of, with_added_tokens
 from manera.training.settings import TrainingConfig, alpha_of, epochs_of
 from manera.voice.recipe import Recipe, stands_alone
 
-LEARNING_RATES: dict[ExampleKind, float] = {"dialogue": 3e-4, "post": 1e-3, "continuation": 1e-3}
+LEARNING_RATES: dict[ExampleKind, float] = {"dialogue": 4e-4, "post": 1e-3, "continuation": 1e-3}
 """A chat or a role has few words to learn: at a high rate it is over-fitted before the rate has fallen."""
+
+BATCH_TOKENS: dict[ExampleKind, int] = {"dialogue": 512, "post": 1024, "continuation": 1024}
+"""The fewer words there are to learn, the more a second step with them is worth."""
+
+CONTEXT_WEIGHTS: dict[ExampleKind, float] = {"dialogue": 0.3, "post": 0.0, "continuation": 0.0}
+"""What the other side says is of the same talk as the reply; what a post is asked for with is always the same."""
 
 MICRO_BATCH_TOKENS = {True: 1024, False: 512}
 """With compiled layers, and without: these keep more for the way back. Some 3 GB either way."""
@@ -49,6 +55,7 @@ class Setup:
     compiled: bool
     copies: int
     method: Method
+    context_weight: float
 
     @property
     def trained_parameters(self) -> int:
@@ -73,7 +80,8 @@ class Setup:
             minutes=config.minutes,
             learning_rate=self.planned.learning_rate,
             max_length=self.material.max_length,
-            batch_tokens=config.batch_tokens,
+            batch_tokens=batch_tokens_of(config, self.material.kind),
+            context_weight=self.context_weight,
             precision=self.precision,
             compiled=self.compiled,
             canaries=len(self.material.canaries),
@@ -116,15 +124,32 @@ def set_up_material(material: Material, config: TrainingConfig) -> Setup:
     copies = _copies(_plan(material, config, compiled), material)
     if config.canaries:
         material = plant(material, make_canaries(config.seed, config.canaries, material.language), copies)
+    weight = _context_weight(config, material.kind, family)
+    material = weigh_context(material, weight)
     model = _trainable_model(material, config, method, precision, compiled)
-    return Setup(material, config, _plan(material, config, compiled), model, precision, compiled, copies, method)
+    planned = _plan(material, config, compiled)
+    return Setup(material, config, planned, model, precision, compiled, copies, method, weight)
+
+
+def batch_tokens_of(config: TrainingConfig, kind: ExampleKind) -> int:
+    """Return how many tokens a step sees."""
+    return config.batch_tokens or BATCH_TOKENS[kind]
+
+
+def _context_weight(config: TrainingConfig, kind: ExampleKind, family: Family) -> float:
+    """Return how much a token of the context counts; raise TrainingError where the model cannot tell it."""
+    if family.has_encoder:
+        if config.context_weight:
+            raise TrainingError(f"{family.architecture} only reads its context", "leave context_weight out")
+        return 0.0
+    return CONTEXT_WEIGHTS[kind] if config.context_weight is None else config.context_weight
 
 
 def _plan(material: Material, config: TrainingConfig, compiled: bool) -> Plan:
     return plan(
         rows=len(material.dataset.rows["train"]),
         row_length=material.max_length,
-        batch_tokens=config.batch_tokens,
+        batch_tokens=batch_tokens_of(config, material.kind),
         micro_batch_tokens=config.micro_batch_tokens or MICRO_BATCH_TOKENS[compiled],
         epochs=epochs_of(config, material.kind),
         validations_per_epoch=config.validations_per_epoch,

@@ -60,7 +60,7 @@ def write(state: Matrices, folder: Path, recipe: Recipe, base: Path) -> None:
 def read(folder: Path) -> dict[str, "Tensor"]:
     """Read back what ``write`` wrote; raise ModelError when it is not there."""
     if (folder / ALL_WEIGHTS).is_file():
-        return _load(folder / ALL_WEIGHTS)
+        return load_weights(folder / ALL_WEIGHTS)
     return read_peft(folder)
 
 
@@ -120,7 +120,7 @@ def _peft_name(name: str) -> str:
 
 def read_peft(folder: Path) -> dict[str, "Tensor"]:
     """Read an adapter's matrices back; raise ModelError when they are not there."""
-    stored = _load(folder / WEIGHTS)
+    stored = load_weights(folder / WEIGHTS)
     return {
         name.removeprefix(_PEFT_PREFIX).removesuffix(".weight").replace(_PEFT_ROWS, ADDED_ROWS): tensor
         for name, tensor in stored.items()
@@ -145,7 +145,8 @@ def _save(tensors: Matrices, path: Path) -> None:
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, unfinished)
 
 
-def _load(path: Path) -> dict[str, "Tensor"]:
+def load_weights(path: Path) -> dict[str, "Tensor"]:
+    """Read a file of weights; raise ModelError when it is not there or is damaged."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 

@@ -27,6 +27,7 @@ class Recipe(msgspec.Struct, frozen=True, omit_defaults=True):
     learning_rate: float | None = None
     max_length: int = 512
     batch_tokens: int = 1024
+    context_weight: float = 0.0
     precision: Precision = "float32"
     compiled: bool = False
     canaries: int = 0

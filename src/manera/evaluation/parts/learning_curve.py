@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from manera.bases import base_model
 from manera.dataset.building import encode
 from manera.dataset.encoding import Encoded
-from manera.dataset.packing import Rows, pack
+from manera.dataset.packing import Rows, pack, with_context
 from manera.evaluation.encoders import Encoders
 from manera.evaluation.measures import intervals
 from manera.evaluation.measures.spread import spread
@@ -76,7 +76,8 @@ def _trained(
     """Yield the model as it is after each share."""
     length = encoders.max_length
     everything = encode(training, voice.kind, encoders.voice, length)
-    rows = [pack(_some(everything, share, voice.recipe.seed), length) for share in SHARES]
+    weight = voice.recipe.context_weight
+    rows = [with_context(pack(_some(everything, share, voice.recipe.seed), length), weight) for share in SHARES]
     settings = _settings(voice, encoders, validation, sum(part.tokens for part in rows))
     model = base_model.load(base)
     packed.use_matrix_attention(model)

@@ -24,6 +24,7 @@ WRITTEN = {
     "### Инструкция:\nА.\n\n### Ответ:\nДа.</s>\n\n",
 }
 MINE = 'about = "mine"\nkinds = ["dialogue"]\n'
+ENDLESS = "{% for m in messages %}{{ m['content'] }}|{% endfor %}"
 BODY = "{% for m in messages %}{{ m['content'] }}{{ eos_token if m['role'] == 'assistant' else '|' }}{% endfor %}"
 
 
@@ -66,9 +67,10 @@ def test_what_is_recalled_has_a_heading_of_its_own() -> None:
         ("about = 1", "cannot be read"),
         (f'{MINE}template = "{{{{ bos_token }}}}{BODY}"\nsurprise = 1', "surprise"),
         (f'{MINE}template = "{{{{ bos_token }}}}{{{{ messages|length }}}}{BODY}"', "earlier turns otherwise"),
-        (f'{MINE}template = "{{{{{{ bos_token }}}}}}{BODY.replace("eos_token", repr("."))}"', "<eos> right behind"),
+        (f'{MINE}template = "{{{{ bos_token }}}}{ENDLESS}"', "<eos> right behind"),
         (f'{MINE}template = "{{{{ bos_token }}}}{BODY}"\ntokens = ["<a>"]', "never writes <a>"),
         (f'{MINE}template = "{{{{ bos_token }}}}{BODY}"\nturns = 0', "turns = 0"),
+        (f'{MINE}template = "{{{{ bos_token }}}}{BODY}"\nrecalled = "note"', "no form of its own"),
         (f'about = "mine"\nkinds = []\ntemplate = "{{{{ bos_token }}}}{BODY}"', "no kind"),
     ],
 )

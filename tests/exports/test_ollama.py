@@ -8,17 +8,17 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from exported import INSTRUCTION, MakeVoice
 from exports import go_template
 from manera.dataset.formats.format import read_format
-from manera.dataset.template import ChatTemplate, render
+from manera.dataset.template import ChatTemplate, knows_system, render
 from manera.errors import ExportError
 from manera.exports.chat import go_template as ollama_template
-from manera.exports.chat import marks_of
+from manera.exports.chat import jinja_template, marks_of
 from manera.exports.folder import export
 from manera.exports.ollama import modelfile
-from manera.generation.reply import knows_system
 from manera.records import ExampleKind, Message
 from manera.voice.manifest import Sampling, Voice
 from tiny import TURNS, tiny_voice
@@ -86,6 +86,18 @@ def test_a_template_that_needs_more_than_roles_is_refused() -> None:
     counting = DIALOGUE.replace("}}:", "}}{{ loop.index }}:")
     with pytest.raises(ExportError, match="more than each message's role"):
         marks_of(ChatTemplate(counting))
+
+
+def test_a_voice_that_reads_one_turn_is_written_for_jinja_alone(tiny_base: Path) -> None:
+    voice = msgspec.structs.replace(tiny_voice(tiny_base, "v"), turns=1)
+    with pytest.raises(ExportError, match="reads 1 turns before a reply"):
+        ollama_template(voice)
+    shown = ImmutableSandboxedEnvironment().from_string(jinja_template(voice))
+    given = {"bos_token": "<bos>", "add_generation_prompt": True}
+    for talk in TALKS:
+        said = [message for message in talk if message.role == "system"] + talk[-1:]
+        found, wanted = (shown.render(messages=msgspec.to_builtins(messages), **given) for messages in (talk, said))
+        assert found == wanted
 
 
 def test_the_modelfile_says_what_is_off(tiny_base: Path) -> None:

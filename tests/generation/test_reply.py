@@ -92,6 +92,14 @@ def test_messages_in_a_row_are_one_turn(writers: dict[ExampleKind, Writer], tiny
     assert prompt_of(writers["dialogue"], asked, 256).ids == expected
 
 
+def test_a_voice_that_reads_one_turn_is_shown_one(writers: dict[ExampleKind, Writer], tiny_encoder: Encoder) -> None:
+    asked = [Message("user", "Привет"), Message("assistant", "Да?"), Message("user", "Как"), Message("user", "дела?")]
+    writer = writers["dialogue"]._replace(turns=1)
+    assert prompt_of(writer, asked, 256).ids == tiny_encoder.prompt([Message("user", "Как\nдела?")])
+    noted = prompt_of(writer, [Message("system", "Be kind."), *asked], 256).ids
+    assert noted == prompt_of(writer, [Message("system", "Be kind."), *asked[2:]], 256).ids
+
+
 def test_post_is_asked_for_as_it_was_learned(writers: dict[ExampleKind, Writer], tiny_base: Path) -> None:
     asked = [Message("user", "before"), Message("assistant", "then"), Message("user", "cats {and} dogs")]
     learned = Encoder(base_model.load_tokenizer(tiny_base), chat_template("post"))

@@ -43,8 +43,8 @@ class BaseModel(msgspec.Struct, frozen=True, omit_defaults=True):
     """Which base this is; a voice fits any base that differs in none of id, revision and vocabulary hash.
 
     bos opens everything it reads; end_of_text ends what has no turns. chat_template and end_of_turn are of a base that
-    was taught turns. form: "transformers" is a model of this architecture that llama.cpp does not compute. added:
-    tokens that it was given here, the last of its vocabulary.
+    was taught turns. form: "transformers" is a model of this architecture that llama.cpp does not compute.
+    added: tokens that it was given here, the last of its vocabulary.
     """
 
     id: str
@@ -92,7 +92,7 @@ def with_tokens(folder: Path, tokens: Sequence[str]) -> Path:
             "train with a format whose tokens it has, or without --format",
         )
     digest = hashlib.sha256("\0".join((described.revision, described.vocabulary_sha256, *tokens)).encode()).hexdigest()
-    place = config.home() / "bases" / f"{described.id.replace('/', '--')}-with-tokens-{digest[:12]}"
+    place = config.home() / "bases" / f"{_UNFIT.sub('-', described.id)}-with-tokens-{digest[:12]}"
     if (place / DESCRIPTION).is_file():
         return place
     place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -173,7 +173,7 @@ def find_prepared(languages: Sequence[str] = (), name: str = DEFAULT_BASE) -> Pa
 
 
 def _is_asked(base: BaseModel, asked: origins.HubId, languages: Sequence[str]) -> bool:
-    is_this = base.id == asked.base and asked.revision in (None, base.revision)
+    is_this = base.id == asked.base and asked.revision in (None, base.revision) and not base.added
     return is_this and set(base.languages) == set(languages)
 
 

@@ -133,11 +133,13 @@ def _draw(event: "Event", progress: console.TrainingProgress) -> None:
         console.say(f"step {event.step} could not be saved ({event.reason})")
 
 
-def one_base(named: Sequence[str] | None) -> str:
-    """Return the one base that was named, or the default; raise SettingsError for several."""
+def one_base(named: Sequence[str] | None, preset: object = None) -> str:
+    """Return the one base that was named, else that of the preset, or the default; raise SettingsError for several."""
     if named is not None and len(named) > 1:
         raise SettingsError(f"one base at a time, not {', '.join(named)}", f"--base {named[0]}")
-    return named[0] if named else DEFAULT_BASE
+    if named:
+        return named[0]
+    return (presets.find(str(preset)).base if preset else None) or DEFAULT_BASE
 
 
 def chosen_languages(listed: str | None) -> list[str]:

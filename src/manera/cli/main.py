@@ -227,7 +227,9 @@ def train(
         options = comparing.Options(speaker, name, flags, chosen, replace, resume)
         comparing.train_on_several(folder, base, options, json)
         return
-    learned = learning.train_voice(folder, speaker, name, flags, learning.one_base(base), languages, replace, resume)
+    learned = learning.train_voice(
+        folder, speaker, name, flags, learning.one_base(base, preset), languages, replace, resume
+    )
     if not ranks.rank():
         learning.report(learned, json)
     learning.fail_if_stopped(learned)
@@ -255,7 +257,7 @@ def plan(
     """Try three steps of what manera train would do, and say what it all would take: time, memory and disk."""
     from manera.cli import learning
 
-    learning.plan_voice(corpus, speaker, name, flags, learning.one_base(base), languages, json)
+    learning.plan_voice(corpus, speaker, name, flags, learning.one_base(base, flags.get("preset")), languages, json)
 
 
 @app.command()

@@ -88,6 +88,12 @@ def require_ended(template: ChatTemplate) -> None:
             )
 
 
+@lru_cache(maxsize=64)
+def knows_system(template: ChatTemplate) -> bool:
+    """Tell whether a template has a form for system messages, other than that of the other side's turns."""
+    return render(template, [Message("system", "1")]) != render(template, [Message("user", "1")])
+
+
 @lru_cache(maxsize=8)
 def _compiled(source: str) -> Template:
     environment = ImmutableSandboxedEnvironment(keep_trailing_newline=True)

@@ -6,9 +6,9 @@ from itertools import product
 from typing import NamedTuple, get_args
 
 from manera.dataset.examples import MESSAGE_BOUNDARY
-from manera.dataset.template import ChatTemplate, render
+from manera.dataset.template import ChatTemplate, knows_system, render
 from manera.errors import ExportError
-from manera.generation.reply import AFTER_NOTES, BETWEEN_NOTES, knows_system
+from manera.generation.reply import AFTER_NOTES, BETWEEN_NOTES
 from manera.records import Message, Role
 from manera.voice.manifest import Voice
 

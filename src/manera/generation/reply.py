@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Generator, Mapping, Sequence
-from functools import cache, lru_cache
+from functools import cache
 from typing import NamedTuple
 
 import msgspec
@@ -13,7 +13,7 @@ from manera.bases.templates import chat_template
 from manera.dataset.encoding import Encoder
 from manera.dataset.examples import LINE_BREAK, MESSAGE_BOUNDARY
 from manera.dataset.recalled import RecalledForm
-from manera.dataset.template import ChatTemplate, render
+from manera.dataset.template import knows_system
 from manera.errors import GenerationError, ModelError
 from manera.generation.drafting import DraftingEngine, with_drafts
 from manera.generation.engine import Engine, Finished, PromptTooLongError, Request, Token, stream
@@ -217,12 +217,6 @@ def _ids(encoder: Encoder, messages: Sequence[Message]) -> list[int]:
         return encoder.prompt(messages)
     ids = encoder.prompt([message for message in messages if message.role != "system"])
     return [ids[0], *encoder.text(BETWEEN_NOTES.join(notes) + AFTER_NOTES), *ids[1:]]
-
-
-@lru_cache(maxsize=64)
-def knows_system(template: ChatTemplate) -> bool:
-    """Tell whether a template has a form for system messages, other than that of the other side's turns."""
-    return render(template, [Message("system", "1")]) != render(template, [Message("user", "1")])
 
 
 def persona_note(voice: Voice) -> Message:

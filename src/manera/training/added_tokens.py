@@ -46,11 +46,10 @@ class AddedRows(nn.Module):
 
     @torch.no_grad()
     def _write(self) -> None:
-        chosen = (self.rows, self.head_rows) if self.enabled else (self.untrained, self.untrained_head)
-        rows, head_rows = (tensor for tensor in chosen if isinstance(tensor, Tensor))
-        self.weight[-len(rows) :] = rows
+        first = len(self.weight) - len(self.rows)
+        self.weight[first:] = self.rows if self.enabled else self.get_buffer("untrained")
         if not self.is_tied:
-            self._head[0][-len(rows) :] = head_rows
+            self._head[0][first:] = self.head_rows if self.enabled else self.get_buffer("untrained_head")
 
     def _scale(self) -> float:
         """Return what some families multiply an embedding by."""

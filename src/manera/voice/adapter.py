@@ -89,8 +89,7 @@ def write_peft(
 ) -> None:
     """Write ``adapter_config.json`` and ``adapter_model.safetensors`` as PEFT does.
 
-    transposed, has_encoder: as in ``Family``. vocabulary: tokens of the base, of which the last may have rows of their
-    own.
+    transposed, has_encoder: as in ``Family``. vocabulary: tokens of the base, of which the last may have trained rows.
     """
     from peft import LoraConfig
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from manera.dataset.recalled import RecalledForm
-from manera.dataset.template import ChatTemplate, render, require_ended, require_prefix_preserving
+from manera.dataset.template import ChatTemplate, knows_system, render, require_ended, require_prefix_preserving
 from manera.errors import DatasetError
 from manera.records import ExampleKind, Message, Role
 
@@ -67,20 +67,19 @@ def read_format(name: str) -> Format:
     return found
 
 
-def missing_tokens(format_: Format, special: Collection[str], base: str, end_of_text: str) -> tuple[str, ...]:
-    """Return which of a format's tokens a base lacks, whose own special ones are given.
+def missing_tokens(format_: Format, known: Collection[str], base: str, end_of_text: str) -> tuple[str, ...]:
+    """Return which of a format's tokens are not among those that a base knows.
 
     Raises DatasetError where they may not be added, or where the format writes one that it does not declare.
     """
-    declared = {*special, *format_.tokens}
     template = format_.chat_template("", end_of_text)
-    written = {template.end_of_turn, *_LOOKS_LIKE_A_TOKEN.findall(_markup(template))} - {""}
-    if unknown := sorted(written - declared):
+    written = {template.end_of_turn, *_LOOKS_LIKE_A_TOKEN.findall(_markup(template))}
+    if unknown := sorted(token for token in written if token not in known and token not in format_.tokens):
         raise DatasetError(
             f"the format writes {', '.join(unknown)}, which is no token of {base}",
             f"declare it: tokens = {msgspec.json.encode(unknown).decode()}",
         )
-    missing = tuple(token for token in format_.tokens if token not in special)
+    missing = tuple(token for token in format_.tokens if token not in known)
     if missing and not format_.can_add_tokens:
         raise DatasetError(
             f"the base {base} has no token {', '.join(missing)}, and the format forbids to add any",
@@ -92,10 +91,12 @@ def missing_tokens(format_: Format, special: Collection[str], base: str, end_of_
 def _check(format_: Format) -> None:
     template = format_.chat_template()
     require_prefix_preserving(template)
-    if format_.kinds != ("continuation",):
-        require_ended(template)
     if not format_.kinds:
         raise DatasetError("it names no kind of example", 'kinds = ["dialogue"]')
+    if format_.kinds != ("continuation",):
+        require_ended(template)
+    if format_.recalled == "note" and not knows_system(template):
+        raise DatasetError("it has no form of its own for the system message that recalled is", 'recalled = "turns"')
     if format_.turns is not None and format_.turns < 1:
         raise DatasetError(f"turns = {format_.turns}, and a reply answers at least one", "turns = 1")
     if unused := [token for token in format_.tokens if token not in _markup(template)]:

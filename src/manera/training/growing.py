@@ -44,12 +44,13 @@ Bound = Callable[[Floats, Floats, int, Sequence[int]], tuple[float, float, float
 
 
 class Growing(msgspec.Struct, frozen=True):
-    """What is about to be learned; new: examples of text that the voice did not know; again: of what it knew."""
+    """What is about to be learned: so many new examples; new_tokens, known_tokens: how much of either is learned."""
 
     voice: str
     kind: ExampleKind
-    new: dict[SplitName, int]
-    again: int
+    examples: dict[SplitName, int]
+    new_tokens: int
+    known_tokens: int
     dropped: dict[str, int]
     steps: int
 
@@ -108,8 +109,9 @@ def grow(
     voice = read_voice(name)
     old = material_of(voice, base)
     new = new_material(corpus, old)
-    setup = set_up_again(balance(joined(old, new, read_unread(name)), config), voice, config, RATE_SHARE)
-    yield _growing(name, setup, new)
+    together = joined(old, new, read_unread(name))
+    setup = set_up_again(balance(together, config), voice, config, RATE_SHARE)
+    yield _growing(name, setup, together, new)
     held_out = {"old": _held_out(old), "new": _held_out(new)}
     before = _nats(setup, held_out)
     further = Further(setup)
@@ -119,7 +121,9 @@ def grow(
     because = _refusal(changes["old"], changes["new"])
     if because is None:
         _write(into or name, voice, further)
-    yield Grown(name, changes["old"], changes["new"], len(further.steps), further.kept_step, further.seconds, because)
+    yield Grown(
+        into or name, changes["old"], changes["new"], len(further.steps), further.kept_step, further.seconds, because
+    )
 
 
 def new_material(corpus: Corpus, old: Material) -> Material:
@@ -208,11 +212,17 @@ def _renumbered(new: Sequence[Example], old: Sequence[Example]) -> list[Example]
     ]
 
 
-def _growing(name: str, setup: Setup, new: Material) -> Growing:
-    material = setup.material
-    counts = {part: len(examples) for part, examples in new.dataset.examples.items()}
-    old = len(material.dataset.examples["train"]) - counts["train"]
-    return Growing(name, material.kind, counts, old - len(material.left_out), material.dropped, setup.planned.steps)
+def _growing(name: str, setup: Setup, together: Material, new: Material) -> Growing:
+    tokens, all_tokens = (one.dataset.rows["train"].supervised_tokens for one in (new, together))
+    return Growing(
+        voice=name,
+        kind=new.kind,
+        examples={part: len(made) for part, made in new.dataset.examples.items()},
+        new_tokens=tokens,
+        known_tokens=all_tokens - tokens,
+        dropped=new.dropped,
+        steps=setup.planned.steps,
+    )
 
 
 def _held_out(material: Material) -> _HeldOut:

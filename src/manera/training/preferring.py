@@ -90,8 +90,7 @@ def prefer(
         )
     given = read_pairs(path)
     material = material_of(voice, base)
-    encoded = [encode_pair(one, voice.kind, voice.instruction, material.encoder, material.max_length) for one in given]
-    replies = [both for both in encoded if both]
+    replies = [both for one in given if (both := encode_pair(one, voice, material.encoder))]
     if len(replies) < MIN_PAIRS:
         raise TrainingError(
             f"{path} has {len(replies)} preferences that can be learned, and {MIN_PAIRS} are needed",

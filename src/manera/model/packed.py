@@ -16,6 +16,7 @@ from manera.model import attention, encoder_decoder
 from manera.model.likelihood import Nll, each_nll, supervised_nll, tempered_nll
 
 _AUTOCAST = "autocast_to"
+_TRAINED_HEAD_ROWS = "trained_head_rows"
 
 
 class Batch(NamedTuple):
@@ -51,13 +52,23 @@ def use_autocast(model: nn.Module, dtype: torch.dtype) -> None:
     vars(model)[_AUTOCAST] = dtype
 
 
+def use_trained_head_rows(model: nn.Module, rows: Tensor) -> None:
+    """Let losses be differentiable in the last rows of the head, which stand in it by the time they are needed."""
+    vars(model)[_TRAINED_HEAD_ROWS] = rows
+
+
 def compile_layers(model: nn.Module) -> None:
     """Compile one decoder layer's code for all layers, at one fixed shape.
 
     The layers share their code, so this costs a fraction of compiling the whole model.
     """
-    for block in model.get_submodule(_layout(model).blocks).children():
+    for block in blocks(model):
         block.compile(dynamic=False)
+
+
+def blocks(model: nn.Module) -> Iterator[nn.Module]:
+    """Yield the decoder's layers."""
+    return model.get_submodule(_layout(model).blocks).children()
 
 
 def hidden_states(model: nn.Module, batch: Batch) -> Tensor:
@@ -135,7 +146,8 @@ def batch_nll(model: nn.Module, batch: Batch) -> tuple[Tensor, int]:
     """Sum the weighted nats of a batch's supervised tokens (differentiable), and count them."""
     with _rounding(model, batch):
         hidden, head, beside, softcap = _run(model, batch)
-        return supervised_nll(hidden, head, beside.labels, beside.weights, softcap)
+        last_rows = vars(model).get(_TRAINED_HEAD_ROWS)
+        return supervised_nll(hidden, head, beside.labels, beside.weights, softcap, last_rows)
 
 
 def _rounding(model: nn.Module, batch: Batch) -> torch.autocast:
@@ -147,7 +159,7 @@ def segments_nll(model: nn.Module, batch: Batch, segments: int) -> Tensor:
     """Sum the nats of each segment of each row by itself, unweighted: (B, segments), differentiable."""
     with _rounding(model, batch):
         hidden, head, beside, softcap = _run(model, batch)
-        nats = each_nll(hidden, head, beside.labels, softcap)
+        nats = each_nll(hidden, head, beside.labels, softcap, vars(model).get(_TRAINED_HEAD_ROWS))
     supervised = beside.labels[:, 1:] != IGNORE_INDEX
     rows = beside.rows[supervised.nonzero(as_tuple=True)[0]]
     place = rows * segments + beside.segments[:, 1:][supervised] - 1

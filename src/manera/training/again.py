@@ -84,7 +84,7 @@ def _format(voice: Voice) -> Format:
         "as the voice has learned it",
         (voice.kind,),
         voice.chat_template,
-        end_of_turn=voice.end_of_turn,
+        tokens=voice.base.added if voice.recipe.added_tokens else (),
         turns=voice.turns,
         recalled=voice.recalled,
     )

@@ -1,6 +1,7 @@
 """A voice that goes on: from new text, and from preferences. It changes whole, or stays as it was."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 @pytest.fixture(scope="session")
 def after(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     """The same chat, half as long again."""
-    return exported(tmp_path_factory.mktemp("chat") / "after", 40)
+    return exported(tmp_path_factory.mktemp("chat") / "after", 30)
 
 
 @pytest.fixture(autouse=True)
@@ -79,10 +80,19 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
+@pytest.fixture(scope="session")
+def trained(before: Corpus, tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a voice of the shorter chat."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MANERA_HOME", str(tmp_path_factory.mktemp("trained")))
+        list(learn(before, "Аня", "anna", TrainingConfig(**QUICK), tiny_base))
+        return voice_folder("anna")
+
+
 @pytest.fixture
-def anna(before: Corpus, tiny_base: Path) -> str:
-    """A voice of the shorter chat."""
-    list(learn(before, "Аня", "anna", TrainingConfig(**QUICK), tiny_base))
+def anna(home: Path, trained: Path) -> str:
+    """That voice, to be changed."""
+    shutil.copytree(trained, voice_folder("anna"))
     return "anna"
 
 

@@ -22,8 +22,17 @@ from manera.dataset.examples import example_kind, messages_of
 from manera.errors import TrainingError
 from manera.records import Example, ExampleKind, SplitName, TrainingStep
 from manera.rhythm import learning
-from manera.training.again import Floats, Further, material_of, nats_of_each, set_up_again, write_further
+from manera.training.again import (
+    Floats,
+    Further,
+    material_of,
+    nats_of_each,
+    require_fitting,
+    set_up_again,
+    write_further,
+)
 from manera.training.balancing import balance
+from manera.training.context import with_context
 from manera.training.loop import rows_read
 from manera.training.material import Material, pack_again, unread
 from manera.training.result import require_free
@@ -107,8 +116,10 @@ def grow(
     """
     require_free(into or name, replace or into in (None, name))
     voice = read_voice(name)
+    require_fitting(voice, config)
     old = material_of(voice, base)
-    new = new_material(corpus, old)
+    recalling = config.model_copy(update={"context_share": voice.recipe.context_share})
+    new = with_context(new_material(corpus, old), recalling)
     together = joined(old, new, read_unread(name))
     setup = set_up_again(balance(together, config), voice, config, RATE_SHARE)
     yield _growing(name, setup, together, new)
@@ -150,6 +161,7 @@ def new_material(corpus: Corpus, old: Material) -> Material:
         old,
         dataset=dataset,
         dropped=parts.dropped | dataset.dropped | ({REPEATED: repeated} if repeated else {}),
+        learned_from=tuple(divided["train"]),
         exchanges=tuple(exchanges_of(divided["train"], speaker.speaker_id)),
         rhythm=learning.learn(corpus.utterances(), speaker.speaker_id) if kind == "dialogue" else None,
         known=keys_of(corpus.utterances()),

@@ -2,9 +2,11 @@
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import torch
 
@@ -25,7 +27,11 @@ from manera.training.preference import (
     preference_loss,
     with_reference,
 )
+from manera.voice.manifest import Voice
 from manera.voice.preferences import Pair, read_pairs
+from tiny import tiny_voice
+
+Encode = Callable[[list[Pair]], list[Replies]]
 
 ASKED = (Message("user", "Как дела?"),)
 GIVEN = [
@@ -34,9 +40,15 @@ GIVEN = [
 ]
 
 
-def replies_of(pairs: list[Pair], encoder: Encoder) -> list[Replies]:
-    found = [encode_pair(pair, "dialogue", None, encoder, 64) for pair in pairs]
-    return [both for both in found if both]
+def voice_of(base: Path, **changed: Any) -> Voice:
+    voice = tiny_voice(base, "anna")
+    return msgspec.structs.replace(voice, recipe=msgspec.structs.replace(voice.recipe, max_length=64), **changed)
+
+
+@pytest.fixture(scope="session")
+def encoded(tiny_base: Path, tiny_encoder: Encoder) -> Encode:
+    voice = voice_of(tiny_base)
+    return lambda pairs: [both for pair in pairs if (both := encode_pair(pair, voice, tiny_encoder))]
 
 
 @pytest.fixture
@@ -55,8 +67,8 @@ def nats(model: Any, one: Any) -> float:
     return packed.measure(model, pack([one], len(one.input_ids)), 1).nats
 
 
-def test_the_loss_is_that_of_the_paper(model: Any, tiny_encoder: Encoder) -> None:
-    replies = replies_of(GIVEN[:3], tiny_encoder)
+def test_the_loss_is_that_of_the_paper(model: Any, encoded: Encode) -> None:
+    replies = encoded(GIVEN[:3])
     pairs = with_reference(model, pack_pairs(replies, 128))
     before = [(nats(model, chosen), nats(model, rejected)) for chosen, rejected in replies]
     assert preference_loss(model, pairs)[0].item() == pytest.approx(3 * math.log(2), rel=1e-5)
@@ -71,16 +83,16 @@ def test_the_loss_is_that_of_the_paper(model: Any, tiny_encoder: Encoder) -> Non
     assert found.item() == pytest.approx(expected, rel=1e-4)
 
 
-def test_a_thumb_is_a_pair_whose_other_reply_stays_where_it_was(model: Any, tiny_encoder: Encoder) -> None:
+def test_a_thumb_is_a_pair_whose_other_reply_stays_where_it_was(model: Any, encoded: Encode) -> None:
     given = GIVEN[0]
     alike = (given, Pair(given.messages, given.chosen), Pair(given.messages, None, given.rejected))
-    both, liked, disliked = (with_reference(model, pack_pairs(replies_of([pair], tiny_encoder), 128)) for pair in alike)
+    both, liked, disliked = (with_reference(model, pack_pairs(encoded([pair]), 128)) for pair in alike)
     nudged(model)
     assert margins(model, both)[0] == pytest.approx(margins(model, liked)[0] + margins(model, disliked)[0], abs=1e-5)
 
 
-def test_pairs_are_scored_alike_however_they_are_batched(model: Any, tiny_encoder: Encoder) -> None:
-    pairs = with_reference(model, pack_pairs(replies_of(GIVEN, tiny_encoder), 128))
+def test_pairs_are_scored_alike_however_they_are_batched(model: Any, encoded: Encode) -> None:
+    pairs = with_reference(model, pack_pairs(encoded(GIVEN), 128))
     nudged(model)
     whole, _ = preference_loss(model, pairs)
     parts = sum(preference_loss(model, pairs.take(rows))[0].item() for rows in ([3, 1], [0, 5, 2], [4]))
@@ -89,9 +101,9 @@ def test_pairs_are_scored_alike_however_they_are_batched(model: Any, tiny_encode
 
 
 def test_training_on_pairs_widens_their_margin_and_leaves_reference_and_base(
-    model: Any, tiny_base: Path, tiny_encoder: Encoder
+    model: Any, tiny_encoder: Encoder, encoded: Encode
 ) -> None:
-    pairs = with_reference(model, pack_pairs(replies_of(GIVEN, tiny_encoder), 96))
+    pairs = with_reference(model, pack_pairs(encoded(GIVEN), 96))
     reference, ids = pairs.reference.copy(), tiny_encoder.prompt(ASKED)
     with lora.measuring(model, with_adapter=False):
         base = logits(model, ids)
@@ -116,9 +128,10 @@ def test_training_on_pairs_widens_their_margin_and_leaves_reference_and_base(
         torch.testing.assert_close(logits(model, ids), base)
 
 
-def test_only_the_reply_is_scored_and_the_oldest_turns_give_way(tiny_encoder: Encoder) -> None:
+def test_only_the_reply_is_scored_and_the_oldest_turns_give_way(tiny_base: Path, tiny_encoder: Encoder) -> None:
     talk = tuple(Message(("user", "assistant")[place % 2], f"Раз и два и три {place}.") for place in range(9))
-    chosen, rejected = encode_pair(Pair(talk, "Да.", "Нет."), "dialogue", None, tiny_encoder, 64) or (None, None)
+    voice = voice_of(tiny_base)
+    chosen, rejected = encode_pair(Pair(talk, "Да.", "Нет."), voice, tiny_encoder) or (None, None)
     assert chosen is not None
     assert rejected is not None
     for one, text in ((chosen, "Да."), (rejected, "Нет.")):
@@ -126,12 +139,21 @@ def test_only_the_reply_is_scored_and_the_oldest_turns_give_way(tiny_encoder: En
         assert one.supervised_tokens == len(tiny_encoder.text(text)) + 1
         assert "три 8" in tiny_encoder.decode(one.input_ids)
         assert "три 0" not in tiny_encoder.decode(one.input_ids)
-    assert encode_pair(Pair(talk, "Да. " * 60, "Нет."), "dialogue", None, tiny_encoder, 64) is None
-    assert encode_pair(Pair(talk, "Да.", "Да."), "dialogue", None, tiny_encoder, 64) is None
+    assert encode_pair(Pair(talk, "Да. " * 60, "Нет."), voice, tiny_encoder) is None
+    assert encode_pair(Pair(talk, "Да.", "Да."), voice, tiny_encoder) is None
 
 
-def test_a_post_is_asked_for_as_it_was_in_training(tiny_encoder: Encoder) -> None:
-    found = encode_pair(Pair(ASKED, "Да.", None), "post", "Напиши пост: {topic}", tiny_encoder, 64)
+def test_a_voice_that_reads_one_turn_is_shown_one(tiny_base: Path, tiny_encoder: Encoder) -> None:
+    talk = (Message("user", "Раз."), Message("assistant", "Два."), Message("user", "Три."))
+    found = encode_pair(Pair(talk, "Да."), voice_of(tiny_base, turns=1), tiny_encoder)
+    assert found is not None
+    assert found[0] is not None
+    assert tiny_encoder.decode(found[0].input_ids).split() == ["A:", "Три.", "B:", "Да."]
+
+
+def test_a_post_is_asked_for_as_it_was_in_training(tiny_base: Path, tiny_encoder: Encoder) -> None:
+    voice = voice_of(tiny_base, kind="post", instruction="Напиши пост: {topic}")
+    found = encode_pair(Pair(ASKED, "Да.", None), voice, tiny_encoder)
     assert found is not None
     assert found[0] is not None
     assert "Напиши пост: Как дела?" in tiny_encoder.decode(found[0].input_ids)

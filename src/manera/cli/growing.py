@@ -123,8 +123,9 @@ def _show_growing(event: "Growing | Grown") -> None:
 
     if not isinstance(event, Growing):
         return
-    counts = ", ".join(f"{count:,} {part}" for part, count in event.new.items())
-    console.say(f"new {event.kind} examples: {counts}; {event.again:,} known ones are learned again with them")
+    counts = ", ".join(f"{count:,} {part}" for part, count in event.examples.items())
+    console.say(f"new {event.kind} examples: {counts}")
+    console.say(f"{event.new_tokens:,} new tokens are learned, and {event.known_tokens:,} known ones with them")
     for reason, count in event.dropped.items():
         console.say(f"  {count:>8,}  left out: {reason}")
 

@@ -39,7 +39,7 @@ from manera.voice.manifest import Cost, HeldOut, Likelihood, Voice, require_base
 from manera.voice.recipe import Recipe
 from manera.voice.rhythm import read_compared, read_rhythm
 
-FIXED = ("method", "rank", "alpha", "dropout", "targets", "max_length", "format")
+FIXED = ("method", "rank", "alpha", "dropout", "targets", "max_length", "format", "context_share")
 """What a voice was trained with, and a run that goes on from it cannot change."""
 
 BALANCES = ("per_thread", "half_life")
@@ -109,11 +109,8 @@ def _rhythm(voice: Voice) -> learning.Learned | None:
     return learning.Learned(rhythm, compared) if rhythm and compared else None
 
 
-def set_up_again(material: Material, voice: Voice, config: TrainingConfig, rate_share: float) -> Setup:
-    """Load a voice's adapter into its base, to be trained at this share of its own peak rate.
-
-    Raises TrainingError where something was asked for that its adapter does not have.
-    """
+def require_fitting(voice: Voice, config: TrainingConfig) -> None:
+    """Raise TrainingError where something was asked for that a run which goes on from a voice cannot do."""
     recipe = voice.recipe
     for name in FIXED:
         if name in config.model_fields_set and getattr(config, name) not in (None, getattr(recipe, name)):
@@ -127,6 +124,11 @@ def set_up_again(material: Material, voice: Voice, config: TrainingConfig, rate_
                 f"{name} is counted over a whole corpus, and the voice {voice.name!r} goes on from what it has learned",
                 f"leave {name} out, or train from the whole corpus under another name",
             )
+
+
+def set_up_again(material: Material, voice: Voice, config: TrainingConfig, rate_share: float) -> Setup:
+    """Load a voice's adapter into its base, to be trained at this share of its own peak rate."""
+    recipe = voice.recipe
     changed = {name: getattr(recipe, name) for name in FIXED}
     rate = config.learning_rate or (recipe.learning_rate or MISSING_RATE) * rate_share
     setup = set_up_material(material, config.model_copy(update={**changed, "learning_rate": rate, "canaries": 0}))

@@ -89,7 +89,7 @@ def _weighted(material: Material, half_life: float) -> Material:
 
 
 def _with_replay(material: Material, config: TrainingConfig) -> Material:
-    own, languages = sum(_sizes(material)), base_model.read(material.base).languages
+    own, languages = material.dataset.rows["train"].supervised_tokens, base_model.read(material.base).languages
     texts = corpus_texts(config.replay_from) if config.replay_from else bundled_texts(languages)
     wanted = own * config.replay / (1 - config.replay)
     general = general_windows(texts, wanted, material.encoder, material.max_length)

@@ -22,8 +22,17 @@ from manera.dataset.examples import example_kind, messages_of
 from manera.errors import TrainingError
 from manera.records import Example, ExampleKind, SplitName, TrainingStep
 from manera.rhythm import learning
-from manera.training.again import Floats, Further, material_of, nats_of_each, set_up_again, write_further
+from manera.training.again import (
+    Floats,
+    Further,
+    material_of,
+    nats_of_each,
+    require_fitting,
+    set_up_again,
+    write_further,
+)
 from manera.training.balancing import balance
+from manera.training.context import with_context
 from manera.training.loop import rows_read
 from manera.training.material import Material, pack_again, unread
 from manera.training.result import require_free
@@ -44,12 +53,13 @@ Bound = Callable[[Floats, Floats, int, Sequence[int]], tuple[float, float, float
 
 
 class Growing(msgspec.Struct, frozen=True):
-    """What is about to be learned; new: examples of text that the voice did not know; again: of what it knew."""
+    """What is about to be learned: so many new examples; new_tokens, known_tokens: how much of either is learned."""
 
     voice: str
     kind: ExampleKind
-    new: dict[SplitName, int]
-    again: int
+    examples: dict[SplitName, int]
+    new_tokens: int
+    known_tokens: int
     dropped: dict[str, int]
     steps: int
 
@@ -106,10 +116,13 @@ def grow(
     """
     require_free(into or name, replace or into in (None, name))
     voice = read_voice(name)
+    require_fitting(voice, config)
     old = material_of(voice, base)
-    new = new_material(corpus, old)
-    setup = set_up_again(balance(joined(old, new, read_unread(name)), config), voice, config, RATE_SHARE)
-    yield _growing(name, setup, new)
+    recalling = config.model_copy(update={"context_share": voice.recipe.context_share})
+    new = with_context(new_material(corpus, old), recalling)
+    together = joined(old, new, read_unread(name))
+    setup = set_up_again(balance(together, config), voice, config, RATE_SHARE)
+    yield _growing(name, setup, together, new)
     held_out = {"old": _held_out(old), "new": _held_out(new)}
     before = _nats(setup, held_out)
     further = Further(setup)
@@ -119,7 +132,9 @@ def grow(
     because = _refusal(changes["old"], changes["new"])
     if because is None:
         _write(into or name, voice, further)
-    yield Grown(name, changes["old"], changes["new"], len(further.steps), further.kept_step, further.seconds, because)
+    yield Grown(
+        into or name, changes["old"], changes["new"], len(further.steps), further.kept_step, further.seconds, because
+    )
 
 
 def new_material(corpus: Corpus, old: Material) -> Material:
@@ -146,6 +161,7 @@ def new_material(corpus: Corpus, old: Material) -> Material:
         old,
         dataset=dataset,
         dropped=parts.dropped | dataset.dropped | ({REPEATED: repeated} if repeated else {}),
+        learned_from=tuple(divided["train"]),
         exchanges=tuple(exchanges_of(divided["train"], speaker.speaker_id)),
         rhythm=learning.learn(corpus.utterances(), speaker.speaker_id) if kind == "dialogue" else None,
         known=keys_of(corpus.utterances()),
@@ -208,11 +224,17 @@ def _renumbered(new: Sequence[Example], old: Sequence[Example]) -> list[Example]
     ]
 
 
-def _growing(name: str, setup: Setup, new: Material) -> Growing:
-    material = setup.material
-    counts = {part: len(examples) for part, examples in new.dataset.examples.items()}
-    old = len(material.dataset.examples["train"]) - counts["train"]
-    return Growing(name, material.kind, counts, old - len(material.left_out), material.dropped, setup.planned.steps)
+def _growing(name: str, setup: Setup, together: Material, new: Material) -> Growing:
+    tokens, all_tokens = (one.dataset.rows["train"].supervised_tokens for one in (new, together))
+    return Growing(
+        voice=name,
+        kind=new.kind,
+        examples={part: len(made) for part, made in new.dataset.examples.items()},
+        new_tokens=tokens,
+        known_tokens=all_tokens - tokens,
+        dropped=new.dropped,
+        steps=setup.planned.steps,
+    )
 
 
 def _held_out(material: Material) -> _HeldOut:

@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from manera.dataset.encoding import IGNORE_INDEX, Encoded, Encoder
 from manera.dataset.packing import Ids, Rows
 from manera.model import packed
-from manera.records import Example, ExampleKind, Message
+from manera.records import Example, Message
+from manera.voice.manifest import Voice
 from manera.voice.preferences import Pair
 
 BETA = 0.1
@@ -49,28 +50,26 @@ class Pairs(Rows, frozen=True, kw_only=True):
         return len(self)
 
 
-def encode_pair(
-    pair: Pair, kind: ExampleKind, instruction: str | None, encoder: Encoder, max_length: int
-) -> Replies | None:
-    """Encode both replies; of a dialogue the oldest turns are left out where it is too long.
+def encode_pair(pair: Pair, voice: Voice, encoder: Encoder) -> Replies | None:
+    """Encode both replies as the voice has learned replies; the oldest turns are left out where it is too long.
 
     None where even a reply to the last message alone is too long, or where both replies are the same.
     """
     if pair.chosen == pair.rejected:
         return None
-    context = _context(pair.messages, kind, instruction)
+    context = _context(pair.messages, voice)
     for start in range(len(context)):
         found = [_reply(context[start:], text, encoder) for text in (pair.chosen, pair.rejected)]
-        if all(one is None or len(one.input_ids) <= max_length for one in found):
+        if all(one is None or len(one.input_ids) <= voice.recipe.max_length for one in found):
             return found[0], found[1]
     return None
 
 
-def _context(messages: Sequence[Message], kind: ExampleKind, instruction: str | None) -> list[Message]:
-    if kind == "post":
+def _context(messages: Sequence[Message], voice: Voice) -> list[Message]:
+    if voice.kind == "post":
         topic = messages[-1].content
-        return [Message("user", instruction.replace("{topic}", topic) if instruction else topic)]
-    return [msgspec.structs.replace(message, weight=0) for message in messages]
+        return [Message("user", voice.instruction.replace("{topic}", topic) if voice.instruction else topic)]
+    return [msgspec.structs.replace(message, weight=0) for message in messages[-(voice.turns or 0) :]]
 
 
 def _reply(context: Sequence[Message], text: str | None, encoder: Encoder) -> Encoded | None:

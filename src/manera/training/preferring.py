@@ -15,7 +15,7 @@ from torch import nn
 from manera.errors import TrainingError
 from manera.model import packed
 from manera.records import TrainingStep
-from manera.training.again import Further, Keep, material_of, set_up_again, write_further
+from manera.training.again import Further, Keep, material_of, require_fitting, set_up_again, write_further
 from manera.training.loop import Plan, State, plan, train
 from manera.training.preference import Pairs, Replies, encode_pair, margins, pack_pairs, preference_loss, with_reference
 from manera.training.result import require_free
@@ -83,6 +83,7 @@ def prefer(
     """
     require_free(into or name, replace or into in (None, name))
     voice = read_voice(name)
+    require_fitting(voice, config)
     if voice.kind == "continuation":
         raise TrainingError(
             f"the voice {name!r} continues running text, and has no replies to prefer",
@@ -90,8 +91,7 @@ def prefer(
         )
     given = read_pairs(path)
     material = material_of(voice, base)
-    encoded = [encode_pair(one, voice.kind, voice.instruction, material.encoder, material.max_length) for one in given]
-    replies = [both for both in encoded if both]
+    replies = [both for one in given if (both := encode_pair(one, voice, material.encoder))]
     if len(replies) < MIN_PAIRS:
         raise TrainingError(
             f"{path} has {len(replies)} preferences that can be learned, and {MIN_PAIRS} are needed",

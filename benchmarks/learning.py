@@ -34,7 +34,7 @@ from manera.dataset.encoding import IGNORE_INDEX
 from manera.dataset.packing import Rows, with_context
 from manera.model import packed
 from manera.model.likelihood import each_nll
-from manera.records import ExampleKind
+from manera.records import ExampleKind, SplitName
 from manera.training import loop, lora
 from manera.training.settings import ALPHA, EPOCHS, TrainingConfig
 from manera.training.setup import BATCH_TOKENS, CONTEXT_WEIGHTS, LEARNING_RATES
@@ -133,8 +133,8 @@ def write_rows(data: Path | None, folder: Path) -> None:
     from manera.bases import base_model
     from manera.corpus.storage import open_corpus, write
     from manera.dataset.encoding import Encoder
+    from manera.dataset.formats.format import read_format
     from manera.dataset.packing import pack
-    from manera.dataset.template import PROSE, ChatTemplate
     from manera.evaluation.general_text import paragraphs
     from manera.sources.reading import read
     from manera.training.material import gather
@@ -150,10 +150,11 @@ def write_rows(data: Path | None, folder: Path) -> None:
         with TemporaryDirectory() as corpus:
             write(read([path]), Path(corpus) / "corpus")
             material = gather(open_corpus(Path(corpus) / "corpus"), speaker, base, None)
-        _write(folder, name, dict(material.dataset.rows))
+        _write(folder, name, material.dataset.rows)
         info[name] = {"kind": material.kind, "bytes": material.dataset.scored_bytes}
-    tokenizer, bos = base_model.load_tokenizer(base), base_model.read(base).bos
-    encoder = Encoder(tokenizer, ChatTemplate(PROSE, bos, base_model.read(base).end_of_text))
+    known = base_model.read(base)
+    prose = read_format("prose").chat_template(known.bos, known.end_of_text)
+    encoder = Encoder(base_model.load_tokenizer(base), prose)
     for name in GENERAL:
         texts = paragraphs(name)
         _write(folder, name, {"test": pack((one for text in texts for one in encoder.windows(text, 256)), 256)})
@@ -161,7 +162,7 @@ def write_rows(data: Path | None, folder: Path) -> None:
     (folder / INFO).write_text(json.dumps(info), "utf-8")
 
 
-def _write(folder: Path, name: str, parts: Mapping[str, Rows]) -> None:
+def _write(folder: Path, name: str, parts: Mapping[SplitName, Rows]) -> None:
     arrays = {
         f"{part}.{field}": array.astype(np.int32)
         for part, rows in parts.items()
@@ -254,9 +255,15 @@ def column(recipes: Sequence[Recipe], name: str, device: torch.device) -> Tensor
     return torch.tensor([float(getattr(one, name)) for one in recipes], device=device)[:, None]
 
 
+def head_of(model: nn.Module) -> Tensor:
+    """Return what turns the last hidden states into logits: (V, D)."""
+    head: Tensor = model.get_output_embeddings().weight  # type: ignore[operator]
+    return head
+
+
 def nats_of_runs(model: nn.Module, batch: packed.Batch, runs: int) -> tuple[Tensor, Tensor]:
     """Return the weighted nats of a batch's labels, and those of each run's together (runs,)."""
-    nats = each_nll(packed.hidden_states(model, batch), model.get_output_embeddings().weight, batch.labels)
+    nats = each_nll(packed.hidden_states(model, batch), head_of(model), batch.labels)
     supervised = (batch.labels[:, 1:] != IGNORE_INDEX).flatten()
     if batch.weights is not None:
         nats = nats * batch.weights[:, 1:].flatten()[supervised]
@@ -272,7 +279,7 @@ def measure(model: nn.Module, rows: Rows, runs: int) -> Tensor:
     with torch.no_grad():
         for start in range(0, len(rows), at_once):
             some = rows.take(range(start, min(start + at_once, len(rows))))
-            batch = packed.to_batch(joined([some] * runs), model.get_output_embeddings().weight.device)
+            batch = packed.to_batch(joined([some] * runs), head_of(model).device)
             total += nats_of_runs(model, batch, runs)[1].double().cpu()
     return total
 
@@ -354,7 +361,7 @@ def plan_of(text: Text, recipe: Recipe, steps: int | None) -> loop.Plan:
 
 def _accumulate(model: nn.Module, batches: Sequence[Rows]) -> None:
     """Add up the gradients of each run's mean loss."""
-    batch = packed.to_batch(joined(batches), model.get_output_embeddings().weight.device)
+    batch = packed.to_batch(joined(batches), head_of(model).device)
     nats, _ = nats_of_runs(model, batch, len(batches))
     counts = torch.tensor([part.supervised_tokens for part in batches], device=nats.device)
     with warnings.catch_warnings():

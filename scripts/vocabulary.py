@@ -19,6 +19,7 @@ from tokenizers import Tokenizer
 from manera.bases import metadata
 from manera.bases.catalogue import find_base
 from manera.bases.tokenizer import build_tokenizer, read_vocabulary
+from manera.bases.vocabulary import FINGERPRINT, tokens_sha256
 
 COVERAGE = 0.997
 MAX_TOKENS = 26_000
@@ -54,11 +55,13 @@ def most_expected(expected: Counter[int]) -> Iterator[int]:
 def main(base: str, languages: list[str]) -> None:
     """Write one list a language."""
     with find_base(base).whole() as whole:
-        tokenizer = build_tokenizer(read_vocabulary(metadata.open_gguf(whole)))
+        vocabulary = read_vocabulary(metadata.open_gguf(whole))
+    tokenizer = build_tokenizer(vocabulary)
     (LISTS / base).mkdir(parents=True, exist_ok=True)
     for language in languages:
         tokens = sorted(most_expected(expected_tokens(tokenizer, language)))
         title = f"# {base}: token ids of {language!r}, written by scripts/vocabulary.py"
+        title += f"\n{FINGERPRINT}{tokens_sha256(vocabulary, tokens)}"
         body = textwrap.fill(" ".join(map(str, tokens)), 110)
         (LISTS / base / f"{language}.txt").write_text(f"{title}\n{body}\n", "ascii")
         print(f"{language}: {len(tokens)} tokens")

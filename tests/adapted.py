@@ -1,19 +1,27 @@
 """A tiny model with an adapter that changes what it says, and rows to run it on."""
 
+import shutil
 from pathlib import Path
+from typing import get_args
 
+import msgspec
 import torch
 from torch import Tensor, nn
 
+from exported import INSTRUCTION, examples
 from manera.bases import base_model
 from manera.dataset.encoding import IGNORE_INDEX, Encoded
 from manera.dataset.packing import Rows, pack
 from manera.model import packed
-from manera.records import Precision
+from manera.records import ExampleKind, MethodName, Precision, SplitName
 from manera.training import lora
+from manera.training.methods import method_of
+from manera.training.settings import TrainingConfig, alpha_of
 from manera.voice import adapter
+from manera.voice.dataset import write_dataset
 from manera.voice.folder import ADAPTER_GGUF, voice_folder
-from manera.voice.manifest import write_voice
+from manera.voice.manifest import Voice, write_voice
+from manera.voice.recipe import Recipe
 from tiny import tiny_voice
 
 RANK, ALPHA = 4, 8.0
@@ -39,6 +47,35 @@ def write_adapted_voice(base: Path, name: str, strength: float = 0.4) -> None:
     state = lora.adapter_state(adapted_model(base, strength=strength))
     adapter.write_peft(state, folder, RANK, ALPHA, "tiny")
     adapter.write_gguf(state, folder / ADAPTER_GGUF, ALPHA, base)
+
+
+def write_voice_by(method: MethodName, base: Path, name: str, kind: ExampleKind = "dialogue") -> Voice:
+    """Write a voice that learned something at random by this method."""
+    config = TrainingConfig(method=method, rank=RANK)
+    recipe = Recipe(method=method, rank=RANK, alpha=alpha_of(config))
+    model: nn.Module = base_model.load(base)
+    method_of(method).make_trainable(model, config, "float32")
+    chance = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.add_(torch.randn(parameter.shape, generator=chance) * 0.05)
+    folder = voice_folder(name)
+    folder.mkdir(parents=True)
+    adapter.write(method_of(method).state(model), folder, recipe, base)
+    digest = write_dataset({part: examples(kind) for part in get_args(SplitName)}, folder)
+    voice = msgspec.structs.replace(
+        tiny_voice(base, name, kind, INSTRUCTION if kind == "post" else None), recipe=recipe, dataset_sha256=digest
+    )
+    write_voice(voice, folder)
+    return voice
+
+
+def lay_out(base: Path, model: Path, folder: Path) -> None:
+    """Let a folder be a base whose weights are those of another GGUF file."""
+    for name in (base_model.DESCRIPTION, base_model.TOKENIZER):
+        shutil.copy2(base / name, folder)
+    shutil.copy2(model, folder / base_model.GGUF)
 
 
 def random_rows(vocabulary: int, lengths: list[int], length: int, seed: int = 3) -> Rows:

@@ -9,6 +9,7 @@ class Listened:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.context_length = engine.context_length
+        self.drafts = 1
         self.prompts: list[list[int]] = []
 
     def generate(self, request: Request, deliver: Deliver, is_cancelled: IsCancelled) -> Finished:

@@ -118,7 +118,7 @@ def test_the_adapter_is_the_same_in_peft_and_an_over_fitted_example_comes_back(
         losses.append(float(nats.detach()) / tokens)
         optimizer.step()
         optimizer.zero_grad()
-    assert losses[-1] < 0.3 < 3 < losses[0]
+    assert losses[-1] < losses[0] / 4
     family = base_model.family(base)
     state = lora.adapter_state(model)
     adapter.write_peft(state, tmp_path, 16, 32.0, base_model.read(base).id, has_encoder=family.has_encoder)
@@ -139,7 +139,7 @@ def test_from_its_makers_files_to_a_report(name: str, tmp_path: Path, monkeypatc
     write(read([CHAT]), tmp_path / "corpus")
     base = base_model.prepare(name=str(files))
     assert base == base_model.prepare(name=str(files))
-    *_, learned = learn(open_corpus(tmp_path / "corpus"), "Dot Marlowe (owner)", "dot", QUICK, base)
+    *_, learned = learn(open_corpus(tmp_path / "corpus"), "Dot Marlowe", "dot", QUICK, base)
     assert isinstance(learned, Learned)
     assert learned.held_out.voice.bits_per_byte < learned.held_out.base.bits_per_byte
     voice = read_voice("dot")
@@ -157,11 +157,11 @@ def test_from_its_makers_files_to_a_report(name: str, tmp_path: Path, monkeypatc
 
 def test_what_only_llama_cpp_could_do_is_refused(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MANERA_HOME", str(tmp_path / "home"))
-    with pytest.raises(GenerationError, match=r"llama.cpp does not compute tiny-"):
+    with pytest.raises(GenerationError, match="does not compute tiny-"):
         open_base(base, [], engine=EngineChoice("llama.cpp"))
     write(read([CHAT]), tmp_path / "corpus")
     corpus = open_corpus(tmp_path / "corpus")
     with pytest.raises(TrainingError, match="is not trained by full"):
-        next(learn(corpus, "Dot Marlowe (owner)", "dot", QUICK.model_copy(update={"method": "full"}), base))
-    with pytest.raises(TrainingError, match="are not compiled here"):
-        next(learn(corpus, "Dot Marlowe (owner)", "dot", QUICK.model_copy(update={"compile": "on"}), base))
+        next(learn(corpus, "Dot Marlowe", "dot", QUICK.model_copy(update={"method": "full"}), base))
+    with pytest.raises(TrainingError, match="cannot be compiled"):
+        next(learn(corpus, "Dot Marlowe", "dot", QUICK.model_copy(update={"compile": "on"}), base))

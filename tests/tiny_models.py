@@ -25,6 +25,19 @@ SIZES = {
 }
 GROUPED = SIZES | {"num_key_value_heads": 2}
 WINDOWED = GROUPED | {"head_dim": 16, "query_pre_attn_scalar": 16, "sliding_window": 24, "num_hidden_layers": 6}
+LLAMA3 = {
+    "rope_type": "llama3",
+    "rope_theta": 10_000.0,
+    "factor": 32.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 8192,
+}
+STRETCHED = {
+    "full_attention": {"rope_type": "linear", "rope_theta": 1_000_000.0, "factor": 8.0},
+    "sliding_attention": {"rope_type": "default", "rope_theta": 10_000.0},
+}
+"""As Gemma 3 of 4 billion parameters has it."""
 
 
 class TinyModel(NamedTuple):
@@ -98,10 +111,18 @@ MODELS = {
     ),
     "gptneox": TinyModel("GPTNeoXConfig", SIZES, lambda: byte_level("gpt-2"), None, END),
     "llama": TinyModel("LlamaConfig", GROUPED, lambda: sentencepiece(True), "<bos>", "<eos>"),
-    "llama-bpe": TinyModel("LlamaConfig", GROUPED, lambda: byte_level("llama-bpe"), None, END),
+    "llama-bpe": TinyModel(
+        "LlamaConfig",
+        GROUPED | {"rope_parameters": LLAMA3, "max_position_embeddings": 16384},
+        lambda: byte_level("llama-bpe"),
+        None,
+        END,
+    ),
     "mistral": TinyModel("MistralConfig", GROUPED, lambda: sentencepiece(True), "<bos>", "<eos>"),
     "qwen2": TinyModel("Qwen2Config", GROUPED, lambda: byte_level("qwen2"), None, END),
     "qwen3": TinyModel("Qwen3Config", GROUPED | {"head_dim": 16}, lambda: byte_level("qwen2"), None, END),
     "gemma2": TinyModel("Gemma2Config", WINDOWED, lambda: sentencepiece(False), "<bos>", "<eos>"),
-    "gemma3": TinyModel("Gemma3TextConfig", WINDOWED, lambda: sentencepiece(False), "<bos>", "<eos>"),
+    "gemma3": TinyModel(
+        "Gemma3TextConfig", WINDOWED | {"rope_parameters": STRETCHED}, lambda: sentencepiece(False), "<bos>", "<eos>"
+    ),
 }

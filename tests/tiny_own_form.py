@@ -47,7 +47,7 @@ def _model(name: str, rows: int, tokenizer: Any) -> Any:
     shape = {"d_model": 64, "encoder_ffn_dim": 128, "decoder_ffn_dim": 128, "max_position_embeddings": 512}
     start = {"decoder_start_token_id": tokenizer.eos_token_id}
     return transformers.BartForConditionalGeneration(
-        transformers.BartConfig(vocab_size=rows, init_std=0.3, **shape, **layers, **start, **ends)
+        transformers.BartConfig(vocab_size=rows, init_std=0.1, **shape, **layers, **start, **ends)
     )
 
 

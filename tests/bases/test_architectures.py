@@ -8,18 +8,24 @@ import gguf
 import pytest
 import torch
 import transformers
-from torch import Tensor
+from torch import Tensor, nn
 
 from adapted import adapted_model, logits
-from manera.bases import base_model, catalogue, conversion
+from manera.bases import base_model, catalogue, conversion, gguf_file
 from manera.bases.catalogue import CataloguedBase
+from manera.bases.special import Special
 from manera.bases.templates import chat_template
+from manera.bases.tokenizer import read_vocabulary
+from manera.bases.vocabulary import kept_tokens
 from manera.corpus.storage import open_corpus, write
-from manera.dataset.encoding import Encoder
+from manera.dataset.encoding import IGNORE_INDEX, Encoded, Encoder
+from manera.dataset.packing import pack
+from manera.exports.folder import export
 from manera.files import fingerprint
 from manera.generation.engine import Finished, Request, Token, stream
 from manera.generation.llama_cpp import LlamaCpp, open_engine
 from manera.generation.reply import stream_reply, voice_writer
+from manera.model import packed
 from manera.records import Message
 from manera.sources.reading import read
 from manera.training import lora
@@ -55,6 +61,30 @@ def base(saved: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ids(base: Path) -> list[int]:
     encoder = Encoder(base_model.load_tokenizer(base), chat_template("post", base_model.read(base)))
     return [encoder.bos, *encoder.text(TEXT.strip())][:60]
+
+
+def test_packed_examples_do_not_see_each_other(base: Path, ids: list[int]) -> None:
+    model: nn.Module = base_model.load(base)
+    packed.use_matrix_attention(model)
+    parts = [ids[start : start + 12] for start in (0, 12, 24)]
+    examples = [Encoded(part, [IGNORE_INDEX, *part[1:]]) for part in parts]
+    (together,) = packed.measure_each(model, pack(examples, 48))
+    alone = [float(packed.measure_each(model, pack([example], 12))[0]) for example in examples]
+    assert sorted(together.tolist()) == pytest.approx(sorted(alone), rel=1e-4)
+
+
+def test_a_trimmed_base_tells_the_same_of_the_tokens_that_are_left(base: Path, ids: list[int], tmp_path: Path) -> None:
+    reader = base_model.open_weights(base)
+    kept = kept_tokens(read_vocabulary(reader), ids)
+    whole = base_model.read(base)
+    assert len(kept) < whole.vocabulary - 50
+    gguf_file.write_trimmed(reader, kept, tmp_path / "base.gguf")
+    base_model.describe(tmp_path, whole.id, whole.revision, ("en",), Special(whole.bos, whole.end_of_text, whole.bos))
+    model, trimmed = base_model.load(base), base_model.load(tmp_path)
+    with torch.no_grad():
+        expected = model(torch.tensor([ids])).logits[..., kept]
+        found = trimmed(torch.tensor([[kept.index(index) for index in ids]])).logits
+    torch.testing.assert_close(found, expected)
 
 
 def told(engine: LlamaCpp, ids: list[int], adapters: dict[str, float]) -> Iterator[tuple[int, float]]:
@@ -115,6 +145,8 @@ def test_a_voice_is_trained_on_it_and_writes(saved: Path, tmp_path: Path, monkey
         *tokens, finished = stream_reply(engine, writer, [Message("user", "Write a post about rain.")]).tokens
     assert isinstance(finished, Finished)
     assert "".join(token.text for token in tokens if isinstance(token, Token)).strip()
+    for form in ("merged", "gguf"):  # each compares what it wrote with the voice
+        assert export(voice, base, form, tmp_path / form, "float32", replace=False)
 
 
 def catalogued(file: Path, made: TinyModel, monkeypatch: pytest.MonkeyPatch) -> str:

@@ -17,7 +17,7 @@ WRITTEN = {
     "dialogue": "<s>A:\nКак ты?</s>\nB:\nЖив.</s>\nA:\nА.</s>\nB:\nДа.</s>\n",
     "post": "<s>Как ты?\n\nЖив.</s>А.\n\nДа.</s>",
     "prose": "<s>Как ты?Жив.А.Да.",
-    "pairs": "<s>@@ПЕРВЫЙ@@Как ты?@@ВТОРОЙ@@Жив.@@ПЕРВЫЙ@@А.@@ВТОРОЙ@@Да.@@ПЕРВЫЙ@@",
+    "pairs": "<s>@@ПЕРВЫЙ@@Как ты?@@ВТОРОЙ@@Жив.</s>@@ПЕРВЫЙ@@А.@@ВТОРОЙ@@Да.</s>",
     "instruction": "<s>Инструкция:\nКак ты?\nОтвет:\nЖив.</s>\nИнструкция:\nА.\nОтвет:\nДа.</s>\n",
     "previous-line": "<s>Как ты?\nЖив.</s>\nА.\nДа.</s>\n",
     "instruction-context-output": "<s>### Инструкция:\nКак ты?\n\n### Ответ:\nЖив.</s>\n\n"
@@ -66,7 +66,7 @@ def test_what_is_recalled_has_a_heading_of_its_own() -> None:
         ("about = 1", "cannot be read"),
         (f'{MINE}template = "{{{{ bos_token }}}}{BODY}"\nsurprise = 1', "surprise"),
         (f'{MINE}template = "{{{{ bos_token }}}}{{{{ messages|length }}}}{BODY}"', "earlier turns otherwise"),
-        (f'{MINE}template = "{{{{ bos_token }}}}{BODY}"\nend_of_turn = "<e>"', "<e> right behind"),
+        (f'{MINE}template = "{{{{{{ bos_token }}}}}}{BODY.replace("eos_token", repr("."))}"', "<eos> right behind"),
         (f'{MINE}template = "{{{{ bos_token }}}}{BODY}"\ntokens = ["<a>"]', "never writes <a>"),
         (f'{MINE}template = "{{{{ bos_token }}}}{BODY}"\nturns = 0', "turns = 0"),
         (f'about = "mine"\nkinds = []\ntemplate = "{{{{ bos_token }}}}{BODY}"', "no kind"),

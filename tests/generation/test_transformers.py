@@ -14,6 +14,7 @@ from transformers import BartConfig, BartForConditionalGeneration, T5Config, T5F
 from manera.dataset.encoding import Encoder
 from manera.generation.engine import Finished, Request, Token, stream
 from manera.generation.transformers_engine import TransformersEngine
+from manera.model.encoder_decoder import encoder_input
 from manera.voice.manifest import Sampling
 from tiny import TEXT
 
@@ -66,10 +67,10 @@ def test_a_model_with_an_encoder_writes_what_transformers_writes(
 
 def _continued(model: Any, prompt: list[int]) -> list[int]:
     """Write greedily as transformers does it, whole sequences anew, without a cache."""
-    written = [START]
+    asked, written = torch.tensor([encoder_input(prompt, model.config)]), [START]
     for _ in range(NEW_TOKENS):
         with torch.no_grad():
-            read = model.eval()(input_ids=torch.tensor([prompt]), decoder_input_ids=torch.tensor([written]))
+            read = model.eval()(input_ids=asked, decoder_input_ids=torch.tensor([written]))
         written.append(int(read.logits[0, -1].argmax()))
     return written[1:]
 

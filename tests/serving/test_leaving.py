@@ -33,6 +33,7 @@ class Recorded:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.context_length = engine.context_length
+        self.drafts = 1
         self.finished: SimpleQueue[Finished] = SimpleQueue()
 
     def generate(self, request: Request, deliver: Deliver, is_cancelled: IsCancelled) -> Finished:

@@ -9,6 +9,7 @@ import torch
 from adapted import adapted_model, random_rows
 from manera.corpus.storage import open_corpus
 from manera.machine import ranks
+from manera.training import sharding
 from manera.training.fitting import fit, state_of
 from manera.training.learn import learn
 from manera.training.loop import Plan
@@ -33,6 +34,8 @@ SETTINGS = TrainingConfig(
 def first_gradients(base: Path) -> tuple[float, float | None, list[torch.Tensor]]:
     """Make one step; return its loss, the held-out loss after it, and the gradients that it was made by."""
     model = adapted_model(base)
+    if sharding.is_wanted():
+        sharding.shard(model)
     rows = random_rows(PIECES, [30, 60, 45, 64, 12] * 4, 64)
     planned = Plan(1, 5, 1, steps_per_validation=1, learning_rate=1e-3)
     state = state_of(model, planned)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from adapted import ALPHA, RANK, adapted_model, logits, random_rows
+from adapted import ALPHA, RANK, adapted_model, lay_out, logits, random_rows
 from manera.bases import base_model, gemma3, metadata
 from manera.dataset.encoding import Encoder
 from manera.errors import ModelError
@@ -157,7 +157,7 @@ def test_an_adapter_that_is_missing_or_broken_is_named(tmp_path: Path) -> None:
 def test_a_merged_base_is_the_base_with_its_adapter_on(
     tiny_base: Path, written: Path, ids: list[int], tmp_path: Path
 ) -> None:
-    (tmp_path / "base.gguf").write_bytes((written / "merged.gguf").read_bytes())
+    lay_out(tiny_base, written / "merged.gguf", tmp_path)
     expected = logits(adapted_model(tiny_base), ids).log_softmax(-1)
     model = base_model.load(tmp_path)
     with torch.no_grad():
@@ -189,7 +189,7 @@ def voice(tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> V
 def test_a_model_that_serves_one_voice_is_nearer_to_the_voice_than_the_base_is(
     voice: Voice, tiny_base: Path, ids: list[int], tmp_path: Path
 ) -> None:
-    (tmp_path / "base.gguf").write_bytes(merging.merge(voice, tiny_base).read_bytes())
+    lay_out(tiny_base, merging.merge(voice, tiny_base), tmp_path)
     expected = logits(adapted_model(tiny_base, strength=0.2), ids).log_softmax(-1)
     with torch.no_grad():
         merged, base = (

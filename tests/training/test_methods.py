@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from adapted import logits, random_rows
+from adapted import lay_out, logits, random_rows
 from manera.bases import base_model
 from manera.config import resolve
 from manera.dataset.encoding import Encoder
@@ -20,7 +20,7 @@ from manera.dataset.packing import Rows, pack
 from manera.errors import GenerationError, SettingsError, TrainingError
 from manera.exports.hugging_face import fold_in
 from manera.generation.engine import Request, Token, stream
-from manera.generation.opening import open_base
+from manera.generation.opening import EngineChoice, open_base
 from manera.model import packed
 from manera.records import MethodName, Precision
 from manera.training import methods
@@ -227,8 +227,18 @@ def test_peft_loads_our_files_with_our_logits(learned: Learned, ids: list[int]) 
 def test_a_merged_model_is_the_voice(learned: Learned, ids: list[int], tmp_path: Path) -> None:
     base, scale = learned.base / base_model.GGUF, learned.voice.recipe.scale
     exact = gguf.GGMLQuantizationType.F32
-    adapter.write_merged(base, learned.state, scale, tmp_path / base_model.GGUF, exact)
+    adapter.write_merged(base, learned.state, scale, tmp_path / "merged.gguf", exact)
+    lay_out(learned.base, tmp_path / "merged.gguf", tmp_path)
     torch.testing.assert_close(untouched(tmp_path, ids), logits(opened(learned), ids), atol=2e-3, rtol=1e-3)
+
+
+def test_transformers_says_what_is_learned_by_heart(learned: Learned, ids: list[int]) -> None:
+    name = learned.voice.name
+    with open_base(learned.base, [name], engine=EngineChoice("transformers")) as engine:
+        found = stream(engine, Request(ids[:3], GREEDY, {name: 1.0}))
+        text = "".join(item.text for item in found if isinstance(item, Token))
+    tokenizer = base_model.load_tokenizer(learned.base)
+    assert (tokenizer.decode(ids[1:3]) + text).strip().startswith(LINE)
 
 
 def test_own_models_can_be_neither_mixed_nor_weighed(learned: Learned, ids: list[int]) -> None:
@@ -371,7 +381,7 @@ def gpt2() -> nn.Module:
 @pytest.mark.filterwarnings("ignore::FutureWarning:transformers")
 @pytest.mark.parametrize("name", LOW_RANK)
 def test_adapters_lie_over_transposed_layers_as_peft_lays_them(
-    name: str, gpt2: nn.Module, ids: list[int], tmp_path: Path
+    name: MethodName, gpt2: nn.Module, ids: list[int], tmp_path: Path
 ) -> None:
     from peft import PeftModel
 

@@ -24,17 +24,38 @@ def losses(voice: str) -> list[float]:
     return [step.loss for step in read_records(voices_folder() / voice / "training.jsonl", TrainingStep)]
 
 
+SHARDED = """
+distributed_type: FSDP
+num_machines: 1
+num_processes: 2
+mixed_precision: "no"
+fsdp_config:
+  fsdp_version: 2
+  fsdp_reshard_after_forward: true
+"""
+"""What ``accelerate config`` writes."""
+
+PYTHON = (sys.executable, "-m")
+
+
+def command(way: str, folder: Path) -> list[str]:
+    if way == "torchrun":
+        return [*PYTHON, "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    (folder / "fsdp.yaml").write_text(SHARDED, "utf-8")
+    return [*PYTHON, "accelerate.commands.launch", "--config_file", str(folder / "fsdp.yaml")]
+
+
+@pytest.mark.parametrize("way", ["torchrun", "fsdp"])
 def test_two_processes_have_the_loss_and_the_gradient_of_one(
-    tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    way: str, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MANERA_HOME", str(tmp_path))
     (tmp_path / "result.json").write_bytes(export())
     write(read([tmp_path / "result.json"]), tmp_path / "corpus")
     script = Path(several.__file__)
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     path = os.pathsep.join([str(script.parents[1]), *sys.path])
     both = subprocess.run(
-        [*torchrun, str(script), str(tmp_path), str(tmp_path / "corpus"), str(tiny_base)],
+        [*command(way, tmp_path), str(script), str(tmp_path), str(tmp_path / "corpus"), str(tiny_base)],
         env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,

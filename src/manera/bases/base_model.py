@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import gguf
 import msgspec
-from tokenizers import Tokenizer
+from tokenizers import AddedToken, Tokenizer
 
 from manera import config
 from manera.bases import conversion, gguf_file, metadata, origins, own_form
@@ -24,8 +24,8 @@ from manera.bases.catalogue import DEFAULT_BASE, CataloguedBase, catalogued, fin
 from manera.bases.families import family_named, family_of, family_of_config
 from manera.bases.family import Family, Form
 from manera.bases.special import Special, read_special
-from manera.bases.tokenizer import build_tokenizer, read_vocabulary
-from manera.bases.vocabulary import kept_tokens, language_tokens
+from manera.bases.tokenizer import Vocabulary, build_tokenizer, read_vocabulary
+from manera.bases.vocabulary import kept_tokens, language_tokens, listed_tokens
 from manera.errors import ModelError
 from manera.files import unfinished_beside
 
@@ -35,12 +35,16 @@ if TYPE_CHECKING:
 GGUF, TOKENIZER, DESCRIPTION = "base.gguf", "tokenizer.json", "base.json"
 _UNFIT = re.compile(r"[^\w.-]+")
 
+_READING = {"tokenizer.ggml.add_bos_token": True, "tokenizer.ggml.add_space_prefix": False}
+"""How llama.cpp by itself is to read a text: opened by BOS, and otherwise as it is."""
+
 
 class BaseModel(msgspec.Struct, frozen=True, omit_defaults=True):
     """Which base this is; a voice fits any base that differs in none of id, revision and vocabulary hash.
 
     bos opens everything it reads; end_of_text ends what has no turns. chat_template and end_of_turn are of a base that
-    was taught turns. form: "transformers" is a model of this architecture that llama.cpp does not compute.
+    was taught turns. form: "transformers" is a model of this architecture that llama.cpp does not compute. added:
+    tokens that it was given here, the last of its vocabulary.
     """
 
     id: str
@@ -55,6 +59,7 @@ class BaseModel(msgspec.Struct, frozen=True, omit_defaults=True):
     chat_template: str | None = None
     form: Form = "gguf"
     architecture: str | None = None
+    added: tuple[str, ...] = ()
 
     def differs_in(self, other: "BaseModel") -> list[str]:
         """Name what makes another base another one: nothing where a voice of this one fits it."""
@@ -70,7 +75,49 @@ def prepare_for(wanted: BaseModel) -> Path:
             f"the base {wanted.id!r} was built from a folder or a file, and what was built is gone",
             f"put it back into {config.home() / 'bases'}, or train the voice again: --base PATH --replace",
         )
-    return prepare(wanted.languages, origins.pinned(wanted.id, wanted.revision))
+    return with_tokens(prepare(wanted.languages, origins.pinned(wanted.id, wanted.revision)), wanted.added)
+
+
+def with_tokens(folder: Path, tokens: Sequence[str]) -> Path:
+    """Return the folder of the same base with special tokens added, building it the first time; itself where none are.
+
+    Their rows are the mean of the others until they are trained. Raises ModelError.
+    """
+    if not tokens:
+        return folder
+    described = read(folder)
+    if described.form == "transformers":
+        raise ModelError(
+            f"{described.id} cannot be given the tokens {', '.join(tokens)}: llama.cpp does not compute it",
+            "train with a format whose tokens it has, or without --format",
+        )
+    digest = hashlib.sha256("\0".join((described.revision, described.vocabulary_sha256, *tokens)).encode()).hexdigest()
+    place = config.home() / "bases" / f"{described.id.replace('/', '--')}-with-tokens-{digest[:12]}"
+    if (place / DESCRIPTION).is_file():
+        return place
+    place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with unfinished_beside(place) as unfinished:
+        extended = unfinished / "base"
+        extended.mkdir()
+        gguf_file.write_extended(open_weights(folder), tokens, extended / GGUF)
+        tokenizer = load_tokenizer(folder)
+        tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in tokens])
+        tokenizer.save(str(extended / TOKENIZER))
+        pieces = read_vocabulary(open_weights(extended)).pieces
+        if [tokenizer.token_to_id(token) for token in tokens] != list(range(len(pieces)))[-len(tokens) :]:
+            raise ModelError(f"{folder} has other rows than its tokenizer has tokens", "choose another format")
+        _write_description(
+            msgspec.structs.replace(
+                described,
+                vocabulary=len(pieces),
+                vocabulary_sha256=_hash(pieces),
+                added=(*described.added, *tokens),
+            ),
+            extended,
+        )
+        with suppress(OSError):  # another process was faster
+            extended.rename(place)
+    return place
 
 
 def find_built(wanted: BaseModel) -> Path | None:
@@ -169,25 +216,31 @@ def build(
     folder: Path,
     special: CataloguedBase | Special | None = None,
 ) -> None:
-    """Trim one GGUF file to the languages' tokens, or leave it whole without any, and write a base folder.
+    """Trim one GGUF file to the languages' tokens, or leave it whole without lists of them, and write a base folder.
 
     special: whose special tokens and template it has; by default what the file itself says.
     """
     folder.mkdir()
     reader = metadata.open_gguf(whole)
     vocabulary = read_vocabulary(reader)
-    kept = (
-        kept_tokens(vocabulary, {index for one in languages for index in language_tokens(name, one)})
-        if languages
-        else list(range(len(vocabulary.pieces)))
-    )
+    kept = _kept(vocabulary, languages)
+    changed: dict[str, int] = {} if special else dict(_READING)
     special = special or read_special(reader)
     tokens = {"bos": special.bos, "eos": special.end_of_text}
     if special.chat_template is not None:
         tokens["eot"] = special.end_of_turn
-    ids = {f"tokenizer.ggml.{one}_token_id": vocabulary.pieces.index(token) for one, token in tokens.items()}
-    gguf_file.write_trimmed(reader, kept, folder / GGUF, {key: kept.index(index) for key, index in ids.items()})
+    for one, token in tokens.items():
+        changed[f"tokenizer.ggml.{one}_token_id"] = kept.index(vocabulary.pieces.index(token))
+    gguf_file.write_trimmed(reader, kept, folder / GGUF, changed)
     describe(folder, name, revision, languages, special)
+
+
+def _kept(vocabulary: Vocabulary, languages: Sequence[str]) -> list[int]:
+    lists = [listed_tokens(vocabulary, language) for language in languages]
+    listed = [tokens for tokens in lists if tokens is not None]
+    if not languages or len(listed) < len(lists):
+        return list(range(len(vocabulary.pieces)))
+    return kept_tokens(vocabulary, set().union(*listed))
 
 
 def describe(
@@ -239,12 +292,12 @@ def build_own_form(files: Path, name: str, revision: str, folder: Path) -> None:
     _write_description(described, folder)
 
 
-def _hash(pieces: Sequence[str]) -> str:
-    return hashlib.sha256("\0".join(pieces).encode()).hexdigest()
-
-
 def _write_description(described: BaseModel, folder: Path) -> None:
     (folder / DESCRIPTION).write_bytes(msgspec.json.format(msgspec.json.encode(described)))
+
+
+def _hash(pieces: Sequence[str]) -> str:
+    return hashlib.sha256("\0".join(pieces).encode()).hexdigest()
 
 
 def read(folder: Path) -> BaseModel:

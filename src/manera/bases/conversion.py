@@ -11,7 +11,8 @@ import numpy as np
 from manera.bases.families import family_of_config
 from manera.bases.family import Array, Family
 from manera.bases.foreign_tokenizer import ForeignTokenizer, read_tokenizer
-from manera.bases.gguf_file import write_whole
+from manera.bases.gguf_file import value_type, write_whole
+from manera.bases.rotary import FACTORS
 from manera.bases.tokenizer import MERGES, PRE, VOCABULARY_KEYS
 from manera.bases.weights import read_weights
 from manera.errors import ModelError
@@ -38,8 +39,10 @@ def write_gguf(folder: Path, path: Path) -> None:
     config = _told(given, family, folder)
     writer = gguf.GGUFWriter(path=None, arch=family.architecture)
     for key, content in family.metadata(config).items():
-        writer.add_key_value(key, content, _type_of(content))
+        writer.add_key_value(key, content, value_type(content))
     _add_tokenizer(writer, read_tokenizer(folder, config.vocab_size))
+    if (factors := family.rope_factors(config)) is not None:
+        writer.add_tensor(FACTORS, factors)
     for name, array in _tensors(folder, family, config):
         kind = _kind(name, array)
         writer.add_tensor(name, gguf.quants.quantize(np.ascontiguousarray(array), kind), raw_dtype=kind)
@@ -65,7 +68,10 @@ def _told(given: "PretrainedConfig", family: Family, folder: Path) -> "Pretraine
     config: PretrainedConfig = getattr(transformers, family.model_class).config_class(
         vocab_size=given.vocab_size,
         tie_word_embeddings=given.tie_word_embeddings,
-        **family.attributes(family.metadata(given)),
+        bos_token_id=given.bos_token_id,
+        eos_token_id=given.eos_token_id,
+        pad_token_id=given.pad_token_id,
+        **family.attributes(family.metadata(given), family.rope_factors(given)),
     )
     told = config.to_dict()
     for name, content in {**given.to_dict(), **family.implied(given)}.items():
@@ -91,8 +97,6 @@ def _add_tokenizer(writer: gguf.GGUFWriter, tokenizer: ForeignTokenizer) -> None
     for name, key in (("bos", "bos"), ("eos", "eos"), ("unk", "unknown"), ("pad", "padding")):
         if name in tokenizer.special:
             writer.add_uint32(f"tokenizer.ggml.{key}_token_id", vocabulary.pieces.index(tokenizer.special[name]))
-    writer.add_add_bos_token(False)
-    writer.add_add_space_prefix(False)
     if tokenizer.chat_template is not None:
         writer.add_chat_template(tokenizer.chat_template)
 
@@ -135,11 +139,6 @@ def _kind(name: str, array: Array) -> gguf.GGMLQuantizationType:
     if array.ndim == 1 or name.startswith("position"):
         return kinds.F32
     return kinds.F16 if array.shape[-1] % _BLOCK else kinds.Q8_0
-
-
-def _type_of(content: object) -> gguf.GGUFValueType:
-    kinds = {bool: "BOOL", int: "UINT32", float: "FLOAT32", str: "STRING"}
-    return gguf.GGUFValueType[kinds[type(content)]]
 
 
 def _own_name(stored: str, family: Family, names: Mapping[str, str]) -> str:

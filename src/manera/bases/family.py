@@ -8,6 +8,7 @@ import gguf
 import numpy as np
 from numpy.typing import NDArray
 
+from manera.bases import rotary
 from manera.errors import ModelError
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Family:
     attribute of transformers' configuration each key of a file's metadata is, dotted where it is nested; optional:
     those that a file may leave out, where both programs take the same value. completed: makes of the attributes that a
     file tells all that the configuration takes. implied: the other way round, what a file tells and a configuration may
-    leave open.
+    leave open. rope: where the configuration tells how positions are rotated.
 
     form: what its bases are kept and served as; "transformers" where llama.cpp does not compute them, and then there
     are no names and settings of its files. has_encoder: whether one half of it reads, and another writes. targets: the
@@ -77,6 +78,7 @@ class Family:
     form: Form = "gguf"
     has_encoder: bool = False
     outer_names: Mapping[str, str] = field(default_factory=dict)
+    rope: str | None = None
     renamed: Mapping[str, str] = field(default_factory=dict)
     transposed: bool = False
     norm_offset: float = 0.0
@@ -88,6 +90,7 @@ class Family:
         import transformers
 
         told = {key: field.contents() for key, field in reader.fields.items()}
+        factors = next((tensor.data for tensor in reader.tensors if tensor.name == rotary.FACTORS), None)
         tokens = {
             f"{name}_token_id": told.get(f"tokenizer.ggml.{theirs}_token_id")
             for name, theirs in (("bos", "bos"), ("eos", "eos"), ("pad", "padding"))
@@ -96,25 +99,39 @@ class Family:
             vocab_size=len(told["tokenizer.ggml.tokens"]),
             tie_word_embeddings=all(tensor.name != "output.weight" for tensor in reader.tensors),
             **tokens,
-            **self.attributes(told),
+            **self.attributes(told, factors),
         )
         return config
 
-    def attributes(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the attributes of transformers' configuration that a file's metadata tells; raise ModelError."""
+    def attributes(self, metadata: Mapping[str, Any], rope_factors: rotary.Factors | None = None) -> dict[str, Any]:
+        """Return the attributes of transformers' configuration that a file tells; raise ModelError."""
         given: dict[str, Any] = {}
         for key, attribute in self._attribute_of.items():
             if (full := f"{self.architecture}.{key}") in metadata:
                 _set(given, attribute, metadata[full])
             elif key in self.settings:
                 raise ModelError(f"the GGUF file has no {full}", "use a base that manera bases lists")
+        if self.rope is not None:
+            for name, content in rotary.parameters(self.architecture, metadata, rope_factors).items():
+                _set(given, f"{self.rope}.{name}", content)
         return self.completed(given)
 
     def metadata(self, config: "PretrainedConfig") -> dict[str, Any]:
         """Return what a file's metadata says of a configuration, the other way round."""
         implied = self.implied(config)
         found = {key: implied.get(attribute, _get(config, attribute)) for key, attribute in self._attribute_of.items()}
-        return {f"{self.architecture}.{key}": content for key, content in found.items() if content is not None}
+        told = {f"{self.architecture}.{key}": content for key, content in found.items() if content is not None}
+        return told | rotary.metadata(self.architecture, self._rope(config))
+
+    def rope_factors(self, config: "PretrainedConfig") -> rotary.Factors | None:
+        """Return the tensor that a file tells beside it, if this configuration needs one."""
+        if self.rope is None:
+            return None
+        width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        return rotary.factors(self._rope(config), width)
+
+    def _rope(self, config: "PretrainedConfig") -> Mapping[str, Any]:
+        return {} if self.rope is None else _get(config, self.rope)
 
     @property
     def _attribute_of(self) -> dict[str, str]:

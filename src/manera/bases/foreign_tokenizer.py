@@ -9,11 +9,14 @@ from typing import Any, NamedTuple
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from manera.bases.pre_tokenizers import name_of
+from manera.bases.sentencepiece import read_sentencepiece
 from manera.bases.tokenizer import BYTE, CONTROL, NORMAL, UNKNOWN, UNUSED, USER_DEFINED, Vocabulary, build_tokenizer
 from manera.errors import ModelError
 
 _NAMES = ("bos", "eos", "unk", "pad")
 _UNUSED, _BYTE = re.compile(r"<unused\d+>"), re.compile(r"<0x[0-9A-F]{2}>")
+_SENTENCEPIECE = "tokenizer.model"
+_AGAIN = "fetch it again; it may be half-downloaded"
 _OTHER = "use a base with another tokenizer: manera bases"
 _PROBE = "It's 2024: naïve «Мир», 数字 😂"
 
@@ -31,22 +34,28 @@ def read_tokenizer(folder: Path, rows: int) -> ForeignTokenizer:
     settings = _settings(folder)
     special = {name: token for name in _NAMES if (token := _content(settings.get(f"{name}_token"))) is not None}
     tokenizer = _read(folder)
-    vocabulary = _vocabulary(tokenizer, special, rows, folder)
-    _require_alike(tokenizer, vocabulary, folder)
+    if tokenizer is not None:
+        vocabulary = _vocabulary(tokenizer, special, rows, folder)
+        _require_alike(tokenizer, vocabulary, folder)
+    elif (folder / _SENTENCEPIECE).is_file():
+        vocabulary = _sentencepiece(folder, settings, special, rows)
+    else:
+        raise ModelError(
+            f"{folder} has no tokenizer", f"put there tokenizer.json, {_SENTENCEPIECE}, or vocab.json and merges.txt"
+        )
     return ForeignTokenizer(vocabulary, special, _chat_template(folder, settings))
 
 
-def _read(folder: Path) -> Tokenizer:
-    path = folder / "tokenizer.json"
-    try:
-        if path.is_file():
-            return Tokenizer.from_file(str(path))
-        path = folder / "vocab.json"
-        if path.is_file():
-            return _byte_level(folder)
-    except Exception as error:  # tokenizers raises nothing narrower
-        raise ModelError(f"{path} cannot be read: {error}", "fetch it again; it may be half-downloaded") from error
-    raise ModelError(f"{folder} has no tokenizer", "put there tokenizer.json, or vocab.json and merges.txt")
+def _read(folder: Path) -> Tokenizer | None:
+    """Read what describes itself, as ``tokenizer.json`` does, or GPT-2's two files."""
+    for name, read in (("tokenizer.json", Tokenizer.from_file), ("vocab.json", lambda _: _byte_level(folder))):
+        path = folder / name
+        try:
+            if path.is_file():
+                return read(str(path))
+        except Exception as error:  # tokenizers raises nothing narrower
+            raise ModelError(f"{path} cannot be read: {error}", _AGAIN) from error
+    return None
 
 
 def _byte_level(folder: Path) -> Tokenizer:
@@ -66,9 +75,10 @@ def _vocabulary(tokenizer: Tokenizer, special: Mapping[str, str], rows: int, fol
     model = document["model"]
     if model["type"] != "BPE":
         raise ModelError(f"{folder} has a tokenizer of the kind {model['type']!r}, which llama.cpp has not", _OTHER)
-    added = {token["id"]: token for token in document["added_tokens"]}
+    # an added token without a row is one that the model cannot be given, such as Gemma's for pictures
+    added = {token["id"]: token for token in document["added_tokens"] if token["id"] < rows}
     pieces = {index: piece for piece, index in model["vocab"].items()} | {i: one["content"] for i, one in added.items()}
-    _require_room(pieces, rows, folder)
+    _require_room(pieces, special, rows, folder)
     of_bytes = bool(model["byte_fallback"])
     kinds = [_kind(pieces.get(index), added.get(index), special, of_bytes) for index in range(rows)]
     listed = [pieces.get(index, f"[PAD{index}]") for index in range(rows)]
@@ -78,10 +88,27 @@ def _vocabulary(tokenizer: Tokenizer, special: Mapping[str, str], rows: int, fol
     return Vocabulary(listed, [0.0] * rows, kinds, merges, name_of(tokenizer))
 
 
-def _require_room(pieces: Mapping[int, str], rows: int, folder: Path) -> None:
-    if max(pieces) >= rows:
+def _sentencepiece(folder: Path, settings: Mapping[str, Any], special: Mapping[str, str], rows: int) -> Vocabulary:
+    """Read SentencePiece's own file, and the tokens that transformers added to it."""
+    own = read_sentencepiece(folder / _SENTENCEPIECE)
+    added = {int(index): token for index, token in settings.get("added_tokens_decoder", {}).items()}
+    for content, index in _read_json(folder / "added_tokens.json").items():
+        added.setdefault(index, {"content": content, "special": False})
+    pieces = dict(enumerate(own.pieces)) | {index: token["content"] for index, token in added.items()}
+    _require_room(pieces, special, rows, folder)
+    more = range(len(own.pieces), rows)
+    kinds = [*own.kinds, *(_kind(pieces.get(index), added.get(index), special, True) for index in more)]
+    scores = [*own.scores, *[min(own.scores) - 1] * len(more)]
+    return Vocabulary([pieces.get(index, f"[PAD{index}]") for index in range(rows)], scores, kinds)
+
+
+def _require_room(pieces: Mapping[int, str], special: Mapping[str, str], rows: int, folder: Path) -> None:
+    """Raise ModelError unless the model has a row for every token, and for those that open and end a text."""
+    homeless = sorted({special[name] for name in ("bos", "eos") if name in special}.difference(pieces.values()))
+    if homeless or max(pieces) >= rows:
+        what = f"the token {homeless[0]!r}" if homeless else f"{max(pieces) + 1:,} tokens"
         raise ModelError(
-            f"the tokenizer in {folder} has {max(pieces) + 1:,} tokens, and the model's embedding {rows:,}",
+            f"the tokenizer in {folder} has {what}, and the model's embedding {rows:,} rows",
             "use the tokenizer that came with the model",
         )
 
@@ -140,5 +167,5 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
     except ValueError as error:
-        raise ModelError(f"{path} cannot be read: {error}", "fetch it again; it may be half-downloaded") from error
+        raise ModelError(f"{path} cannot be read: {error}", _AGAIN) from error
     return found

@@ -27,6 +27,7 @@ FAMILY = Family(
     completed=lambda given: given | {"query_pre_attn_scalar": given["head_dim"]},
     targets=llama.TARGETS,
     outliers=llama.OUTLIERS,
+    rope="rope_parameters.full_attention",
     norm_offset=1.0,
     older_settings=_older_settings,
 )

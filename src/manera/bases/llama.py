@@ -59,6 +59,7 @@ FAMILY = Family(
     optional={**OPTIONAL, **KEY_LENGTH, **VALUE_LENGTH, "rope.dimension_count": "head_dim"},
     targets=TARGETS,
     outliers=OUTLIERS,
+    rope="rope_parameters",
     row_order=_row_order,
     older_settings=older_settings,
 )

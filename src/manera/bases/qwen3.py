@@ -12,5 +12,6 @@ FAMILY = Family(
     optional={**llama.OPTIONAL, **llama.VALUE_LENGTH},
     targets=llama.TARGETS,
     outliers=llama.OUTLIERS,
+    rope="rope_parameters",
     older_settings=llama.older_settings,
 )

@@ -28,7 +28,7 @@ def format_for(name: str | None, kind: ExampleKind, base: BaseModel) -> Format:
     elif base.chat_template is None:
         raise DatasetError(f"{base.id} was taught no turns", f"--format {_PLAIN[kind]}")
     else:
-        found = Format("what it was taught", ("dialogue", "post"), base.chat_template, end_of_turn=base.end_of_turn)
+        found = Format("what the base was taught", ("dialogue", "post"), base.chat_template)
     if kind not in found.kinds:
         fitting = [one for one in format_names() if one != OWN and kind in read_format(one).kinds]
         raise DatasetError(
@@ -38,8 +38,14 @@ def format_for(name: str | None, kind: ExampleKind, base: BaseModel) -> Format:
     return found
 
 
+def template_of(format_: Format, base: BaseModel) -> ChatTemplate:
+    """Write a format for a base; where it is the base's own, its own end of turn ends one."""
+    ends = base.end_of_turn if format_.template == base.chat_template else base.end_of_text
+    return format_.chat_template(base.bos, ends)
+
+
 def chat_template(kind: ExampleKind, base: BaseModel | None = None) -> ChatTemplate:
     """Return the template of the default format; without a base, that of the built-in one."""
     if base is None:
         return read_format(_PLAIN[kind]).chat_template()
-    return format_for(None, kind, base).chat_template(base.bos, base.end_of_text)
+    return template_of(format_for(None, kind, base), base)

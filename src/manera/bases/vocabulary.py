@@ -1,7 +1,8 @@
 """Which tokens a trimmed base keeps: chosen by language, never by corpus, so that voices share it."""
 
+import hashlib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from itertools import pairwise
 
@@ -9,6 +10,7 @@ from manera.bases.tokenizer import BYTE, NORMAL, SPACE, USER_DEFINED, Vocabulary
 from manera.errors import ModelError
 
 _LISTS = files("manera.bases") / "vocabularies"
+FINGERPRINT = "# sha256 of how they are written: "
 
 
 def known_languages(base: str) -> list[str]:
@@ -25,6 +27,28 @@ def language_tokens(base: str, language: str) -> list[int]:
         raise ModelError(f"{base} has no token list for language {language!r}", f"its languages: {known}")
     lines = listed.read_text("ascii").splitlines()
     return [int(index) for line in lines if not line.startswith("#") for index in line.split()]
+
+
+def listed_tokens(vocabulary: Vocabulary, language: str) -> list[int] | None:
+    """Return a vocabulary's tokens of a language, where there is a list of this very one: many bases share theirs."""
+    for folder in sorted(_LISTS.iterdir(), key=lambda entry: entry.name):
+        if language in known_languages(folder.name):
+            tokens = language_tokens(folder.name, language)
+            if FINGERPRINT + tokens_sha256(vocabulary, tokens) in (folder / f"{language}.txt").read_text("ascii"):
+                return tokens
+    return None
+
+
+def lists_sha256(language: str) -> str:
+    """Hash every list of a language."""
+    lists = [folder / f"{language}.txt" for folder in sorted(_LISTS.iterdir(), key=lambda entry: entry.name)]
+    return hashlib.sha256(b"\0".join(listed.read_bytes() for listed in lists if listed.is_file())).hexdigest()
+
+
+def tokens_sha256(vocabulary: Vocabulary, tokens: Sequence[int]) -> str:
+    """Hash how some tokens are written, which tells whether they are those of another vocabulary as well."""
+    pieces = [vocabulary.pieces[index] for index in tokens if index < len(vocabulary.pieces)]
+    return hashlib.sha256("\0".join(pieces).encode()).hexdigest()
 
 
 def kept_tokens(vocabulary: Vocabulary, tokens: Iterable[int]) -> list[int]:

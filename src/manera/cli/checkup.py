@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 from manera import config
 from manera.bases.base_model import is_prepared
-from manera.bases.catalogue import CATALOGUE, DEFAULT_BASE
+from manera.bases.catalogue import DEFAULT_BASE, without_hub
 from manera.bases.vocabulary import known_languages
 from manera.cli import console
 from manera.errors import ManeraError
@@ -23,7 +23,7 @@ def show() -> None:
         "fastest arithmetic": fastest(),
         "compiler for torch.compile": "found" if compiler_is_available() else "none: long runs are slower",
         "home": str(config.home()),
-        "bases": ", ".join(_base(base.name) for base in CATALOGUE),
+        "bases": ", ".join(map(_base, without_hub())),
         "languages": ", ".join(known_languages(DEFAULT_BASE)),
         "voices": _voices(),
     }

@@ -1,13 +1,15 @@
 """``manera evaluate``: a voice measured, its report written and shown."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from manera.cli import console
 from manera.errors import SettingsError
-from manera.evaluation.evaluate import Evaluated, evaluate, pairs, store
+from manera.evaluation.evaluate import Evaluated, evaluate, items, pairs, store
 from manera.evaluation.opening import Options
 from manera.evaluation.report.blind_page import read_votes, write_blind
 from manera.evaluation.report.document import HEADLINE, Report
+from manera.evaluation.report.items_page import holds_item_votes, read_item_votes, write_items
 from manera.evaluation.report.metric import Metric, metric
 from manera.evaluation.report.words import LANGUAGES, words_of
 from manera.text.languages import language_of
@@ -21,6 +23,7 @@ PARTS = {
     "distances": "comparing lengths, marks and words",
     "rhythm": "comparing when they write",
     "copying": "looking for training text",
+    "invented_words": "looking for words that do not exist",
     "personal_data": "looking for personal data",
     "canaries": "ranking planted secrets",
     "forgetting": "scoring general text",
@@ -58,8 +61,21 @@ def write_pairs(name: str, count: int, options: Options, language: str | None) -
     console.say(f"afterwards: manera evaluate {name} --votes votes.json")
 
 
+def write_items_page(name: str, count: int, options: Options, language: str | None) -> None:
+    """Write a page of single texts and pairs for people, and its key."""
+    _require_language(language)
+    written = items(name, count, options)
+    language = language or language_of(one.single for one in written)
+    page, key = write_items(written, count, voice_folder(name), language, options.seed)
+    console.show(f"{count} items: {page}\nkey, for you alone: {key}")
+    console.say(f"afterwards: manera evaluate {name} --votes votes.json")
+
+
 def show_votes(name: str, votes: Path, as_json: bool) -> None:
-    """Say how often people were right."""
+    """Say what people answered on either page."""
+    if holds_item_votes(votes):
+        _show_item_votes(read_item_votes(votes, voice_folder(name)), as_json)
+        return
     found, count = read_votes(votes, voice_folder(name))
     right = metric("votes.right", found, "share_of_right_answers", count, "nearer_half", "pairs")
     if as_json:
@@ -69,6 +85,13 @@ def show_votes(name: str, votes: Path, as_json: bool) -> None:
             f"people told {found.value:.0%} of {count} pairs (95 % interval {found.low:.0%} to {found.high:.0%}); "
             "50 % is a guess"
         )
+
+
+def _show_item_votes(found: Sequence[Metric], as_json: bool) -> None:
+    if as_json:
+        console.result({one.id: one for one in found})
+    else:
+        console.show_table(("people's answers", "value", "95 % interval", "unit"), list(map(_row, found)))
 
 
 def _require_language(language: str | None) -> None:

@@ -1,6 +1,6 @@
 """``manera train``: the run drawn as it goes, and its figures at the end."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from manera import logs
+from manera.bases.catalogue import DEFAULT_BASE
 from manera.cli import console
 from manera.cli.bases import ready_base
 from manera.corpus.speakers import choose_speaker
 from manera.corpus.storage import Corpus, open_corpus
+from manera.errors import SettingsError
 from manera.records import TrainingStep
 from manera.training import presets
 from manera.training.settings import TrainingConfig
@@ -129,6 +131,13 @@ def _draw(event: "Event", progress: console.TrainingProgress) -> None:
         console.say(f"as the first steps were: {in_words(event)}")
     elif isinstance(event, Unsaved):
         console.say(f"step {event.step} could not be saved ({event.reason})")
+
+
+def one_base(named: Sequence[str] | None) -> str:
+    """Return the one base that was named, or the default; raise SettingsError for several."""
+    if named is not None and len(named) > 1:
+        raise SettingsError(f"one base at a time, not {', '.join(named)}", f"--base {named[0]}")
+    return named[0] if named else DEFAULT_BASE
 
 
 def chosen_languages(listed: str | None) -> list[str]:

@@ -72,6 +72,14 @@ SamplingSeed = Annotated[
     int | None, typer.Option("--seed", help="Seed of the draws: the same seed gives the same reply.")
 ]
 Base = Annotated[str, typer.Option("--base", help="The base that is trained; manera bases lists them.")]
+Bases = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--base",
+        help="The base that is trained: one that manera bases lists, OWNER/NAME of the hub, a folder, a GGUF file; "
+        "of several, each has a voice.",
+    ),
+]
 Languages = Annotated[
     str | None, typer.Option(help="Languages whose tokens the base keeps, separated by commas; by default its own.")
 ]
@@ -91,8 +99,13 @@ Temperature = Annotated[float | None, typer.Option(help="0 is greedy; by default
 Guarded = Annotated[
     bool, typer.Option("--guard/--no-guard", help="Copy no twelve words of the training text in a row.")
 ]
+Drafts = Annotated[
+    int | None,
+    typer.Option(min=1, max=8, help="Write so many drafts and show the best; 1 shows each word as it is written."),
+]
 MaxTokens = Annotated[int | None, typer.Option(help="Longest reply, in tokens.")]
 
+DRAFTS_OF_ITEMS = 4
 Web = Annotated[bool, typer.Option("--web", help="Serve the studio's page too.")]
 WebPort = Annotated[int | None, typer.Option(help="Port of the page; by default 7860.")]
 
@@ -133,7 +146,9 @@ def speakers(corpus: CorpusFolder, all: All = False, json: Json = False) -> None
 
 @app.command()
 def train(
-    corpus: CorpusFolder,
+    corpus: Annotated[
+        Path | None, typer.Argument(help="A folder that manera import wrote; may be left out with --continue.")
+    ] = None,
     speaker: Speaker = None,
     name: Name = None,
     minutes: Minutes = None,
@@ -159,14 +174,24 @@ def train(
     context_share: ContextShare = None,
     seed: Seed = None,
     tensorboard: TensorBoard = None,
-    base: Base = DEFAULT_BASE,
+    base: Bases = None,
     languages: Languages = None,
     replace: Replace = False,
     resume: Resume = False,
+    go_on_from: Annotated[
+        str | None,
+        typer.Option("--continue", help="A voice to go on from: on what is new in CORPUS, else on its preferences."),
+    ] = None,
+    prefer: Annotated[
+        Path | None, typer.Option(help="With --continue: a file of pairs, in place of the voice's own preferences.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Train a voice on one speaker of a corpus and report how well it predicts held-out text."""
-    from manera.cli import learning
+    """Train a voice on one speaker of a corpus and report how well it predicts held-out text.
+
+    On several bases it trains a voice on each, and compares them.
+    """
+    from manera.cli import comparing, growing, learning
     from manera.machine import ranks
 
     flags = {
@@ -192,7 +217,17 @@ def train(
         "seed": seed,
         "tensorboard": tensorboard,
     }
-    learned = learning.train_voice(corpus, speaker, name, flags, base, languages, replace, resume)
+    if go_on_from:
+        told = learning.one_base(base) if base else None
+        growing.go_on(go_on_from, corpus, prefer, speaker, name, flags, told, replace, json)
+        return
+    folder = growing.require_corpus(corpus, prefer)
+    if base is not None and len(base) > 1:
+        chosen = learning.chosen_languages(languages)
+        options = comparing.Options(speaker, name, flags, chosen, replace, resume)
+        comparing.train_on_several(folder, base, options, json)
+        return
+    learned = learning.train_voice(folder, speaker, name, flags, learning.one_base(base), languages, replace, resume)
     if not ranks.rank():
         learning.report(learned, json)
     learning.fail_if_stopped(learned)
@@ -212,7 +247,7 @@ def plan(
     corpus: Path,
     speaker: str | None,
     name: str | None,
-    base: str,
+    base: list[str] | None,
     languages: str | None,
     json: bool,
     **flags: object,
@@ -220,7 +255,7 @@ def plan(
     """Try three steps of what manera train would do, and say what it all would take: time, memory and disk."""
     from manera.cli import learning
 
-    learning.plan_voice(corpus, speaker, name, flags, base, languages, json)
+    learning.plan_voice(corpus, speaker, name, flags, learning.one_base(base), languages, json)
 
 
 @app.command()
@@ -238,11 +273,26 @@ def runs(
 
 
 @app.command()
-def bases(all: All = False, json: Json = False) -> None:
-    """Show the base models that a voice can be trained on."""
+def bases(
+    for_: Annotated[
+        Path | None, typer.Option("--for", help="Instead: compare untuned bases on a person's held-out text.")
+    ] = None,
+    speaker: Annotated[str | None, typer.Option(help="Of that corpus: a name or an id.")] = None,
+    base: Annotated[
+        list[str] | None, typer.Option(help="A base to compare; by default all that are ready; may be repeated.")
+    ] = None,
+    all: All = False,
+    json: Json = False,
+) -> None:
+    """Show the base models that a voice can be trained on, or which of them knows a person's text best."""
     from manera.cli.bases import show_bases
 
-    show_bases(json, all)
+    if for_ is None:
+        show_bases(json, all)
+        return
+    from manera.cli.comparing import propose
+
+    propose(for_, speaker, base or [], json)
 
 
 @app.command()
@@ -251,13 +301,15 @@ def write(
     text: Annotated[str, typer.Argument(help="What to answer, to write about or to continue.")],
     temperature: Temperature = None,
     max_tokens: MaxTokens = None,
+    drafts: Drafts = None,
     seed: SamplingSeed = None,
     guard: Guarded = True,
 ) -> None:
     """Write one text to stdout, as it is made."""
     from manera.cli import talking
 
-    talking.write(voice, text, {"temperature": temperature, "max_new_tokens": max_tokens, "seed": seed}, guard)
+    flags = {"temperature": temperature, "max_new_tokens": max_tokens, "drafts": drafts, "seed": seed}
+    talking.write(voice, text, flags, guard)
 
 
 @app.command()
@@ -265,6 +317,7 @@ def chat(
     voice: VoiceName,
     temperature: Temperature = None,
     max_tokens: MaxTokens = None,
+    drafts: Drafts = None,
     seed: SamplingSeed = None,
     guard: Guarded = True,
 ) -> None:
@@ -274,7 +327,8 @@ def chat(
     """
     from manera.cli import talking
 
-    talking.chat(voice, {"temperature": temperature, "max_new_tokens": max_tokens, "seed": seed}, guard)
+    flags = {"temperature": temperature, "max_new_tokens": max_tokens, "drafts": drafts, "seed": seed}
+    talking.chat(voice, flags, guard)
 
 
 @app.command()
@@ -305,7 +359,16 @@ def evaluate(
     blind: Annotated[
         int | None, typer.Option(min=1, help="Instead: write a page of this many pairs for people to judge.")
     ] = None,
-    votes: Annotated[Path | None, typer.Option(help="Instead: report people's answers on that page.")] = None,
+    blind_items: Annotated[
+        int | None,
+        typer.Option(
+            min=3, help="Instead: write a page of this many texts, written in one draft, in several and real."
+        ),
+    ] = None,
+    drafts: Annotated[
+        int | None, typer.Option(min=1, max=8, help="Drafts of each of the voice's texts; by default 1, of items 4.")
+    ] = None,
+    votes: Annotated[Path | None, typer.Option(help="Instead: report people's answers on such a page.")] = None,
     url: Annotated[
         list[str] | None, typer.Option(help="Let the server at this address write, such as vLLM's; may be repeated.")
     ] = None,
@@ -319,14 +382,18 @@ def evaluate(
     if votes is not None:
         evaluating.show_votes(voice, votes, json)
         return
-    options = Options(FAST if fast else FULL, seed, tuple(against or ()), curve, tuple(url or ()))
+    if (blind or blind_items) and (fast or curve or against or json):
+        raise SettingsError(
+            "--blind and --blind-items write a page for people and measure nothing",
+            "leave out --fast, --curve, --against and --json",
+        )
+    drafts = drafts or (DRAFTS_OF_ITEMS if blind_items else 1)
+    options = Options(FAST if fast else FULL, seed, tuple(against or ()), curve, tuple(url or ()), drafts=drafts)
     if blind is not None:
-        if fast or curve or against or json:
-            raise SettingsError(
-                "--blind writes pairs for people and measures nothing",
-                "leave out --fast, --curve, --against and --json",
-            )
         evaluating.write_pairs(voice, blind, options, language)
+        return
+    if blind_items is not None:
+        evaluating.write_items_page(voice, blind_items, options, language)
         return
     evaluating.evaluate_voice(voice, options, language, json)
 
@@ -557,7 +624,7 @@ def _unwind_on_signals() -> None:
 
 
 def _remove_abandoned() -> None:
-    for kind in ("corpora", "voices", "bases"):
+    for kind in ("corpora", "voices", "bases", "runs"):
         folder = config.home() / kind
         remove_abandoned(folder)
         for inside in folder.glob("*/"):

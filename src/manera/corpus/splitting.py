@@ -67,6 +67,16 @@ def split(conversations: Iterable[Conversation], speaker_id: str, share: float =
     )
 
 
+def without_texts(
+    conversations: Iterable[Conversation], speaker_id: str, texts: Iterable[str]
+) -> tuple[list[Conversation], int]:
+    """Take these texts of the speaker out, if of 40 characters or more; return what is left and how many there were."""
+    dropped: Counter[str] = Counter()
+    taken = {_normal(text) for text in texts if len(text) >= _LONG_TEXT}
+    left = [_without(conversation, speaker_id, taken, dropped) for conversation in conversations]
+    return [conversation for conversation in left if conversation is not None], dropped[REPEATED]
+
+
 def require_enough(
     conversations: Iterable[Conversation], speaker_id: str, name: str, least: int = MIN_CHARACTERS
 ) -> int:

@@ -67,7 +67,7 @@ def dialogues(
             continue
         start = _context_start(sizes, start, learned, min(max_tokens // 2, max_tokens - sizes[learned]))
         end = _fitting_end(sizes, start, learned, max_tokens)
-        window = [_as_context(m) if start + i < learned else m for i, m in enumerate(messages[start:end])]
+        window = [as_context(m) if start + i < learned else m for i, m in enumerate(messages[start:end])]
         while window and window[-1].role != "assistant":
             window.pop()
         if any(message.is_learned for message in window):
@@ -93,11 +93,11 @@ def replies(
         if start is None:
             too_long += 1
         else:
-            examples.append(Example((*map(_as_context, messages[start:place]), messages[place])))
+            examples.append(Example((*map(as_context, messages[start:place]), messages[place])))
     return examples, too_long
 
 
-def _as_context(message: Message) -> Message:
+def as_context(message: Message) -> Message:
     """Let a message be read, not learned."""
     return Message(message.role, message.content, weight=0) if message.role == "assistant" else message
 

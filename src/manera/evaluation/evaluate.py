@@ -8,7 +8,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from manera.errors import ManeraError
+from manera.evaluation.asked import Task
 from manera.evaluation.budget import FAST, for_pairs
 from manera.evaluation.general_text import GENERAL
 from manera.evaluation.measures.gate import Verdict
@@ -22,6 +25,7 @@ from manera.evaluation.parts import (
     dial,
     distances,
     forgetting,
+    invented_words,
     ladder,
     learning_curve,
     likeness,
@@ -34,13 +38,22 @@ from manera.evaluation.parts import (
 from manera.evaluation.reasons import NotMeasuredError
 from manera.evaluation.report.document import AGAINST, Missing, Report, missing, page_in, write_report
 from manera.evaluation.report.findings import Findings, SideBySide
+from manera.evaluation.report.items_page import Written
 from manera.evaluation.report.metric import Metric
 from manera.evaluation.report.page import write_page
 from manera.evaluation.report.verdict import because
 from manera.evaluation.report.words import LANGUAGES
 from manera.evaluation.voice_dataset import read_canaries, read_part
+from manera.evaluation.writing import Writer
+from manera.generation.engine import Engine
 from manera.voice.folder import voice_folder
 from manera.voice.manifest import Voice, read_steps
+
+WRITERS = 3
+"""Who writes items: the voice in one draft, in the best of several, and the person."""
+
+SHOWN_MESSAGES = 4
+"""Of what stood before an item, so many messages at most."""
 
 
 class Part(NamedTuple):
@@ -125,6 +138,7 @@ PARTS = (
     Part("distances", lambda opened: distances.measure(opened.answers, opened.earlier, opened.voice.kind, opened.seed)),
     Part("rhythm", lambda opened: rhythm.measure(opened.voice.name, opened.seed)),
     Part("copying", lambda opened: copying.measure(opened.answers, opened.source, opened.seed)),
+    Part("invented_words", lambda opened: invented_words.measure(opened.answers, opened.dataset.training, opened.seed)),
     Part("personal_data", _personal_data),
     Part("canaries", _canaries),
     Part("forgetting", _forgetting),
@@ -226,3 +240,33 @@ def verdict_of(opened: Opened, is_origin_known: bool = False) -> Verdict:
 def pairs(name: str, count: int, options: Options = Options()) -> list[SideBySide]:
     """Write on so many held-out prompts for people to judge: the voice's texts beside what was really written."""
     return open_voice(name, replace(options, budget=for_pairs(count))).answers.side_by_side()
+
+
+def items(name: str, count: int, options: Options) -> list[Written]:
+    """Write on held-out prompts for people to judge: in one draft, and the best of ``options.drafts``.
+
+    Where there are too few prompts for so many items, they are written on again with other seeds.
+    """
+    opened = open_voice(name, replace(options, budget=for_pairs(count)))
+    found: list[Written] = []
+    missing_items = count
+    with opened.writer.open_engine() as engine:
+        while missing_items > 0:
+            of_each = WRITERS if not found else WRITERS - 1  # what is real is shown once
+            tasks = spread(opened.tasks, -(-missing_items // of_each))
+            writer = opened.writer._replace(seed=options.seed + len(found))
+            found += _written_twice(opened, writer, engine, tasks, with_real=not found)
+            missing_items -= of_each * len(tasks)
+    return found
+
+
+def _written_twice(
+    opened: Opened, writer: Writer, engine: Engine, tasks: Sequence[Task], with_real: bool
+) -> Iterator[Written]:
+    """Write in one draft and in several, of which the first is the same."""
+    prompts = opened.prompts.of(opened.encoders.voice, tasks)
+    alone = writer._replace(sampling=msgspec.structs.replace(writer.sampling, drafts=1))
+    single, best = (one.write(engine, 1.0, prompts, opened.wrap) for one in (alone, writer))
+    for task, one, other in zip(tasks, single, best, strict=True):
+        asked = [message.content for message in task.messages[-SHOWN_MESSAGES:]]
+        yield Written(asked, one.text, other.text, task.reply if with_real else None)

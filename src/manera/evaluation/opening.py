@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import msgspec
 from torch import nn
 
 from manera.bases import base_model
@@ -26,17 +27,17 @@ from manera.evaluation.reasons import NotMeasuredError
 from manera.evaluation.rungs import Prefixes, persona_note
 from manera.evaluation.stretches import Stretches
 from manera.evaluation.voice_dataset import VoiceDataset, own_texts, own_writing, read_dataset
-from manera.evaluation.writing import SLOTS, Writer
+from manera.evaluation.writing import SLOTS, Wrap, Writer
 from manera.evaluation.written import Answers, RungWriter
 from manera.generation.either import adapter_of, model_of, open_engine
 from manera.generation.engine import Engine
-from manera.generation.guard import Guard
 from manera.generation.own_models import OwnModels
 from manera.generation.remote import open_engine as open_remote_engine
+from manera.generation.reply import voice_writer, writing
 from manera.retrieval.examples import Retriever
 from manera.text.languages import language_of
 from manera.voice import merging
-from manera.voice.dataset import read_unread, training_texts
+from manera.voice.dataset import read_unread
 from manera.voice.folder import voice_folder
 from manera.voice.manifest import Voice, read_voice, require_base
 
@@ -71,7 +72,7 @@ class Options:
 
     against: other voices to score on the same text. curve: whether to train anew on a quarter, a half and all of the
     text. urls: servers that write instead of an engine of this process; they give no log-probabilities of a given text.
-    base: by default the built-in one in the voice's languages.
+    base: by default the built-in one in the voice's languages. drafts: of how many the voice's texts are chosen.
     """
 
     budget: Budget = FULL
@@ -80,6 +81,7 @@ class Options:
     curve: bool = False
     urls: tuple[str, ...] = ()
     base: Path | None = None
+    drafts: int = 1
 
 
 @dataclass(frozen=True)
@@ -173,13 +175,19 @@ class Opened:
     @_Once
     def writer(self) -> Writer:
         """What writes."""
-        return Writer(self._engine, self.voice.name, self.voice.sampling, self.seed)
+        sampling = msgspec.structs.replace(self.voice.sampling, drafts=self.options.drafts)
+        return Writer(self._engine, self.voice.name, sampling, self.seed)
+
+    @_Once
+    def wrap(self) -> Wrap:
+        """How the voice is used: under its guard, in drafts."""
+        used = voice_writer(self.voice, self.encoders.voice.tokenizer)
+        return lambda engine: writing(engine, used)
 
     @_Once
     def answers(self) -> Answers:
         """What base and voice wrote on the tasks."""
-        guard = Guard(self.encoders.voice, lambda: training_texts(self.voice.name), self.voice.fillers)
-        writer = RungWriter(self.writer, self.prompts, self.encoders, self.prefixes, guard)
+        writer = RungWriter(self.writer, self.prompts, self.encoders, self.prefixes, self.wrap)
         return writer.answers(self.tasks, self.budget)
 
     @_Once

@@ -9,9 +9,15 @@ from typing import NamedTuple
 import msgspec
 
 from manera.generation.engine import Engine, Finished, FinishReason, Request, Token, stream
-from manera.generation.guard import Guard
-from manera.generation.guarded_engine import guarded
 from manera.voice.manifest import Sampling
+
+Wrap = Callable[[Engine], Engine]
+"""Lets an engine write as a voice is used: under its guard, in drafts."""
+
+
+def as_it_is(engine: Engine) -> Engine:
+    """Let an engine write alone."""
+    return engine
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -42,7 +48,7 @@ def write_all(
     adapters: Mapping[str, float],
     workers: int,
     seed: int = 0,
-    guard: Guard | None = None,
+    wrap: Wrap = as_it_is,
 ) -> Iterator[Written]:
     """Write one text for each prompt, in their order; nothing depends on which is ready first."""
     requests = [
@@ -50,7 +56,7 @@ def write_all(
         for index, prompt in enumerate(prompts)
     ]
     with ThreadPoolExecutor(workers) as pool:
-        yield from pool.map(lambda request: _write(guarded(engine, guard), request), requests)
+        yield from pool.map(lambda request: _write(wrap(engine), request), requests)
 
 
 def _write(engine: Engine, request: Request) -> Written:
@@ -69,8 +75,8 @@ class Writer(NamedTuple):
     seed: int
 
     def write(
-        self, engine: Engine, voice_scale: float, prompts: Sequence[Sequence[int]], guard: Guard | None = None
+        self, engine: Engine, voice_scale: float, prompts: Sequence[Sequence[int]], wrap: Wrap = as_it_is
     ) -> list[Written]:
         """Write one text on each prompt with the voice turned up so far."""
         adapters = {self.voice: voice_scale} if voice_scale else {}
-        return list(write_all(engine, prompts, self.sampling, adapters, SLOTS, self.seed, guard))
+        return list(write_all(engine, prompts, self.sampling, adapters, SLOTS, self.seed, wrap))

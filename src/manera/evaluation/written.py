@@ -9,9 +9,8 @@ from manera.evaluation.encoders import Encoders
 from manera.evaluation.measures.spread import spread
 from manera.evaluation.report.findings import SideBySide
 from manera.evaluation.rungs import BASE, RUNGS, UNGUARDED, VOICE, Prefixes, Rung
-from manera.evaluation.writing import Writer, Written
+from manera.evaluation.writing import Wrap, Writer, Written, as_it_is
 from manera.generation.engine import Engine
-from manera.generation.guard import Guard
 
 
 class Answers(NamedTuple):
@@ -45,13 +44,13 @@ class Answers(NamedTuple):
 
 
 class RungWriter(NamedTuple):
-    """What writes on tasks as each rung of the ladder does; the voice under its guard, as it is used."""
+    """What writes on tasks as each rung of the ladder does; the voice is wrapped as it is used."""
 
     writer: Writer
     prompts: Prompts
     encoders: Encoders
     prefixes: Prefixes
-    guard: Guard
+    wrap: Wrap
 
     def answers(self, tasks: Sequence[Task], budget: Budget) -> Answers:
         """Write on the tasks with base and voice, and on fewer of them with the other rungs."""
@@ -73,5 +72,5 @@ class RungWriter(NamedTuple):
         def before(task: Task, room: int) -> list[int]:
             return self.prefixes.of(rung, task.asked, encoder)[:room]
 
-        guard = self.guard if rung.voice_scale else None
-        return self.writer.write(engine, rung.voice_scale, self.prompts.of(encoder, tasks, before), guard)
+        wrap = self.wrap if rung.voice_scale else as_it_is
+        return self.writer.write(engine, rung.voice_scale, self.prompts.of(encoder, tasks, before), wrap)

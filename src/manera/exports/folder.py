@@ -72,8 +72,18 @@ def _write(voice: Voice, base: Path, to: Format, folder: Path, dtype: Dtype) -> 
     for name in ("base", "adapter"):
         (folder / name).mkdir()
     hugging_face.write_model(voice, base, folder / "base", dtype)
-    recipe, transposed = voice.recipe, base_model.family(base).transposed
-    adapter.write_peft(state, folder / "adapter", recipe.rank, recipe.alpha, "base", transposed, recipe.method)
+    recipe, family = voice.recipe, base_model.family(base)
+    adapter.write_peft(
+        state,
+        folder / "adapter",
+        recipe.rank,
+        recipe.alpha,
+        "base",
+        family.transposed,
+        recipe.method,
+        family.has_encoder,
+        voice.base.vocabulary,
+    )
     if to == "vllm":
         vllm.write(voice, folder)
     return transformers_parity.check(folder / "base", folder / "adapter", same)
@@ -92,6 +102,8 @@ def _require_possible(voice: Voice, to: Format) -> None:
         raise ExportError(f"the voice {voice.name!r} changed its whole base and has no adapter", "--to merged")
     if method == "dora" and to == "vllm":
         raise ExportError(f"vLLM applies no DoRA, and the voice {voice.name!r} learned by it", "--to merged")
+    if voice.recipe.added_tokens and to == "vllm":
+        raise ExportError(f"vLLM adds no tokens to a base, and the voice {voice.name!r} has some", "--to merged")
 
 
 def _require_free(folder: Path, replace: bool) -> None:

@@ -46,11 +46,13 @@ def write_model(voice: Voice, base: Path, folder: Path, dtype: Dtype, learned: M
 def fold_in(weights: "dict[str, Tensor]", learned: Matrices, scale: float, transposed: bool) -> None:
     """Put what was learned into the float32 weights of the base; transposed: as in ``Family``."""
     for name, weight in weights.items():
-        if name in learned:
+        if (rows := learned.get(adapter.added_rows_of(name))) is not None:
+            weight[-len(rows) :] = rows.float()
+        elif name in learned:
             weights[name] = learned[name].float()
         elif adapter.is_adapted(learned, name):
-            rows = adapter.folded(weight.T if transposed else weight, learned, name, scale)
-            weights[name] = rows.T if transposed else rows
+            folded = adapter.folded(weight.T if transposed else weight, learned, name, scale)
+            weights[name] = folded.T if transposed else folded
 
 
 def _write_tokenizer(voice: Voice, base: Path, folder: Path) -> None:

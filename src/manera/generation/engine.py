@@ -19,7 +19,8 @@ class Request(msgspec.Struct, frozen=True):
     prompt: token ids, made by ``Encoder``, opened by one BOS. adapters: the weight of each adapter that takes part,
     by the name the engine knows it by; none is the untuned base. top_logprobs: how many alternatives to tell the
     log-probability of; None is none, not even of the chosen token. stops_at_end: False writes on over the
-    end-of-turn token, for benchmarks.
+    end-of-turn token, for benchmarks. forced: tokens to write whatever is likely, so that their log-probabilities are
+    told; sampling, biases and stop strings then count for nothing.
     """
 
     prompt: list[int]
@@ -31,6 +32,7 @@ class Request(msgspec.Struct, frozen=True):
     logit_bias: Mapping[int, float] = {}
     top_logprobs: int | None = None
     stops_at_end: bool = True
+    forced: tuple[int, ...] = ()
 
 
 class Token(msgspec.Struct, frozen=True, gc=False):
@@ -73,6 +75,11 @@ class Engine(Protocol):
     @property
     def context_length(self) -> int:
         """How many tokens a prompt and its reply may have together."""
+
+    @property
+    def drafts(self) -> int:
+        """How many drafts of a reply are worth writing while nothing else is: 1 where they would not be written
+        together."""
 
     def generate(self, request: Request, deliver: Deliver, is_cancelled: IsCancelled) -> Finished:
         """Write one reply in the calling thread, handing over each token as soon as it is made.

@@ -47,6 +47,11 @@ class GuardedEngine:
         """How many tokens a prompt and its reply may have together."""
         return self._engine.context_length
 
+    @property
+    def drafts(self) -> int:
+        """How many drafts are worth writing while nothing else is written."""
+        return self._engine.drafts
+
     def generate(self, request: Request, deliver: Deliver, is_cancelled: IsCancelled) -> Finished:
         """Write one reply in the calling thread; see ``Engine.generate``."""
         return _Reply(self._engine, self._guard, request, deliver, is_cancelled).write()

@@ -4,7 +4,7 @@ Many replies are written at once, as one batch; adapters stay loaded, and each r
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -35,6 +35,9 @@ BATCH = 256
 
 CONTEXT_STEP = 256
 """llama.cpp rounds a slot's context up to this."""
+
+IDLE_DRAFTS = 4
+"""More than these hardly make a reply better, and each takes its share of the batch."""
 
 SEEDS = 2**32 - 1
 """llama.cpp's seeds have 32 bits, and the highest means a random one."""
@@ -119,14 +122,15 @@ def open_engine(
             ) from error
     # one token before anything else: a server that is let go before its loop runs would never end
     server.handle_completions({"prompt": [0], "n_predict": 1})
-    return LlamaCpp(server, tuple(adapters), context_length)
+    return LlamaCpp(server, tuple(adapters), context_length, min(slots, IDLE_DRAFTS))
 
 
 class LlamaCpp:
     """An open llama.cpp server; see ``manera.generation.engine.Engine``."""
 
-    def __init__(self, server: "xllamacpp.Server", adapters: tuple[str, ...], context_length: int) -> None:
+    def __init__(self, server: "xllamacpp.Server", adapters: tuple[str, ...], context_length: int, drafts: int) -> None:
         self.context_length = context_length
+        self.drafts = drafts
         self.adapters = adapters
         self._server: xllamacpp.Server | None = server
         self._running = Running()
@@ -248,7 +252,16 @@ def _document(request: Request, adapters: tuple[str, ...]) -> dict[str, Any]:
         "presence_penalty": request.presence_penalty,
         "lora": [{"id": i, "scale": request.adapters.get(name, 0.0)} for i, name in enumerate(adapters)],
         **_sampling(request.sampling),
+        **_forcing(request.forced),
     }
+
+
+def _forcing(tokens: Sequence[int]) -> dict[str, Any]:
+    """Let a grammar that knows one text write it, token by token."""
+    if not tokens:
+        return {}
+    grammar = "root ::= " + " ".join(f"<[{token}]>" for token in tokens)
+    return {"grammar": grammar, "n_predict": len(tokens), "n_probs": 1, "stop": [], "ignore_eos": True, **GREEDY}
 
 
 # temperature first, as OpenAI, vLLM and transformers do; min_p before the sorting ones, because it is cheap

@@ -15,6 +15,7 @@ from manera.generation.idle_adapters import changes_nothing
 from manera.generation.own_models import OwnModels
 from manera.generation.reply import Writer, base_writer, voice_writer
 from manera.voice import merging
+from manera.voice.adapter import weights_file
 from manera.voice.folder import adapter_file, voice_folder
 from manera.voice.manifest import Voice, read_voice, require_base
 
@@ -62,9 +63,9 @@ def open_voices(names: Sequence[str], tell: Tell) -> Iterator[Opened]:
     writers = {name: voice_writer(voice, tokenizer) for name, voice in voices.items()}
     writers[first.base.id] = base_writer(first.base, tokenizer)
     for voice in voices.values():
-        if voice.recipe.stands_alone:
+        if voice.recipe.stands_alone and voice.base.form == "gguf":
             tell_folding(voice, base, tell)
-    with open_base(base, names) as engine:
+    with open_base(base, names, llama_cpp.IDLE_DRAFTS) as engine:
         tell_idle(engine, (writers[name] for name in names), tell)
         yield Opened(engine, voices, writers, first.base.id)
 
@@ -113,12 +114,13 @@ def open_base(
     if chosen == "transformers":
         from manera.generation import transformers_engine
 
-        def with_adapter(name: str) -> Path:
-            _require_adapter(name)
-            return folder(name)
+        def all_weights(name: str) -> Path | None:
+            return weights_file(folder(name)) if read_voice(name).recipe.method == "full" else None
 
+        adapters = {name: folder(name) for name in names if all_weights(name) is None}
+        over_base = transformers_engine.open_engine(base, adapters, find=folder)
         return closing(
-            transformers_engine.open_engine(base, {name: with_adapter(name) for name in names}, find=with_adapter)
+            OwnModels(over_base, all_weights, lambda path: transformers_engine.open_engine(base, weights=path))
         )
 
     def adapter(name: str) -> Path:
@@ -135,12 +137,6 @@ def open_base(
     laid_on = [name for name in names if not read_voice(name).recipe.stands_alone]
     with_adapters = swapping.open_engine(base / base_model.GGUF, adapter, laid_on, slots=slots)
     return closing(OwnModels(with_adapters, own_model, partial(llama_cpp.open_engine, slots=slots)))
-
-
-def _require_adapter(name: str) -> None:
-    """Raise ModelError for a voice that PEFT cannot lay over a base."""
-    if read_voice(name).recipe.method == "full":
-        raise ModelError(f"the voice {name!r} changed its whole base and has no adapter", "--engine llama.cpp")
 
 
 def _engine_for(base: BaseModel, asked: str) -> str:

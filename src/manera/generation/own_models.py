@@ -29,6 +29,7 @@ class OwnModels:
     def __init__(self, base: Engine, find: Callable[[str], Path | None], open_model: Callable[[Path], Engine]) -> None:
         """find: tells where a voice's model is now; None where the base's engine has the voice."""
         self.context_length = base.context_length
+        self.drafts = base.drafts
         self._base = base
         self._find = find
         self._open_model = open_model

@@ -119,6 +119,7 @@ class RemoteEngine:
         self, urls: Sequence[str], base_model: str, encode: Encode, context_length: int, key: str | None
     ) -> None:
         self.context_length = context_length
+        self.drafts = 1  # which of them is best is not told
         self._urls = [f"{url.rstrip('/').removesuffix('/v1')}/v1/completions" for url in urls]
         self._base_model = base_model
         self._encode = encode
@@ -163,6 +164,8 @@ class RemoteEngine:
         """Ask one replica after the other until the reply is finished, or none of them goes on with it."""
         if not request.prompt:
             raise GenerationError("the prompt is empty", "begin it with the BOS token")
+        if request.forced:
+            raise GenerationError("a server elsewhere does not say how likely a given text is", "ask for one draft")
         failures = 0
         while not reply.is_over():
             turn = next(self._turns)

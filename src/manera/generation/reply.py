@@ -15,6 +15,7 @@ from manera.dataset.examples import LINE_BREAK, MESSAGE_BOUNDARY
 from manera.dataset.recalled import RecalledForm
 from manera.dataset.template import ChatTemplate, render
 from manera.errors import GenerationError, ModelError
+from manera.generation.drafting import DraftingEngine, with_drafts
 from manera.generation.engine import Engine, Finished, PromptTooLongError, Request, Token, stream
 from manera.generation.guard import Guard
 from manera.generation.guarded_engine import guarded
@@ -139,10 +140,15 @@ def stream_reply(
     stop: Sequence[str] = (),
 ) -> Reply:
     """Reply to messages under the writer's guard; raise GenerationError."""
-    sampling = writer.sampling if sampling is None else sampling
+    sampling = with_drafts(writer.sampling if sampling is None else sampling, engine.drafts)
     prompt = prompt_of(writer, messages, prompt_room(engine.context_length, sampling.max_new_tokens))
     request = Request(prompt.ids, sampling, writer.adapters, tuple(stop))
-    return Reply(prompt.dropped_tokens, _shown(stream(guarded(engine, writer.guard), request)))
+    return Reply(prompt.dropped_tokens, _shown(stream(writing(engine, writer), request)))
+
+
+def writing(engine: Engine, writer: Writer) -> Engine:
+    """Let an engine write as a writer does: under its guard, and of several drafts the best."""
+    return DraftingEngine(guarded(engine, writer.guard), engine, writer.encoder, _asking_nothing(writer))
 
 
 def shown(token: Token) -> Token:
@@ -158,6 +164,13 @@ def _shown(tokens: Generator[Token | Finished]) -> Generator[Token | Finished]:
             yield shown(item) if isinstance(item, Token) else item
     finally:
         tokens.close()
+
+
+def _asking_nothing(writer: Writer) -> list[int]:
+    """Encode a prompt that a writer meets nothing in but its own turn."""
+    if writer.kind == "continuation":
+        return [writer.encoder.bos]
+    return writer.encoder.prompt([Message("user", "")])
 
 
 def _joined(messages: Sequence[Message]) -> list[Message]:

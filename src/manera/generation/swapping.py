@@ -74,6 +74,7 @@ class SwappingEngine:
         self._old: _Server | None = None
         self._current = self._open({name: self._file(name) for name in opened})
         self.context_length = self._current.engine.context_length
+        self.drafts = self._current.engine.drafts
 
     @property
     def adapters(self) -> tuple[str, ...]:

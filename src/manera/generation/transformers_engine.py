@@ -27,6 +27,7 @@ from manera.generation.running import Running
 from manera.generation.sampling import draw
 from manera.generation.stops import UntilStop
 from manera.model.encoder_decoder import decoder_opening, encoder_input
+from manera.voice.adapter import load_weights
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -43,12 +44,14 @@ def open_engine(
     adapters: Mapping[str, Path] | None = None,
     *,
     find: Callable[[str], Path | None] = lambda _: None,
+    weights: Path | None = None,
     context_length: int = 4096,
     device: str | None = None,
 ) -> "TransformersEngine":
     """Load a base folder and the adapter folders of voices.
 
     find: tells where the adapter of another voice is when a request names it; what it raises, the reply raises.
+    weights: a file of weights that take the place of the base's.
     context_length: at most what the base was made for. device: cuda where there is one, else cpu.
     Raises GenerationError, ModelError.
     """
@@ -57,6 +60,8 @@ def open_engine(
     names = {described.end_of_text, described.end_of_turn, *END_TOKENS}
     ends = {token for name in names if (token := tokenizer.token_to_id(name)) is not None}
     model = base_model.load(base)
+    if weights is not None:
+        model.load_state_dict(load_weights(weights), strict=False)  # a head that is the embedding is there once
     engine = TransformersEngine(model, tokenizer, ends, min(context_length, described.context_length), device, find)
     for name, folder in (adapters or {}).items():
         engine.add_adapter(name, folder)
@@ -82,6 +87,7 @@ class TransformersEngine:
     ) -> None:
         """tokenizer: the model's. ends: the tokens that end a reply. find: as in ``open_engine``."""
         self.context_length = context_length
+        self.drafts = 1  # replies take turns
         self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self._model: Any = model.to(self._device).eval()
         self._has_encoder = bool(model.config.is_encoder_decoder)
@@ -157,11 +163,11 @@ class TransformersEngine:
         new_tokens = 0
         reason: FinishReason = "length"
         decoder = DecodeStream(skip_special_tokens=True)
-        shown = UntilStop(request.stop)
+        shown = UntilStop(() if request.forced else request.stop)
         steps = self._tokens(request, is_cancelled)
         for token, logprob, top in steps:
             new_tokens += 1
-            if request.stops_at_end and token in self._ends:
+            if request.stops_at_end and not request.forced and token in self._ends:
                 reason = "stop"
                 break
             text = shown.take(decoder.step(self._tokenizer, token) or "")
@@ -193,16 +199,18 @@ class TransformersEngine:
         if self._has_encoder:
             state = self._encode(request)
             unread = decoder_opening(self._model.config)
-        for _ in range(min(request.sampling.max_new_tokens, self.context_length - len(written))):
+        limit = len(request.forced) or request.sampling.max_new_tokens
+        for place in range(min(limit, self.context_length - len(written))):
             while unread:
                 if is_cancelled():
                     return
                 batch, unread = unread[:BATCH], unread[BATCH:]
                 logits, state = self._step(batch, state, request.adapters)
-            logprobs = logits.log_softmax(-1) if request.top_logprobs is not None else None
+            is_told = request.top_logprobs is not None or bool(request.forced)
+            logprobs = logits.log_softmax(-1) if is_told else None
             if not request.stops_at_end:
                 logits[list(self._ends)] = -torch.inf
-            token = draw(logits, request, written, self._breakers, rng)
+            token = request.forced[place] if request.forced else draw(logits, request, written, self._breakers, rng)
             yield token, *self._told(logprobs, token, request.top_logprobs or 0)
             written.append(token)
             unread = [token]

@@ -1,16 +1,17 @@
-"""Which bases a voice can be trained on here: those of the catalogue, and those that lie ready beside them."""
+"""Which bases a voice can be trained on here: those that need no hub, and whatever others lie ready.
 
-from contextlib import suppress
+Gigabytes of a hub are fetched for whoever sits at this machine, and never for a client.
+"""
+
 from pathlib import Path
 
 import msgspec
 
-from manera import config
 from manera.bases import base_model
-from manera.bases.base_model import DESCRIPTION, BaseModel
-from manera.bases.catalogue import CATALOGUE, DEFAULT_BASE
+from manera.bases.base_model import BaseModel
+from manera.bases.catalogue import CATALOGUE, DEFAULT_BASE, catalogued, without_hub
 from manera.bases.vocabulary import known_languages
-from manera.errors import JobError, ModelError
+from manera.errors import JobError
 
 
 class Base(msgspec.Struct, frozen=True):
@@ -25,9 +26,9 @@ class Base(msgspec.Struct, frozen=True):
 
 
 def list_bases() -> list[Base]:
-    """Return the bases of the catalogue, then the others that are ready here."""
+    """Return the bases that come without a hub, then the others that are ready here."""
     ready = _ready()
-    catalogued = [
+    offered = [
         Base(
             base.name,
             base.about,
@@ -37,10 +38,11 @@ def list_bases() -> list[Base]:
             any(one.id == base.name for one in ready.values()),
         )
         for base in CATALOGUE
+        if base.is_packaged
     ]
-    known = {base.id for base in catalogued}
+    known = {base.id for base in offered}
     own = {base.id: base for base in ready.values() if base.id not in known}
-    return catalogued + [Base(base.id, base.id, None, list(base.languages), None, True) for base in own.values()]
+    return offered + [_own(base) for base in own.values()]
 
 
 def chosen_base(name: str | None, served: BaseModel | None) -> tuple[str, Path | None]:
@@ -52,16 +54,20 @@ def chosen_base(name: str | None, served: BaseModel | None) -> tuple[str, Path |
     if served is not None and served.id == wanted and (folder := base_model.find_built(served)):
         return wanted, folder
     ready = [folder for folder, base in _ready().items() if base.id == wanted]
-    if wanted in {base.name for base in CATALOGUE}:
-        return wanted, None if not base_model.is_prepared(name=wanted) else base_model.prepare(name=wanted)
+    if wanted in without_hub():
+        return wanted, base_model.find_prepared(name=wanted)
     if not ready:
         raise JobError(f"there is no base {wanted!r}", f"bases: {', '.join(base.id for base in list_bases())}")
     return wanted, ready[-1]
 
 
+def _own(base: BaseModel) -> Base:
+    """Describe a base that is ready, with what the catalogue knows of it."""
+    known = catalogued(base.id)
+    if known is None:
+        return Base(base.id, base.id, None, list(base.languages), None, True)
+    return Base(base.id, known.about, known.parameters, list(known.languages), known.licence, True)
+
+
 def _ready() -> dict[Path, BaseModel]:
-    found = {}
-    for description in sorted((config.home() / "bases").glob(f"*/{DESCRIPTION}")):
-        with suppress(ModelError):
-            found[description.parent] = base_model.read(description.parent)
-    return found
+    return dict(base_model.built())

@@ -59,6 +59,11 @@ def sum_gradients(parameters: "Sequence[nn.Parameter]") -> None:
         parameter.grad = piece.view_as(parameter)
 
 
+def device_type() -> str:
+    """Return on what kind of device they compute."""
+    return str(_joined().device.type)
+
+
 def _summed(tensor: "Tensor") -> "Tensor":
     from accelerate.utils import reduce
 

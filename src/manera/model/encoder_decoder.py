@@ -26,7 +26,7 @@ class Turns(NamedTuple):
     """Learned turns, one a row. read, is_read: what the encoder reads (N, S), and where that is no padding.
 
     written, labels, segments, weights: (N, T), of the decoder; as in packed rows, position t is scored from the state
-    at t - 1.
+    at t - 1. rows: (N,), of the batch, that each turn is of.
     """
 
     read: Tensor
@@ -34,6 +34,7 @@ class Turns(NamedTuple):
     written: Tensor
     labels: Tensor
     segments: Tensor
+    rows: Tensor
     weights: Tensor | None
 
 
@@ -79,6 +80,7 @@ def turns_of(batch: "Batch", config: Any) -> Turns:
         written=_padded(written, pad, device),
         labels=told(batch.labels, IGNORE_INDEX),
         segments=told(batch.segments, 0),
+        rows=torch.tensor([row for row, *_ in places], device=device),
         weights=None if batch.weights is None else told(batch.weights, 0.0),
     )
 

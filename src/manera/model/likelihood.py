@@ -44,30 +44,41 @@ class Nll(NamedTuple):
 
 
 def supervised_nll(
-    hidden: Tensor, head: Tensor, labels: Tensor, weights: Tensor | None = None, softcap: float | None = None
+    hidden: Tensor,
+    head: Tensor,
+    labels: Tensor,
+    weights: Tensor | None = None,
+    softcap: float | None = None,
+    last_rows: Tensor | None = None,
 ) -> tuple[Tensor, int]:
     """Sum the negative log-likelihood of the supervised tokens, each times its weight.
 
     hidden: (B, T, D) after the last norm. head: (V, D). labels: (B, T), IGNORE_INDEX where unsupervised.
     weights: (B, T), None where all are one. They average one over all rows of a part, so what the nats are divided by
     is the count of tokens with weights as without: for a batch, for its micro-batches, and for all machines alike.
-    softcap: what no logit passes, in models that have such. Returns nats (float32 scalar), differentiable in hidden
-    and head, and that count.
+    softcap: what no logit passes, in models that have such. last_rows: (R, D), the last of the head, where they alone
+    are trained. Returns nats (float32 scalar), differentiable in hidden, head and last_rows, and that count.
     """
-    nats = each_nll(hidden, head, labels, softcap)
+    nats = each_nll(hidden, head, labels, softcap, last_rows)
     if weights is not None:
         nats = nats * weights[:, 1:][labels[:, 1:] != IGNORE_INDEX]
     return nats.sum(), len(nats)
 
 
-def each_nll(hidden: Tensor, head: Tensor, labels: Tensor, softcap: float | None = None) -> Tensor:
+def each_nll(
+    hidden: Tensor,
+    head: Tensor,
+    labels: Tensor,
+    softcap: float | None = None,
+    last_rows: Tensor | None = None,
+) -> Tensor:
     """Return the nats of every supervised token by itself, (N,) in float32, in the order of the flattened labels.
 
     Logits are there only for these tokens and never all at once; differentiable in hidden. Position t is scored from
     the state at t - 1; position 0 is never scored. The rest is as in ``supervised_nll``.
     """
     states, targets = _supervised(hidden, labels)
-    nats: Tensor = _ChunkedNll.apply(states, head, targets, softcap)  # type: ignore[no-untyped-call]
+    nats: Tensor = _ChunkedNll.apply(states, head, targets, softcap, last_rows)  # type: ignore[no-untyped-call]
     return nats
 
 
@@ -99,8 +110,10 @@ class _ChunkedNll(torch.autograd.Function):
     """Cross-entropy of a head, whose gradient in the states is computed with the loss, chunk by chunk."""
 
     @staticmethod
-    def forward(ctx: Any, states: Tensor, head: Tensor, targets: Tensor, softcap: float | None) -> Tensor:
-        """states: (N, D); head: (V, D); targets: (N,). Returns the nats of each target: (N,), float32."""
+    def forward(
+        ctx: Any, states: Tensor, head: Tensor, targets: Tensor, softcap: float | None, last_rows: Tensor | None
+    ) -> Tensor:
+        """states: (N, D); head: (V, D); targets: (N,); last_rows: (R, D). Returns each target's nats: (N,), float32."""
         wanted = states.requires_grad
         grad = torch.empty_like(states) if wanted else None
         nats = torch.empty(len(states), dtype=torch.float32, device=states.device)
@@ -115,19 +128,21 @@ class _ChunkedNll(torch.autograd.Function):
                 grad[start : start + count] = slope[:count]
         device = states.device.type
         ctx.dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states.dtype
-        ctx.softcap = softcap
-        ctx.save_for_backward(grad, *((states, head, targets) if head.requires_grad else ()))
+        ctx.softcap, ctx.last_rows = softcap, None if last_rows is None else len(last_rows)
+        trained = head.requires_grad or (last_rows is not None and last_rows.requires_grad)
+        ctx.save_for_backward(grad, *((states, head, targets) if trained else ()))
         return nats
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor | None, None, None, Tensor | None]:
         """Scale the gradients that forward kept, one for each target; that of a trained head is computed only now."""
         slope, *kept = ctx.saved_tensors
         of_head = None
         if kept:
             states, head, targets = kept
-            of_head = _head_gradient(states, head, targets, grads[0], ctx.softcap, ctx.dtype)
-        return slope * grads[0].to(slope.dtype)[:, None], of_head, None, None
+            of_head = _head_gradient(states, head, targets, grads[0], ctx.softcap, ctx.dtype, ctx.last_rows)
+        of_states = slope * grads[0].to(slope.dtype)[:, None]
+        return (of_states, of_head, None, None, None) if ctx.last_rows is None else (of_states, *[None] * 3, of_head)
 
 
 def _logits(states: Tensor, head: Tensor, softcap: float | None) -> Tensor:
@@ -158,10 +173,20 @@ def _score(
 
 
 def _head_gradient(
-    states: Tensor, head: Tensor, targets: Tensor, weights: Tensor, softcap: float | None, dtype: torch.dtype
+    states: Tensor,
+    head: Tensor,
+    targets: Tensor,
+    weights: Tensor,
+    softcap: float | None,
+    dtype: torch.dtype,
+    last_rows: int | None,
 ) -> Tensor:
-    """Return the gradient (V, D) of the weighted nats in the head, with products of the given type."""
-    total, rounded = torch.zeros_like(head), head.to(dtype)
+    """Return the gradient (V, D) of the weighted nats in the head, or in its last rows, with products of a given type.
+
+    It is summed in float32 where it is of rows alone: the head itself may be rounded.
+    """
+    first = 0 if last_rows is None else len(head) - last_rows
+    total, rounded = torch.zeros_like(head[first:], dtype=torch.float32 if first else None), head.to(dtype)
     for start in range(0, len(states), CHUNK):
         part = states[start : start + CHUNK].to(dtype)
         logits = _logits(part, rounded, softcap)
@@ -169,5 +194,5 @@ def _head_gradient(
         slope[range(len(part)), targets[start : start + CHUNK]] -= 1.0
         if softcap is not None:
             slope *= _steepness(logits, softcap)
-        total += (slope * weights[start : start + CHUNK, None]).to(dtype).t() @ part
+        total += (slope * weights[start : start + CHUNK, None])[:, first:].to(dtype).t() @ part
     return total

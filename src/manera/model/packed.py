@@ -16,6 +16,7 @@ from manera.model import attention, encoder_decoder
 from manera.model.likelihood import Nll, each_nll, supervised_nll, tempered_nll
 
 _AUTOCAST = "autocast_to"
+_TRAINED_HEAD_ROWS = "trained_head_rows"
 
 
 class Batch(NamedTuple):
@@ -26,6 +27,11 @@ class Batch(NamedTuple):
     segments: Tensor
     positions: Tensor
     weights: Tensor | None = None
+
+    @property
+    def rows(self) -> Tensor:
+        """Number them."""
+        return torch.arange(len(self.labels), device=self.labels.device)
 
 
 def to_batch(rows: Rows, device: str | torch.device = "cpu") -> Batch:
@@ -46,13 +52,23 @@ def use_autocast(model: nn.Module, dtype: torch.dtype) -> None:
     vars(model)[_AUTOCAST] = dtype
 
 
+def use_trained_head_rows(model: nn.Module, rows: Tensor) -> None:
+    """Let losses be differentiable in the last rows of the head, which stand in it by the time they are needed."""
+    vars(model)[_TRAINED_HEAD_ROWS] = rows
+
+
 def compile_layers(model: nn.Module) -> None:
     """Compile one decoder layer's code for all layers, at one fixed shape.
 
     The layers share their code, so this costs a fraction of compiling the whole model.
     """
-    for block in model.get_submodule(_layout(model).blocks).children():
+    for block in blocks(model):
         block.compile(dynamic=False)
+
+
+def blocks(model: nn.Module) -> Iterator[nn.Module]:
+    """Yield the decoder's layers."""
+    return model.get_submodule(_layout(model).blocks).children()
 
 
 def hidden_states(model: nn.Module, batch: Batch) -> Tensor:
@@ -116,16 +132,39 @@ def _with_bias(model: nn.Module, scored: _Scored) -> _Scored:
     return scored._replace(hidden=F.pad(scored.hidden, (0, 1), value=1.0), head=with_column)
 
 
+def batch_of(model: nn.Module, rows: Rows) -> Batch:
+    """Put packed rows where a model computes."""
+    return to_batch(rows, _norm(model).device)
+
+
 def rows_nll(model: nn.Module, rows: Rows) -> tuple[Tensor, int]:
     """Sum the weighted nats of packed rows' supervised tokens (differentiable), and count them."""
-    return batch_nll(model, to_batch(rows, _norm(model).device))
+    return batch_nll(model, batch_of(model, rows))
 
 
 def batch_nll(model: nn.Module, batch: Batch) -> tuple[Tensor, int]:
     """Sum the weighted nats of a batch's supervised tokens (differentiable), and count them."""
-    with torch.autocast(batch.labels.device.type, vars(model).get(_AUTOCAST), enabled=_AUTOCAST in vars(model)):
+    with _rounding(model, batch):
         hidden, head, beside, softcap = _run(model, batch)
-        return supervised_nll(hidden, head, beside.labels, beside.weights, softcap)
+        last_rows = vars(model).get(_TRAINED_HEAD_ROWS)
+        return supervised_nll(hidden, head, beside.labels, beside.weights, softcap, last_rows)
+
+
+def _rounding(model: nn.Module, batch: Batch) -> torch.autocast:
+    """Compute in what ``use_autocast`` asked for, if it did."""
+    return torch.autocast(batch.labels.device.type, vars(model).get(_AUTOCAST), enabled=_AUTOCAST in vars(model))
+
+
+def segments_nll(model: nn.Module, batch: Batch, segments: int) -> Tensor:
+    """Sum the nats of each segment of each row by itself, unweighted: (B, segments), differentiable."""
+    with _rounding(model, batch):
+        hidden, head, beside, softcap = _run(model, batch)
+        nats = each_nll(hidden, head, beside.labels, softcap, vars(model).get(_TRAINED_HEAD_ROWS))
+    supervised = beside.labels[:, 1:] != IGNORE_INDEX
+    rows = beside.rows[supervised.nonzero(as_tuple=True)[0]]
+    place = rows * segments + beside.segments[:, 1:][supervised] - 1
+    sums = torch.zeros(len(batch.labels) * segments, dtype=nats.dtype, device=nats.device)
+    return sums.index_add(0, place, nats).view(-1, segments)
 
 
 def measure(model: nn.Module, rows: Rows, rows_per_batch: int) -> Nll:
@@ -140,15 +179,8 @@ def measure(model: nn.Module, rows: Rows, rows_per_batch: int) -> Nll:
 
 def measure_each(model: nn.Module, rows: Rows) -> list[Tensor]:
     """Sum the nats of each example by itself, unweighted: for each row (segments,), in the order of its segments."""
-    found = []
     with _scoring(model):
-        for batch in _batches(model, rows, 1):
-            hidden, head, beside, softcap = _run(model, batch)
-            nats = each_nll(hidden, head, beside.labels, softcap)
-            segments = beside.segments[:, 1:][beside.labels[:, 1:] != IGNORE_INDEX]
-            totals = torch.zeros(int(batch.segments.max()) + 1, dtype=nats.dtype, device=nats.device)
-            found.append(totals.index_add_(0, segments, nats)[1:].cpu())
-    return found
+        return [segments_nll(model, batch, int(batch.segments.max()))[0].cpu() for batch in _batches(model, rows, 1)]
 
 
 def measure_tempered(model: nn.Module, rows: Rows, rows_per_batch: int, temperatures: Sequence[float]) -> list[Nll]:
@@ -179,9 +211,8 @@ def _scoring(model: nn.Module) -> Iterator[None]:
 
 def _batches(model: nn.Module, rows: Rows, rows_per_batch: int) -> Iterator[Batch]:
     """Yield the rows as batches; the last is filled up with rows that are not scored, so that the shape stays fixed."""
-    device = _norm(model).device
     for start in range(0, len(rows), rows_per_batch):
         indices = [min(start + offset, len(rows) - 1) for offset in range(rows_per_batch)]
-        batch = to_batch(rows.take(indices), device)
+        batch = batch_of(model, rows.take(indices))
         batch.labels[len(rows) - start :] = IGNORE_INDEX
         yield batch

@@ -1,7 +1,7 @@
 """What a voice's persona once answered to something alike, of those answers that fit whom it talks to."""
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,26 +42,33 @@ class OwnExchanges:
             self._index.add(texts_of(self.exchanges))
 
     def recall(
-        self, asked: str, relation: str | None = None, count: int = COUNT, threshold: float = THRESHOLD
+        self,
+        asked: str,
+        relation: str | None = None,
+        count: int = COUNT,
+        threshold: float = THRESHOLD,
+        within: Collection[int] | None = None,
     ) -> Recollection:
         """Return the exchanges about what is asked, the nearest first, and the note of a relation.
 
         relation: only exchanges with partners of it are looked at, or with the partner of this name; where there are
-        none, as where it is None, all are.
+        none, as where it is None, all are. within: the places of the exchanges that are looked at.
         """
         note = None if relation is None else self.relations.note(relation)
         found: dict[int, float] = {}
-        for place, similarity in self._index.recall(asked, 4 * count, self._among(relation), threshold):
+        for place, similarity in self._index.recall(asked, 4 * count, self._among(relation, within), threshold):
             found.setdefault(place // 2, similarity)
         recalled = [RecalledExchange(self.exchanges[place], similarity) for place, similarity in found.items()]
         return Recollection(_without_repeats(recalled)[:count], note)
 
-    def _among(self, relation: str | None) -> Collection[int] | None:
+    def _among(self, relation: str | None, within: Collection[int] | None) -> Collection[int] | None:
+        """Return the places in the index of what is looked at; None where everything is."""
+        if within is not None:
+            return _sides(within)
         if relation is None:
             return None
         names = self.relations.names(relation) | {relation.casefold()}
-        own = [place for place, one in enumerate(self.exchanges) if one.partner.casefold() in names]
-        return [side for place in own for side in (2 * place, 2 * place + 1)] or None
+        return _sides(place for place, one in enumerate(self.exchanges) if one.partner.casefold() in names) or None
 
 
 def open_exchanges(voice: str) -> OwnExchanges:
@@ -81,6 +88,11 @@ def write_index(exchanges: Sequence[Exchange], folder: Path) -> None:
 def texts_of(exchanges: Sequence[Exchange]) -> list[str]:
     """Return what exchanges are found by: each by what was asked, then by both sides of it."""
     return [text for one in exchanges for text in (one.asked, f"{one.asked}\n{one.reply}")]
+
+
+def _sides(places: Iterable[int]) -> list[int]:
+    """Return the places in the index of both texts of some exchanges."""
+    return [side for place in places for side in (2 * place, 2 * place + 1)]
 
 
 def _written_index(path: Path, exchanges: Sequence[Exchange]) -> RecallIndex | None:

@@ -21,9 +21,10 @@ IGNORED = frozenset({
 
 SAMPLING_FIELDS = (
     "temperature", "top_p", "top_k", "min_p", "repetition_penalty",
-    "dry_multiplier", "dry_base", "dry_allowed_length", "seed",
+    "dry_multiplier", "dry_base", "dry_allowed_length", "seed", "drafts",
 )  # fmt: skip
 MAX_CHOICES = 8
+MAX_DRAFTS = 8
 MAX_STOPS = 16
 MAX_BIASES = 1024
 MAX_MIXED = 4
@@ -101,6 +102,17 @@ class GenerationFields(StrictModel):
     ] = {}
     max_tokens: Annotated[int, Field(ge=1, le=2**31 - 1), WHOLE] | None = None
     seed: Annotated[int, Field(ge=-LARGEST_SEED, le=LARGEST_SEED), WHOLE] | None = None
+    drafts: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=MAX_DRAFTS,
+            description="Of how many drafts the one that fits its context best is sent, once it is chosen. By default "
+            "several where nothing else is being written, unless the reply may be long or a seed, n or greedy sampling "
+            "is asked for.",
+        ),
+        WHOLE,
+    ] = None
     voice_scale: Annotated[
         Weight | None, Field(description="How strongly the voice speaks: 0 is the untuned base, 1 is as trained.")
     ] = None

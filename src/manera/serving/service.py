@@ -89,7 +89,7 @@ class Service:
         """Write replies under the writer's guard; the key that asked for them pays for their tokens."""
         key = key_of(http)
         return self.threads.write(
-            requests, writer.guard, lambda reply: self.spend(key, reply.prompt_tokens + reply.new_tokens)
+            requests, writer, lambda reply: self.spend(key, reply.prompt_tokens + reply.new_tokens)
         )
 
     def spend(self, key: Key | None, tokens: int) -> None:

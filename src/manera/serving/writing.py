@@ -9,14 +9,14 @@ from contextlib import aclosing
 from threading import Event
 from typing import Any, TypeVar
 
+import msgspec
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 
 from manera.errors import ServingError
+from manera.generation.drafting import with_drafts
 from manera.generation.engine import Engine, Finished, Request, Token
-from manera.generation.guard import Guard
-from manera.generation.guarded_engine import guarded
-from manera.generation.reply import shown
+from manera.generation.reply import Writer, shown, writing
 from manera.serving.metrics import Metrics
 
 Item = tuple[int, Token | Finished]
@@ -46,7 +46,7 @@ class WritingThreads:
         self._deadline = deadline
 
     async def write(
-        self, requests: Sequence[Request], guard: Guard | None, finished: Callable[[Finished], None]
+        self, requests: Sequence[Request], writer: Writer, finished: Callable[[Finished], None]
     ) -> AsyncGenerator[list[Item]]:
         """Yield, each time with everything made since the last, the index of a request and what was made for it.
 
@@ -56,15 +56,16 @@ class WritingThreads:
         """
         if len(requests) > self._places - self._taken:
             raise OverloadedError("too many requests are waiting", "try again a little later")
+        drafts = self._engine.drafts if not self._taken and len(requests) == 1 else 1
         self._taken += len(requests)
         loop = asyncio.get_running_loop()
         box = _Box(loop)
         asked_at = loop.time()
         expiry = loop.call_at(asked_at + self._deadline, box.expire, self._deadline)
-        engine = guarded(self._engine, guard)
+        engine = writing(self._engine, writer)
         running = [
-            self._threads.submit(contextvars.copy_context().run, box.fill, engine, index, request)  # with its id
-            for index, request in enumerate(requests)
+            self._threads.submit(contextvars.copy_context().run, box.fill, engine, index, _drafted(request, drafts))
+            for index, request in enumerate(requests)  # with its id
         ]
         for reply in running:
             reply.add_done_callback(lambda done: loop.call_soon_threadsafe(self._ended, done, finished))
@@ -90,6 +91,10 @@ class WritingThreads:
     def close(self) -> None:
         """Wait for the threads to end."""
         self._threads.shutdown()
+
+
+def _drafted(request: Request, drafts: int) -> Request:
+    return msgspec.structs.replace(request, sampling=with_drafts(request.sampling, drafts))
 
 
 class _Box:

@@ -1,6 +1,7 @@
 """A voice that was trained before, ready to go on: what it was made of, and its adapter in its base."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,28 +17,41 @@ from manera.dataset.formats.format import Format
 from manera.dataset.packing import pack, place
 from manera.errors import ModelError, TrainingError
 from manera.files import read_records
+from manera.machine.memory import peak_memory_bytes
 from manera.model import packed
-from manera.records import Example, SplitName
+from manera.records import Example, SplitName, TrainingStep
 from manera.rhythm import learning
 from manera.text.languages import language_of
+from manera.training import full
+from manera.training.fitting import fit
 from manera.training.material import Material
+from manera.training.result import Outcome, write_voice_folder
+from manera.training.run import Meter
 from manera.training.settings import TrainingConfig
 from manera.training.setup import Setup, set_up_material
+from manera.training.sharpness import choose
 from manera.voice import adapter
 from manera.voice.dataset import PARTS, dataset_file, fingerprint_of
 from manera.voice.exchanges import read_exchanges
 from manera.voice.folder import CANARIES, voice_folder
 from manera.voice.known import read_known
-from manera.voice.manifest import Voice, require_base
+from manera.voice.manifest import Cost, HeldOut, Likelihood, Voice, require_base
+from manera.voice.recipe import Recipe
 from manera.voice.rhythm import read_compared, read_rhythm
 
-FIXED = ("rank", "alpha", "max_length")
-"""What an adapter has, and a run that goes on from it cannot change."""
+FIXED = ("method", "rank", "alpha", "dropout", "targets", "max_length", "format")
+"""What a voice was trained with, and a run that goes on from it cannot change."""
 
 BALANCES = ("per_thread", "half_life")
 """What is counted over a whole corpus, of which a voice keeps no times and no chats."""
 
+MISSING_RATE = 3e-4
+"""For voices of versions that did not note their learning rate."""
+
 Floats = NDArray[np.float64]
+Keep = Callable[[TrainingStep], None]
+Loop = Callable[[Keep], Iterator[TrainingStep]]
+"""Trains, calling back at every point that is better than those before."""
 
 
 def material_of(voice: Voice, base: Path) -> Material:
@@ -70,7 +84,7 @@ def _format(voice: Voice) -> Format:
         "as the voice has learned it",
         (voice.kind,),
         voice.chat_template,
-        end_of_turn=voice.end_of_turn,
+        tokens=voice.base.added if voice.recipe.added_tokens else (),
         turns=voice.turns,
         recalled=voice.recalled,
     )
@@ -113,15 +127,12 @@ def set_up_again(material: Material, voice: Voice, config: TrainingConfig, rate_
                 f"{name} is counted over a whole corpus, and the voice {voice.name!r} goes on from what it has learned",
                 f"leave {name} out, or train from the whole corpus under another name",
             )
-    changed = {
-        "rank": recipe.rank,
-        "alpha": recipe.alpha,
-        "max_length": recipe.max_length,
-        "learning_rate": config.learning_rate or (recipe.learning_rate or 1e-3) * rate_share,
-        "canaries": 0,
-    }
-    setup = set_up_material(material, config.model_copy(update=changed))
-    setup.method.load_state(setup.model, adapter.read_peft(voice_folder(voice.name)))
+    changed = {name: getattr(recipe, name) for name in FIXED}
+    rate = config.learning_rate or (recipe.learning_rate or MISSING_RATE) * rate_share
+    setup = set_up_material(material, config.model_copy(update={**changed, "learning_rate": rate, "canaries": 0}))
+    if recipe.method == "full":
+        full.keep_base(setup.model)
+    setup.method.load_state(setup.model, adapter.read(voice_folder(voice.name)))
     return setup
 
 
@@ -132,3 +143,55 @@ def nats_of_each(model: nn.Module, encoded: Sequence[Encoded], length: int) -> F
     for held, nats in zip(rows, packed.measure_each(model, pack(encoded, length)), strict=True):
         found[held] = nats.numpy()
     return found
+
+
+class Further:
+    """A run that goes on from a voice's adapter: its steps, and its best point, which the model ends at.
+
+    Such runs are short, so none is saved half-way: interrupted, the voice is as it was.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self.steps: list[TrainingStep] = []
+        self.best = setup.method.state(setup.model)
+        self.kept_step = 0
+        self.meter = Meter()
+
+    @property
+    def seconds(self) -> float:
+        """Of all steps, without what was scored in between."""
+        return sum(step.seconds for step in self.steps)
+
+    def learn(self, loop: Loop | None = None) -> Iterator[TrainingStep]:
+        """Pass the steps on; loop: by default the one over the material's rows."""
+        rows = self.setup.material.dataset.rows
+        over_rows = partial(fit, self.setup.model, rows["train"], rows["validation"], self.setup.planned)
+        for step in (loop or over_rows)(self._keep):
+            self.steps.append(step)
+            self.meter.joules()  # before its counters can have wrapped twice
+            yield step
+        self.setup.method.load_state(self.setup.model, self.best)
+
+    def _keep(self, step: TrainingStep) -> None:
+        self.best, self.kept_step = self.setup.method.state(self.setup.model), step.step
+
+
+def write_further(name: str, voice: Voice, further: Further, recipe: Recipe, unread: Collection[int]) -> None:
+    """Write what a voice has become under a name, whole or not at all; unread: as in ``Outcome``."""
+    setup = further.setup
+    rows_at_once, rows = setup.planned.rows_per_micro_batch, setup.material.dataset.rows
+    held_out = HeldOut(base=_likelihood(setup, with_adapter=False), voice=_likelihood(setup, with_adapter=True))
+    with setup.method.measuring(setup.model, True):
+        sharpness = choose(setup.model, rows["validation"], rows_at_once)
+    tokens = sum(step.tokens for step in further.steps)
+    cost = Cost(further.meter.seconds(), tokens, peak_memory_bytes(), further.meter.joules())
+    outcome = Outcome(held_out, sharpness, cost, further.best, further.steps, unread)
+    write_voice_folder(name, setup.material, recipe, outcome, voice.fillers)
+
+
+def _likelihood(setup: Setup, with_adapter: bool) -> Likelihood:
+    dataset = setup.material.dataset
+    with setup.method.measuring(setup.model, with_adapter):
+        nll = packed.measure(setup.model, dataset.rows["test"], setup.planned.rows_per_micro_batch)
+    return Likelihood(nll.perplexity, nll.bits_per_byte(dataset.scored_bytes["test"]))

@@ -170,11 +170,15 @@ class Writer:
     def __init__(self, folder: Path, seconds_between: float) -> None:
         self.folder = folder
         self._seconds_between = seconds_between
-        self._last = time.monotonic()
+        self._due = time.monotonic() + seconds_between
 
     def is_due(self) -> bool:
         """Tell whether it is time for the next."""
-        return ranks.rank() == 0 and time.monotonic() - self._last >= self._seconds_between
+        return ranks.rank() == 0 and time.monotonic() >= self._due
+
+    def has_written(self) -> bool:
+        """Tell whether there is a checkpoint, of this process or of one before."""
+        return (self.folder / FILE).exists()
 
     def write(self, checkpoint: Checkpoint, tensors: "Mapping[str, Tensor]") -> None:
         """Replace the last one, whole or not at all, and wait until it is on the disk. Raises OSError."""
@@ -186,12 +190,12 @@ class Writer:
             with replacing(self.folder / FILE) as unfinished:
                 ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
                 save_file(ready, unfinished, header)
-                with unfinished.open("rb") as written:
+                with unfinished.open("r+b") as written:
                     os.fsync(written.fileno())
             with replacing(self.folder / "losses.svg") as unfinished:
                 unfinished.write_text(pictures.losses(checkpoint.steps), "utf-8")
         except SafetensorError as error:  # it has no errno to tell a full disk by
             raise OSError(str(error)) from error
         finally:
-            self._last = time.monotonic()
-            self._seconds_between = max(self._seconds_between, (self._last - started) / MAX_SHARE)
+            ended = time.monotonic()
+            self._due = ended + max(self._seconds_between, (ended - started) / MAX_SHARE)

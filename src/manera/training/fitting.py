@@ -10,7 +10,7 @@ from manera.machine import ranks
 from manera.model import packed
 from manera.model.likelihood import Nll
 from manera.records import TrainingStep
-from manera.training.loop import Plan, State, train
+from manera.training.loop import Plan, State, own_share, train
 
 
 def state_of(model: nn.Module, plan: Plan) -> State:
@@ -28,7 +28,7 @@ def fit(
 ) -> Iterator[TrainingStep]:
     """Train what of a model requires gradients, from a state of it, by default the first; else as ``loop.train``."""
 
-    own = validation.take(ranks.share(len(validation)))
+    own = own_share(validation)
 
     def validate(rows_at_once: int) -> float:
         nats, tokens = ranks.total(packed.measure(model, own, rows_at_once))

@@ -50,9 +50,8 @@ SECONDS_AROUND = 60.0
 class Forecast(msgspec.Struct, frozen=True):
     """What a run will take, if held-out loss does not end it earlier.
 
-    seconds: until the voice is there, with those that went by; step_seconds: of its steps alone, all together.
-    rows_at_once: of how many, how many go through the model at once. disk_bytes: of the voice and, while it is
-    unfinished, of the run.
+    seconds: until the voice is there, with those that went by; step_seconds: of all its steps alone. disk_bytes: what
+    the voice and its checkpoints take at most. rows_at_once: how many of rows_per_step go through the model together.
     """
 
     steps: int

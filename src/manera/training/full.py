@@ -12,6 +12,8 @@ from manera.records import Precision
 STORED = torch.float16
 """What is kept is rounded to this, and measured so; eight bits, as it is served, lose ten times as much."""
 
+_BASE = "weights_of_the_base"
+
 RATE_SHARE = 0.1
 """Of the learning rate of an adapter ("LoRA Without Regret", 2025)."""
 
@@ -50,9 +52,6 @@ def measuring(model: nn.Module, with_adapter: bool = True) -> Iterator[None]:
         yield
     finally:
         _point_at(model, learned)
-
-
-_BASE = "weights_of_the_base"
 
 
 def _point_at(model: nn.Module, weights: Mapping[str, Tensor]) -> None:

@@ -14,7 +14,7 @@ from manera.machine import ranks
 from manera.machine.memory import peak_memory_bytes
 from manera.model import packed
 from manera.records import ExampleKind, MethodName, Precision, SplitName, TrainingStep
-from manera.training import checkpoint
+from manera.training import checkpoint, sharding
 from manera.training.checkpoint import Checkpoint, Writer
 from manera.training.fitting import state_of
 from manera.training.forecast import (
@@ -35,8 +35,6 @@ from manera.training.settings import TrainingConfig
 from manera.training.setup import Setup, set_up
 from manera.training.sharpness import choose
 from manera.voice.manifest import Cost, HeldOut, Likelihood
-
-BYTES_OF_GRADIENT_AND_MOMENTS = 12  # of a trained parameter, in float32
 
 _log = logging.getLogger(__name__)
 
@@ -140,7 +138,8 @@ def _learn(
     state = state_of(setup.model, setup.planned)
     at_once = state.micro_batch
     require_disk(setup, state)
-    _fit_into_memory(setup, state)
+    if not sharding.is_wanted():  # what is borrowed for a layer would be taken for what is kept
+        _fit_into_memory(setup, state)
     before = found.before if found else _held_out(setup, at_once, with_adapter=False)
     begun = Checkpoint(checkpoint.VERSION, name, origin, setup.precision, setup.compiled, hashed(rows["train"]), before)
     run = Run(setup, state, writer, begun, meter)
@@ -182,7 +181,7 @@ def _fit_into_memory(setup: Setup, state: State) -> None:
     one = setup.material.dataset.rows["train"].take([0])
     kept = kept_bytes(setup.model, lambda: packed.rows_nll(setup.model, one))
     free = free_bytes(setup.device)
-    left = None if free is None else free - setup.trained_parameters * BYTES_OF_GRADIENT_AND_MOMENTS
+    left = None if free is None else free - setup.trained_parameters * BYTES_PER_TRAINED_PARAMETER
     fit_into_memory(state, kept, setup.material.max_length, left)
 
 

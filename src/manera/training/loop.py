@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from manera.dataset.encoding import IGNORE_INDEX
 from manera.dataset.packing import Rows
 from manera.errors import TrainingError
 from manera.machine import ranks
@@ -125,6 +126,12 @@ class State:
         self.is_over = False
         self.is_whole = True
 
+    def is_lowest(self, validation_loss: float) -> bool:
+        """Take a held-out loss in; tell whether it is the lowest so far."""
+        is_lower = validation_loss < self.lowest
+        self.lowest, self.stale = (validation_loss, 0) if is_lower else (self.lowest, self.stale + 1)
+        return is_lower
+
     def position(self) -> Position:
         """Return the numbers of it."""
         lowest = self.lowest if math.isfinite(self.lowest) else None
@@ -173,8 +180,7 @@ def train(
     loss is no number, TrainingError when memory is too small for one row.
     """
     started = time.monotonic() - state.elapsed
-    order = _endless_order(len(training), plan.seed)
-    order = islice(order, state.step * plan.rows_per_step, None)
+    order = islice(_endless_order(len(training), plan.seed), state.step * plan.rows_per_step, None)
     while not state.is_over:
         step_started = time.monotonic()
         progress = ranks.first_says(_progress(state.step + 1, plan, step_started - started))
@@ -201,12 +207,9 @@ def train(
             validation_loss=validation_loss,
             rows_at_once=None if rows_at_once == rows_before else rows_at_once,
         )
-        if validation_loss is not None:
-            state.stale = 0 if validation_loss < state.lowest else state.stale + 1
-            if validation_loss < state.lowest:
-                state.lowest = validation_loss
-                with state.average.in_place():
-                    keep(record)
+        if validation_loss is not None and state.is_lowest(validation_loss):
+            with state.average.in_place():
+                keep(record)
         state.is_over = last or state.stale >= plan.patience
         state.is_whole = True
         yield record
@@ -217,8 +220,8 @@ def _step(state: State, training: Rows, chosen: list[int], loss: Loss, learning_
     rows, step = training.take(chosen), state.step + 1
     # what is drawn in a step depends on seed and step alone, so that a run which goes on draws what it would have drawn
     torch.manual_seed(int(np.random.SeedSequence((plan.seed, step)).generate_state(1, np.uint32)[0]))
-    own = rows.take(ranks.share(len(rows)))
-    found = state.micro_batch.run(partial(_accumulate_gradients, state.optimizer, loss, own, rows.supervised_tokens))
+    own, tokens_of_all = own_share(rows), rows.supervised_tokens
+    found = state.micro_batch.run(partial(_accumulate_gradients, state.optimizer, loss, own, tokens_of_all))
     ranks.sum_gradients(state.parameters)
     nats, tokens = ranks.total(found)
     nll = Nll(nats, int(tokens))
@@ -237,6 +240,15 @@ def _step(state: State, training: Rows, chosen: list[int], loss: Loss, learning_
     state.step = step
     state.average.update(step)
     return nll
+
+
+def own_share(rows: Rows) -> Rows:
+    """Return this process's share of some rows; all have as many: what is missing is filled up, and not scored."""
+    own = list(ranks.share(len(rows)))
+    missing = -(-len(rows) // ranks.count()) - len(own)
+    shared = rows.take([*own, *[0] * missing])
+    shared.labels[len(own) :] = IGNORE_INDEX
+    return shared
 
 
 def _culprits(loss: Loss, rows: Rows, chosen: Sequence[int]) -> list[int]:

@@ -24,6 +24,7 @@ class LoraLinear(nn.Module):
     """
 
     bias: Tensor | None
+    weight: Tensor
 
     def __init__(
         self,
@@ -67,7 +68,7 @@ class LoraLinear(nn.Module):
         if self.four_bits is not None:
             return self.four_bits.product(x, self.bias)
         if self.exact:
-            return F.linear(x, self.get_buffer("weight"), self.bias)
+            return F.linear(x, self.weight, self.bias)
         rounded, scale = self.get_buffer("rounded"), self.get_buffer("rounded_scale")
         product: Tensor = Int8Linear.apply(x, rounded, scale, self.fine)  # type: ignore[no-untyped-call]
         return product if self.bias is None else product + self.bias

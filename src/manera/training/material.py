@@ -8,7 +8,7 @@ import msgspec
 
 from manera.bases import base_model
 from manera.bases.base_model import BaseModel
-from manera.bases.templates import format_for
+from manera.bases.templates import format_for, template_of
 from manera.corpus.conversations import conversations
 from manera.corpus.manifest import Speaker
 from manera.corpus.speakers import choose_speaker
@@ -18,7 +18,7 @@ from manera.dataset.building import MAX_LENGTH, Dataset, build, encode
 from manera.dataset.canaries import Canary
 from manera.dataset.encoding import Encoded, Encoder
 from manera.dataset.examples import INSTRUCTIONS, example_kind
-from manera.dataset.formats.format import Format
+from manera.dataset.formats.format import Format, missing_tokens
 from manera.dataset.packing import pack, place, with_context
 from manera.errors import TrainingError
 from manera.records import Conversation, Example, ExampleKind
@@ -61,6 +61,12 @@ class Material:
     left_out: frozenset[int] = frozenset()
     known: frozenset[bytes] = frozenset()
 
+    @property
+    def added_tokens(self) -> int:
+        """How many tokens were added to the base of which the format writes some: their rows are to be trained."""
+        added = base_model.read(self.base).added
+        return len(added) if set(added) & set(self.format.tokens) else 0
+
 
 def gather(
     corpus: Corpus, requested: str | None, base: Path, max_length: int | None, format: str | None = None
@@ -79,7 +85,10 @@ def gather(
     described = base_model.read(base)
     written = format_for(format, kind, described)
     length = _length(max_length, kind, described)
-    encoder = Encoder(base_model.load_tokenizer(base), written.chat_template(described.bos, described.end_of_text))
+    vocabulary = base_model.load_tokenizer(base).get_vocab()
+    base = base_model.with_tokens(base, missing_tokens(written, vocabulary, described.id, described.end_of_text))
+    described = base_model.read(base)
+    encoder = Encoder(base_model.load_tokenizer(base), template_of(written, described))
     language = _language(learned_from, speaker)
     instruction = INSTRUCTIONS[language] if kind == "post" else None
     dataset = build(parts.conversations, speaker.speaker_id, kind, encoder, length, instruction, written.turns)

@@ -9,10 +9,9 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from manera.bases import base_model
-from manera.errors import TrainingError
 from manera.machine.precision import fastest
-from manera.records import Precision
-from manera.training import dora, full, lora, nf4
+from manera.records import MethodName, Precision
+from manera.training import added_tokens, dora, full, lora, nf4
 from manera.training.settings import TrainingConfig, alpha_of
 from manera.voice.recipe import Recipe, adapter_scale
 
@@ -30,7 +29,7 @@ class Method:
     rate_share: of the learning rate that is right for LoRA.
     """
 
-    name: str
+    name: MethodName
     make_trainable: Callable[[nn.Module, TrainingConfig, Precision], None]
     state: Callable[[nn.Module], dict[str, Tensor]]
     load_state: Callable[[nn.Module, State], None]
@@ -82,10 +81,39 @@ METHODS = (
 )
 
 
+def with_added_tokens(method: Method, count: int) -> Method:
+    """Return a method that trains the rows of a base's last tokens too, of which it has so many."""
+    if not count or method.name == "full":
+        return method
+
+    def make_trainable(model: nn.Module, config: TrainingConfig, precision: Precision) -> None:
+        rows = added_tokens.last_rows(model, count)
+        method.make_trainable(model, config, precision)
+        added_tokens.make_trainable(model, rows)
+
+    def load_state(model: nn.Module, state: State) -> None:
+        method.load_state(model, state)
+        added_tokens.load_state(model, state)
+
+    @contextmanager
+    def measuring(model: nn.Module, with_learned: bool = True) -> Iterator[None]:
+        with method.measuring(model, with_learned), added_tokens.measuring(model, with_learned):
+            yield
+
+    return replace(
+        method,
+        make_trainable=make_trainable,
+        state=lambda model: method.state(model) | added_tokens.state(model),
+        load_state=load_state,
+        measuring=measuring,
+    )
+
+
 def opened(base: Path, recipe: Recipe, state: State, precision: Precision = "float32") -> nn.Module:
     """Load a base with what a voice learned on it; KeyError or RuntimeError where they do not fit."""
     model: nn.Module = base_model.load(base)
-    method = method_of("lora" if recipe.method == "qlora" else recipe.method)  # it is served over whole weights
+    served = method_of("lora" if recipe.method == "qlora" else recipe.method)  # over whole weights
+    method = with_added_tokens(served, recipe.added_tokens)
     if method.name == "full":
         full.keep_base(model)
     method.make_trainable(model, settings_of(recipe), precision)
@@ -109,8 +137,8 @@ def settings_of(recipe: Recipe) -> TrainingConfig:
 def measuring(model: nn.Module, with_learned: bool = True) -> Iterator[None]:
     """Compute as exactly as serving does, with what was learned or without it, by whatever method it was."""
     with ExitStack() as stack:
-        for of_method in dict.fromkeys(method.measuring for method in METHODS):
-            stack.enter_context(of_method(model, with_learned))
+        for one in dict.fromkeys((added_tokens.measuring, *(method.measuring for method in METHODS))):
+            stack.enter_context(one(model, with_learned))
         yield
 
 
@@ -120,11 +148,8 @@ def precision_of(method: Method, device: str = "cpu") -> Precision:
     return found if found in method.precisions else "float32"
 
 
-def method_of(name: str) -> Method:
-    """Return the method of this name; raise TrainingError where its library is missing or there is no such method."""
-    for method in METHODS:
-        if method.name == name:
-            if name == "qlora":
-                nf4.require()
-            return method
-    raise TrainingError(f"no method {name!r}", f"--method {', '.join(method.name for method in METHODS)}")
+def method_of(name: MethodName) -> Method:
+    """Return the method of this name; raise TrainingError where its library is missing."""
+    if name == "qlora":
+        nf4.require()
+    return next(method for method in METHODS if method.name == name)

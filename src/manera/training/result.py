@@ -56,7 +56,9 @@ class Outcome(NamedTuple):
     unread: Collection[int]
 
 
-def write_voice_folder(name: str, material: Material, recipe: Recipe, outcome: Outcome) -> None:
+def write_voice_folder(
+    name: str, material: Material, recipe: Recipe, outcome: Outcome, fillers: tuple[str, ...] = ()
+) -> None:
     """Write everything that a voice consists of beside its place, then move it there.
 
     Raises ModelError when it cannot be written; a voice that stood there before is then as it was.
@@ -95,6 +97,7 @@ def write_voice_folder(name: str, material: Material, recipe: Recipe, outcome: O
             cost=outcome.cost,
             turns=material.format.turns,
             recalled=material.format.recalled,
+            fillers=fillers,
         )
         write_voice(voice, new)
 

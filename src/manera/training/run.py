@@ -104,10 +104,9 @@ class Run:
                 _note(step)
                 self._meter.joules()  # before its counters can have wrapped twice
                 yield step
-                if len(self.steps) - earlier == MEASURED_STEPS or (
-                    self.state.is_over and len(self.steps) - earlier < 3
-                ):
-                    yield self._forecast(self.steps[earlier:])
+                measured = self.steps[earlier:]
+                if len(measured) == MEASURED_STEPS or (self.state.is_over and len(measured) < MEASURED_STEPS):
+                    yield self._forecast(measured)
                 if self._writer.is_due():
                     yield from self._save()
         except KeyboardInterrupt:
@@ -116,7 +115,7 @@ class Run:
             self.stopped = f"stopped after step {len(self.steps)}"
             _log.info("%s", self.stopped)
             yield from self._save()
-            self.can_go_on = True
+            self.can_go_on = self._writer.has_written()
             if not self.best:
                 self._keep(self.steps[-1])
         except DivergedError as error:
@@ -189,4 +188,6 @@ def hashed(rows: Rows) -> str:
     for array in arrays:
         digest.update(str(array.shape).encode())
         digest.update(array.tobytes())
+    if rows.weights is not None:
+        digest.update(rows.weights.tobytes())
     return digest.hexdigest()

@@ -15,11 +15,12 @@ from manera.machine import ranks
 from manera.machine.precision import compiler_is_available
 from manera.model import packed
 from manera.records import ExampleKind, Precision
-from manera.training import presets
+from manera.training import presets, sharding
 from manera.training.balancing import balance
+from manera.training.context import with_context
 from manera.training.loop import Plan, plan
 from manera.training.material import Material, gather, plant, weigh_context
-from manera.training.methods import Method, method_of, precision_of
+from manera.training.methods import Method, method_of, precision_of, with_added_tokens
 from manera.training.settings import TrainingConfig, alpha_of, epochs_of
 from manera.voice.recipe import Recipe, stands_alone
 
@@ -92,6 +93,7 @@ class Setup:
             steps=steps,
             kept_step=kept_step,
             rows_read=kept_step * self.planned.rows_per_step,
+            added_tokens=self.material.added_tokens,
             preset=config.preset,
             format=config.format,
             context_share=config.context_share,
@@ -104,12 +106,12 @@ def set_up(corpus: Corpus, requested: str | None, config: TrainingConfig, base: 
         described = base_model.read(base)
         presets.require_architecture(config.preset, described.id, base_model.family(base).architecture)
     material = gather(corpus, requested, base, config.max_length, config.format)
-    return set_up_material(balance(material, config), config)
+    return set_up_material(balance(with_context(material, config), config), config)
 
 
 def set_up_material(material: Material, config: TrainingConfig) -> Setup:
     """Decide how what was gathered is learned, and load the model."""
-    method = method_of(config.method)
+    method = with_added_tokens(method_of(config.method), material.added_tokens)
     family = base_model.family(material.base)
     if family.form == "transformers" and stands_alone(config.method):
         raise TrainingError(
@@ -199,7 +201,7 @@ def _copies(planned: Plan, material: Material) -> int:
 def _compiles(config: TrainingConfig, method: Method, family: Family, tokens: float) -> bool:
     can = method.compiles and family.form == "gguf"
     if config.compile == "auto":
-        return can and tokens >= COMPILE_FROM_TOKENS and compiler_is_available()
+        return not sharding.is_wanted() and can and tokens >= COMPILE_FROM_TOKENS and compiler_is_available()
     if config.compile == "on" and not can:
         raise TrainingError(
             f"layers of {family.architecture} trained by {method.name} cannot be compiled", "train with --compile off"
@@ -222,6 +224,8 @@ def _trainable_model(
     packed.use_matrix_attention(model)
     method.make_trainable(model, config, precision)
     model.to(device)  # only now: what is kept in four bits is never there in more
+    if sharding.is_wanted():
+        sharding.shard(model)
     if compiled:
         packed.compile_layers(model)
     return model

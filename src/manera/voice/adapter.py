@@ -25,12 +25,15 @@ if TYPE_CHECKING:
 
 Matrices = Mapping[str, "Tensor"]
 """``<layer>.lora_A`` (rank, K) and ``<layer>.lora_B`` (N, rank), layers as transformers names them; in DoRA also
-``<layer>.lora_magnitude_vector`` (N,). Of a voice that changed everything, each parameter by its own name."""
+``<layer>.lora_magnitude_vector`` (N,). ``<embedding>.added_rows`` (R, D): of tokens that were added to the base, the
+last of its vocabulary. Of a voice that changed everything, each parameter by its own name."""
 
 _PEFT_PREFIX = "base_model.model."
 WEIGHTS, ALL_WEIGHTS = "adapter_model.safetensors", "model.safetensors"
 _MATRICES = {"lora_a": "lora_A", "lora_b": "lora_B"}
 _MAGNITUDE = "lora_magnitude_vector"
+ADDED_ROWS = "added_rows"
+_PEFT_ROWS = "token_adapter.trainable_tokens_delta"
 
 
 def write(state: Matrices, folder: Path, recipe: Recipe, base: Path) -> None:
@@ -38,16 +41,17 @@ def write(state: Matrices, folder: Path, recipe: Recipe, base: Path) -> None:
     if recipe.method == "full":
         _save(state, folder / ALL_WEIGHTS)
         return
-    family = base_model.family(base)
+    family, described = base_model.family(base), base_model.read(base)
     write_peft(
         state,
         folder,
         recipe.rank,
         recipe.alpha,
-        base_model.read(base).id,
+        described.id,
         family.transposed,
         recipe.method,
         family.has_encoder,
+        described.vocabulary,
     )
     if family.form == "gguf" and not recipe.stands_alone:
         write_gguf(state, folder / ADAPTER_GGUF, recipe.scale * recipe.rank, base)
@@ -56,7 +60,7 @@ def write(state: Matrices, folder: Path, recipe: Recipe, base: Path) -> None:
 def read(folder: Path) -> dict[str, "Tensor"]:
     """Read back what ``write`` wrote; raise ModelError when it is not there."""
     if (folder / ALL_WEIGHTS).is_file():
-        return _load(folder / ALL_WEIGHTS)
+        return load_weights(folder / ALL_WEIGHTS)
     return read_peft(folder)
 
 
@@ -81,14 +85,18 @@ def write_peft(
     transposed: bool = False,
     method: MethodName = "lora",
     has_encoder: bool = False,
+    vocabulary: int = 0,
 ) -> None:
     """Write ``adapter_config.json`` and ``adapter_model.safetensors`` as PEFT does.
 
-    transposed, has_encoder: as in ``Family``.
+    transposed, has_encoder: as in ``Family``. vocabulary: tokens of the base, of which the last may have rows of their
+    own.
     """
     from peft import LoraConfig
 
-    targets = sorted({name.split(".")[-2] for name in state})
+    layers = {name: name.split(".")[-2] for name in state}
+    targets = sorted({layer for name, layer in layers.items() if not name.endswith(ADDED_ROWS)})
+    rows = {layers[name]: len(tensor) for name, tensor in state.items() if name.endswith(ADDED_ROWS)}
     config = LoraConfig(
         use_rslora=method == "rslora",
         use_dora=method == "dora",
@@ -96,6 +104,7 @@ def write_peft(
         r=rank,
         lora_alpha=alpha,
         target_modules=targets,
+        trainable_token_indices={layer: list(range(vocabulary))[-count:] for layer, count in rows.items()} or None,
         task_type="SEQ_2_SEQ_LM" if has_encoder else "CAUSAL_LM",
         base_model_name_or_path=base,
         inference_mode=True,
@@ -105,13 +114,18 @@ def write_peft(
 
 
 def _peft_name(name: str) -> str:
+    if name.endswith(ADDED_ROWS):
+        return f"{_PEFT_PREFIX}{name.removesuffix(ADDED_ROWS)}{_PEFT_ROWS}"
     return f"{_PEFT_PREFIX}{name}" if name.endswith(_MAGNITUDE) else f"{_PEFT_PREFIX}{name}.weight"
 
 
 def read_peft(folder: Path) -> dict[str, "Tensor"]:
     """Read an adapter's matrices back; raise ModelError when they are not there."""
-    stored = _load(folder / WEIGHTS)
-    return {name.removeprefix(_PEFT_PREFIX).removesuffix(".weight"): tensor for name, tensor in stored.items()}
+    stored = load_weights(folder / WEIGHTS)
+    return {
+        name.removeprefix(_PEFT_PREFIX).removesuffix(".weight").replace(_PEFT_ROWS, ADDED_ROWS): tensor
+        for name, tensor in stored.items()
+    }
 
 
 def require_whole(path: Path) -> None:
@@ -132,7 +146,8 @@ def _save(tensors: Matrices, path: Path) -> None:
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, unfinished)
 
 
-def _load(path: Path) -> dict[str, "Tensor"]:
+def load_weights(path: Path) -> dict[str, "Tensor"]:
+    """Read a file of weights; raise ModelError when it is not there or is damaged."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -194,19 +209,28 @@ def write_merged(
     writer = gguf.GGUFWriter(path=None, arch=family.architecture)
     gguf_file.copy_metadata(reader, writer)
     for tensor in reader.tensors:
-        ours = names[tensor.name]
+        ours = names.get(tensor.name, tensor.name)  # what positions are divided by has no other name
+        if (rows := state.get(added_rows_of(ours))) is not None:
+            data, stored = gguf_file.with_rows(tensor, len(tensor.data) - len(rows), rows.float().numpy())
+            writer.add_tensor(tensor.name, data, raw_dtype=stored)
+            continue
         if ours in state:
             merged = family.to_gguf(tensor.name, state[ours].float().numpy(), config)
         elif is_adapted(state, ours):
             weight = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
-            rows = torch.tensor(family.rows_to_transformers(tensor.name, weight, config))
-            merged = family.rows_to_gguf(tensor.name, folded(rows, state, ours, scale).numpy(), config)
+            ordered = torch.tensor(family.rows_to_transformers(tensor.name, weight, config))
+            merged = family.rows_to_gguf(tensor.name, folded(ordered, state, ours, scale).numpy(), config)
         else:
             writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
             continue
         stored = _stored_as(tensor, kind)
         writer.add_tensor(tensor.name, gguf.quants.quantize(np.ascontiguousarray(merged), stored), raw_dtype=stored)
     gguf_file.write_whole(writer, path)
+
+
+def added_rows_of(weight: str) -> str:
+    """Return under what name the trained last rows of a weight are kept."""
+    return f"{weight.removesuffix('weight')}{ADDED_ROWS}"
 
 
 def is_adapted(state: Matrices, weight: str) -> bool:

@@ -81,6 +81,11 @@ def name_for(speaker: str) -> str:
     return re.sub(r"[\W_]+", "-", speaker.lower()).strip("-")[:64] or "voice"
 
 
+def name_on(voice: str, base: str) -> str:
+    """Propose a name for one of several voices of a person, each on another base; base: its name or place."""
+    return f"{voice[:32]}-{name_for(Path(base).name)}"[:64].rstrip("-")
+
+
 def remove_voice(name: str) -> None:
     """Remove a voice's folder at once: nobody sees it half gone. Raises ModelError."""
     folder = voice_folder(name)

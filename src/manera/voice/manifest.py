@@ -56,6 +56,7 @@ class Sampling(msgspec.Struct, frozen=True):
 
     DRY ("don't repeat yourself") lowers what would prolong a repetition of dry_allowed_length tokens or more, by
     dry_multiplier * dry_base ** (length - dry_allowed_length): https://github.com/oobabooga/text-generation-webui/pull/5677
+    drafts: of how many the best is chosen; None leaves that to who writes.
     """
 
     temperature: float = 0.8
@@ -68,6 +69,7 @@ class Sampling(msgspec.Struct, frozen=True):
     dry_allowed_length: int | None = None
     max_new_tokens: int = 256
     seed: int | None = None
+    drafts: int | None = None
 
 
 class Sharpness(msgspec.Struct, frozen=True):

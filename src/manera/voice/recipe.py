@@ -12,7 +12,9 @@ class Recipe(msgspec.Struct, frozen=True, omit_defaults=True):
 
     epochs is None where only the time was bounded, minutes where it was not. rows: of the training text, each of
     max_length tokens. steps: how many the run had; kept_step: the one whose adapter was kept; rows_read: how many rows
-    had been read then, each as often as it was. format: by its name or file, None for the one that fits the base.
+    had been read then, each as often as it was. added_tokens: how many of the base's have trained rows. format: its
+    name or file, None for the one that fits the base. grown: how often it went on with new text; preferences: how many
+    it went on with.
     """
 
     method: MethodName = "lora"
@@ -37,9 +39,12 @@ class Recipe(msgspec.Struct, frozen=True, omit_defaults=True):
     steps: int = 0
     kept_step: int = 0
     rows_read: int = 0
+    added_tokens: int = 0
     preset: str | None = None
     format: str | None = None
     context_share: float = 0.0
+    grown: int = 0
+    preferences: int = 0
 
     @property
     def scale(self) -> float:
@@ -49,7 +54,7 @@ class Recipe(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def stands_alone(self) -> bool:
         """Whether what was learned is no low-rank sum, so that llama.cpp needs a model of the voice's own."""
-        return stands_alone(self.method)
+        return stands_alone(self.method) or self.added_tokens > 0
 
 
 def stands_alone(method: MethodName) -> bool:

@@ -35,6 +35,7 @@ class Recorded:
     def __init__(self, engine: LlamaCpp) -> None:
         self.engine = engine
         self.context_length = engine.context_length
+        self.drafts = 1
         self.reasons: SimpleQueue[str] = SimpleQueue()
 
     def generate(self, request: Request, deliver: Deliver, is_cancelled: IsCancelled) -> Finished:

@@ -27,9 +27,8 @@ class Format(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One way to write messages.
 
     kinds: of examples that it can write. tokens: special ones that it is written with; those that a base lacks get rows
-    of their own, which are trained, unless can_add_tokens is off. end_of_turn: one of tokens, or of the base's; by
-    default what ends a text there. turns: how many turns before a reply are read, by default as many as fit. recalled:
-    whether what memory recalls is written as turns or as a system message.
+    of their own, which are trained, unless can_add_tokens is off. turns: how many turns before a reply are read, by
+    default as many as fit. recalled: how what memory recalls is written.
     """
 
     about: str
@@ -37,14 +36,13 @@ class Format(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     template: str
     tokens: tuple[str, ...] = ()
     can_add_tokens: bool = True
-    end_of_turn: str | None = None
     turns: int | None = None
     recalled: RecalledForm = "turns"
 
     def chat_template(self, bos: str = "<bos>", end_of_text: str = "<eos>") -> ChatTemplate:
         """Write the template for a base whose texts begin and end so."""
         source = _EOS.sub(lambda _: repr(end_of_text), self.template)
-        return ChatTemplate(source, bos, self.end_of_turn or end_of_text)
+        return ChatTemplate(source, bos, end_of_text)
 
 
 def format_names() -> list[str]:

@@ -24,7 +24,7 @@ from manera.records import Example, ExampleKind
 from manera.text.words import words
 from manera.training.fitting import fit
 from manera.training.loop import plan
-from manera.training.methods import Method, method_of, precision_of, settings_of
+from manera.training.methods import Method, method_of, precision_of, settings_of, with_added_tokens
 from manera.training.settings import EPOCHS
 from manera.training.setup import COMPILE_FROM_TOKENS, LEARNING_RATES, MICRO_BATCH_TOKENS
 from manera.voice.manifest import Voice
@@ -81,7 +81,7 @@ def _trained(
     settings = _settings(voice, encoders, validation, sum(part.tokens for part in rows))
     model = base_model.load(base)
     packed.use_matrix_attention(model)
-    method = method_of(voice.recipe.method)
+    method = with_added_tokens(method_of(voice.recipe.method), voice.recipe.added_tokens)
     method.make_trainable(model, settings_of(voice.recipe), precision_of(method))
     if settings.compiled:
         packed.compile_layers(model)

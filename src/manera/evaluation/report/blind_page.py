@@ -25,17 +25,21 @@ def write_blind(pairs: Sequence[SideBySide], folder: Path, language: str, seed: 
         {"prompt": pair.prompt, "left": pair.real if left else pair.voice, "right": pair.voice if left else pair.real}
         for pair, left in zip(pairs, is_left, strict=True)
     ]
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    page = environment.get_template("blind.html").render(
-        language=language, t=LANGUAGES[language]["blind_page"], pairs=shown
+    page = (
+        environment()
+        .get_template("blind.html")
+        .render(language=language, t=LANGUAGES[language]["blind_page"], pairs=shown)
     )
     key = {str(number): "left" if left else "right" for number, left in enumerate(is_left, start=1)}
     for name, content in ((PAGE, page), (KEY, json.dumps(key, indent=2))):
         with replacing(folder / name) as unfinished:
             unfinished.write_text(content, "utf-8")
     return folder / PAGE, folder / KEY
+
+
+def environment() -> Environment:
+    """Return what renders pages for people to judge; every text is escaped."""
+    return Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
 
 
 def read_votes(votes: Path, folder: Path) -> tuple[Interval, int]:

@@ -31,6 +31,8 @@ HEADLINE = (
     "real_or_generated_auc.voice",
     "copied.8_words.voice",
     "copied.8_words.real",
+    "invented_words.voice",
+    "invented_words.real",
     "health.never_stopped.voice",
 )
 """What is shown of a report first."""

@@ -78,6 +78,19 @@ ENGLISH: dict[str, dict[str, str]] = {
         "left": "left",
         "right": "right",
     },
+    "items_page": {
+        "title": "Does it make sense?",
+        "intro": (
+            "First: could each of these texts stand where it stands? Then, of two texts written there: which is better?"
+        ),
+        "acceptable": "it could",
+        "unacceptable": "it could not",
+        "pairs": "Which is better?",
+        "left": "left",
+        "right": "right",
+        "neither": "neither",
+        "save": "Save the answers",
+    },
     "writers": {
         "base": "untrained base",
         "base + note": "base + note",
@@ -124,6 +137,7 @@ ENGLISH: dict[str, dict[str, str]] = {
         "pairs": "pairs",
         "runs": "runs",
         "turns": "turns",
+        "words": "words",
     },
     "units": {
         "bits_per_byte": "bits per byte",
@@ -140,6 +154,7 @@ ENGLISH: dict[str, dict[str, str]] = {
         "share_of_pairs_of_words": "share of pairs of words",
         "share_of_words_in_runs": "share of words in verbatim runs of {words}",
         "share_of_texts_with_a_run": "share of texts with {words} words or more verbatim",
+        "share_of_words_unknown": "share of words, but names, that neither the author nor a dictionary knows",
         "share_of_guarded_texts": "share of texts in which the guard stepped in",
         "share_of_texts_with_personal_data": "share of texts with personal data of the training text",
         "share_of_replies_ranked_below": "share of {others} other replies ranked below the true one",
@@ -157,6 +172,8 @@ ENGLISH: dict[str, dict[str, str]] = {
         "joules": "joules of the processor, whatever else ran",
         "joules_per_reply": "joules a reply, whatever else ran",
         "share_of_right_answers": "share of right answers",
+        "share_of_acceptable_texts": "share of texts that could stand there",
+        "share_of_preferred_drafts": "share of pairs in which the best of several drafts is preferred",
     },
     "parts": {
         "ladder": "ladder",
@@ -166,6 +183,7 @@ ENGLISH: dict[str, dict[str, str]] = {
         "distances": "distances",
         "rhythm": "rhythm",
         "copying": "copying",
+        "invented_words": "invented words",
         "personal_data": "personal data",
         "canaries": "canaries",
         "forgetting": "forgetting",

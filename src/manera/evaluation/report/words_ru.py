@@ -76,6 +76,20 @@ RUSSIAN: dict[str, dict[str, str]] = {
         "left": "левый",
         "right": "правый",
     },
+    "items_page": {
+        "title": "Есть ли смысл?",
+        "intro": (
+            "Сначала: мог бы каждый из этих текстов стоять там, где стоит? Потом, из двух текстов на одном месте: "
+            "какой лучше?"
+        ),
+        "acceptable": "мог бы",
+        "unacceptable": "не мог бы",
+        "pairs": "Какой лучше?",
+        "left": "левый",
+        "right": "правый",
+        "neither": "никакой",
+        "save": "Сохранить ответы",
+    },
     "writers": {
         "base": "сама модель",
         "base + note": "модель + описание",
@@ -122,6 +136,7 @@ RUSSIAN: dict[str, dict[str, str]] = {
         "pairs": "пар",
         "runs": "запуск",
         "turns": "реплик",
+        "words": "слов",
     },
     "units": {
         "bits_per_byte": "бит на байт",
@@ -138,6 +153,7 @@ RUSSIAN: dict[str, dict[str, str]] = {
         "share_of_pairs_of_words": "доля пар слов",
         "share_of_words_in_runs": "доля слов в дословных повторах по {words}",
         "share_of_texts_with_a_run": "доля текстов, где {words} слов и больше повторено дословно",
+        "share_of_words_unknown": "доля слов, кроме имён, которых не знают ни автор, ни словарь",
         "share_of_guarded_texts": "доля текстов, где вмешалась защита",
         "share_of_texts_with_personal_data": "доля текстов с личными данными из обучающего текста",
         "share_of_replies_ranked_below": "доля {others} других ответов ниже настоящего",
@@ -155,6 +171,8 @@ RUSSIAN: dict[str, dict[str, str]] = {
         "joules": "джоулей процессора вместе со всем, что шло рядом",
         "joules_per_reply": "джоулей на ответ вместе со всем, что шло рядом",
         "share_of_right_answers": "доля верных ответов",
+        "share_of_acceptable_texts": "доля текстов, которые могли бы там стоять",
+        "share_of_preferred_drafts": "доля пар, в которых лучше лучший из нескольких черновиков",
     },
     "parts": {
         "ladder": "лестница",
@@ -164,6 +182,7 @@ RUSSIAN: dict[str, dict[str, str]] = {
         "distances": "расстояния",
         "rhythm": "ритм",
         "copying": "повторы",
+        "invented_words": "выдуманные слова",
         "personal_data": "личные данные",
         "canaries": "подсаженные секреты",
         "forgetting": "забытое",

@@ -1,0 +1,268 @@
+"""A voice goes on from a corpus that has grown: new text, and as much of the old, from the adapter that it has.
+
+What the voice held out stays held out: its examples are taken from its own folder, and of the corpus only what it did
+not know is split anew. What came of it replaces the voice only where it is worse on neither held-out text.
+"""
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from manera.corpus.conversations import conversations
+from manera.corpus.speakers import choose_speaker
+from manera.corpus.splitting import HELD_OUT_SHARE, REPEATED, Parts, require_enough, split, without_texts
+from manera.corpus.storage import Corpus
+from manera.dataset.building import build, dataset_of, encode
+from manera.dataset.encoding import IGNORE_INDEX, Encoded
+from manera.dataset.examples import example_kind, messages_of
+from manera.errors import TrainingError
+from manera.records import Example, ExampleKind, SplitName, TrainingStep
+from manera.rhythm import learning
+from manera.training.again import Floats, Further, material_of, nats_of_each, set_up_again, write_further
+from manera.training.balancing import balance
+from manera.training.loop import rows_read
+from manera.training.material import Material, pack_again, unread
+from manera.training.result import require_free
+from manera.training.settings import TrainingConfig
+from manera.training.setup import Setup
+from manera.voice.dataset import PARTS, read_unread
+from manera.voice.exchanges import exchanges_of
+from manera.voice.known import key_of, keys_of
+from manera.voice.manifest import Voice, read_voice
+
+RATE_SHARE = 0.5
+"""Of the peak rate at which the voice was trained at first: it knows the manner already."""
+
+BITS = 1 / np.log(2)
+
+Bound = Callable[[Floats, Floats, int, Sequence[int]], tuple[float, float, float]]
+"""Divides two sums over conversations and bounds the ratio: ``evaluation.measures.intervals.ratio``."""
+
+
+class Growing(msgspec.Struct, frozen=True):
+    """What is about to be learned; new: examples of text that the voice did not know; again: of what it knew."""
+
+    voice: str
+    kind: ExampleKind
+    new: dict[SplitName, int]
+    again: int
+    dropped: dict[str, int]
+    steps: int
+
+
+class Change(msgspec.Struct, frozen=True):
+    """Bits per byte of held-out text before and after, and their difference, paired by conversation, in 95 % bounds."""
+
+    before: float
+    after: float
+    difference: float
+    low: float
+    high: float
+    conversations: int
+
+    @property
+    def is_worse(self) -> bool:
+        """Tell whether it is surely worse; of one conversation alone nothing is sure, so there the figure decides."""
+        return self.low > 0 or (not np.isfinite(self.low) and self.difference > 0)
+
+
+class Grown(msgspec.Struct, frozen=True):
+    """What came of it; because: why the voice stayed as it was, None where it has changed."""
+
+    voice: str
+    old: Change
+    new: Change
+    steps: int
+    kept_step: int
+    seconds: float
+    because: str | None
+
+
+class _HeldOut(NamedTuple):
+    """Encoded examples, the bytes of what is scored, and the conversation of each."""
+
+    encoded: list[Encoded]
+    bytes: Floats
+    groups: list[int]
+
+
+def grow(
+    name: str,
+    corpus: Corpus,
+    config: TrainingConfig,
+    base: Path,
+    bound: Bound,
+    into: str | None = None,
+    replace: bool = False,
+) -> Generator[Growing | TrainingStep | Grown]:
+    """Train a voice on what is new in a corpus, and write its folder whole or not at all.
+
+    into: another name to write it under; then the voice itself stays as it is. Interrupted, it leaves everything as it
+    was. Raises ManeraError: another speaker, kind or base, too little new text, a name that is taken.
+    """
+    require_free(into or name, replace or into in (None, name))
+    voice = read_voice(name)
+    old = material_of(voice, base)
+    new = new_material(corpus, old)
+    setup = set_up_again(balance(joined(old, new, read_unread(name)), config), voice, config, RATE_SHARE)
+    yield _growing(name, setup, new)
+    held_out = {"old": _held_out(old), "new": _held_out(new)}
+    before = _nats(setup, held_out)
+    further = Further(setup)
+    yield from further.learn()
+    after = _nats(setup, held_out)
+    changes = {part: _change(held, before[part], after[part], bound) for part, held in held_out.items()}
+    because = _refusal(changes["old"], changes["new"])
+    if because is None:
+        _write(into or name, voice, further)
+    yield Grown(name, changes["old"], changes["new"], len(further.steps), further.kept_step, further.seconds, because)
+
+
+def new_material(corpus: Corpus, old: Material) -> Material:
+    """Gather what a voice did not know of a corpus, split by itself.
+
+    A long text that it held out is not learned now, and one that it learned is not held out now.
+    """
+    speaker = choose_speaker(corpus.manifest, old.speaker.speaker_id)
+    fresh = (utterance for utterance in corpus.utterances() if key_of(utterance) not in old.known)
+    parts = split(conversations(fresh), speaker.speaker_id, HELD_OUT_SHARE)
+    divided, repeated = _unlike(parts.conversations, speaker.speaker_id, old)
+    require_enough(divided["train"], speaker.speaker_id, f"what is new of {speaker.name}")
+    kind = example_kind(divided["train"], speaker.speaker_id)
+    if kind != old.kind:
+        raise TrainingError(
+            f"the voice has learned {old.kind}, and what is new is {kind}",
+            "train another voice from it: manera train CORPUS --name NAME",
+        )
+    dataset = build(divided, speaker.speaker_id, kind, old.encoder, old.max_length, old.instruction, old.format.turns)
+    for part in PARTS:
+        if not dataset.scored_bytes[part]:
+            raise TrainingError(f"too little is new to have any of it in {part}", "come back when there is more")
+    return replace(
+        old,
+        dataset=dataset,
+        dropped=parts.dropped | dataset.dropped | ({REPEATED: repeated} if repeated else {}),
+        exchanges=tuple(exchanges_of(divided["train"], speaker.speaker_id)),
+        rhythm=learning.learn(corpus.utterances(), speaker.speaker_id) if kind == "dialogue" else None,
+        known=keys_of(corpus.utterances()),
+    )
+
+
+def _unlike(parts: Parts, speaker_id: str, old: Material) -> tuple[Parts, int]:
+    learned, *held_out = (_texts(old.dataset.examples[part]) for part in PARTS)
+    divided: Parts = {}
+    repeated = 0
+    for part, talks in parts.items():
+        texts = held_out[0] | held_out[1] if part == "train" else learned
+        divided[part], dropped = without_texts(talks, speaker_id, texts)
+        repeated += dropped
+    return divided, repeated
+
+
+def _texts(examples: Sequence[Example]) -> set[str]:
+    """Return what the speaker wrote: whole, and message by message."""
+    whole = {text for example in examples for text in example.targets}
+    return whole | {message for text in whole for message in messages_of(text)}
+
+
+def joined(old: Material, new: Material, never_read: frozenset[int]) -> Material:
+    """Put new material beside the old, of which as much is learned again as is new, and first what was never read."""
+    examples = {
+        part: [*old.dataset.examples[part], *_renumbered(new.dataset.examples[part], old.dataset.examples[part])]
+        for part in PARTS
+    }
+    encoded = encode(old.dataset.examples["train"], old.kind, old.encoder, old.max_length)
+    wanted = new.dataset.rows["train"].supervised_tokens
+    order = sorted(
+        np.random.default_rng(0).permutation(len(encoded)).tolist(), key=lambda place: place not in never_read
+    )
+    again = set()
+    for place in order:
+        if wanted > 0:
+            again.add(place)
+            wanted -= encoded[place].supervised_tokens
+    material = replace(
+        old,
+        dataset=dataset_of(examples, old.kind, old.encoder, old.max_length),
+        dropped=new.dropped,
+        exchanges=(*old.exchanges, *new.exchanges),
+        rhythm=new.rhythm or old.rhythm,
+        known=old.known | new.known,
+        left_out=frozenset(range(len(encoded))) - again,
+    )
+    return pack_again(material)
+
+
+def _renumbered(new: Sequence[Example], old: Sequence[Example]) -> list[Example]:
+    """Count the conversations on from those of the old examples."""
+    first = max((example.conversation or 0 for example in old), default=-1) + 1
+    return [
+        example
+        if example.conversation is None
+        else msgspec.structs.replace(example, conversation=first + example.conversation)
+        for example in new
+    ]
+
+
+def _growing(name: str, setup: Setup, new: Material) -> Growing:
+    material = setup.material
+    counts = {part: len(examples) for part, examples in new.dataset.examples.items()}
+    old = len(material.dataset.examples["train"]) - counts["train"]
+    return Growing(name, material.kind, counts, old - len(material.left_out), material.dropped, setup.planned.steps)
+
+
+def _held_out(material: Material) -> _HeldOut:
+    examples = material.dataset.examples["test"]
+    encoded = encode(examples, material.kind, material.encoder, material.max_length)
+    learned = ([label for label in one.labels if label != IGNORE_INDEX] for one in encoded)
+    sizes = [float(len(material.encoder.decode(labels).encode())) for labels in learned]
+    groups = list(range(len(encoded)))
+    if len(examples) == len(encoded):
+        groups = [place if one.conversation is None else one.conversation for place, one in enumerate(examples)]
+    return _HeldOut(encoded, np.array(sizes), groups)
+
+
+def _nats(setup: Setup, held_out: dict[str, _HeldOut]) -> dict[str, Floats]:
+    with setup.method.measuring(setup.model, True):
+        return {
+            part: nats_of_each(setup.model, held.encoded, setup.material.max_length) for part, held in held_out.items()
+        }
+
+
+def _change(held: _HeldOut, before: Floats, after: Floats, bound: Bound) -> Change:
+    size = held.bytes.sum()
+    difference, low, high = bound((after - before) * BITS, held.bytes, 0, held.groups)
+    return Change(
+        float(before.sum() * BITS / size),
+        float(after.sum() * BITS / size),
+        difference,
+        low,
+        high,
+        len(set(held.groups)),
+    )
+
+
+def _write(name: str, voice: Voice, further: Further) -> None:
+    setup, before = further.setup, voice.recipe
+    recipe = msgspec.structs.replace(
+        setup.recipe(len(further.steps), further.kept_step),
+        canaries=before.canaries,
+        preferences=before.preferences,
+        grown=before.grown + 1,
+    )
+    read = rows_read(len(setup.material.dataset.rows["train"]), setup.planned, further.kept_step)
+    write_further(name, voice, further, recipe, unread(setup.material, read))
+
+
+def _refusal(old: Change, new: Change) -> str | None:
+    if old.is_worse:
+        return "what was held out before is predicted worse than before"
+    if new.is_worse:
+        return "what is held out of the new text is predicted worse than before"
+    if new.difference >= 0:
+        return "what is held out of the new text is predicted no better than before"
+    return None

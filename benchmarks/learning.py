@@ -34,7 +34,7 @@ from manera.dataset.encoding import IGNORE_INDEX
 from manera.dataset.packing import Rows, with_context
 from manera.model import packed
 from manera.model.likelihood import each_nll
-from manera.records import ExampleKind
+from manera.records import ExampleKind, SplitName
 from manera.training import loop, lora
 from manera.training.settings import ALPHA, EPOCHS, TrainingConfig
 from manera.training.setup import BATCH_TOKENS, CONTEXT_WEIGHTS, LEARNING_RATES
@@ -150,10 +150,11 @@ def write_rows(data: Path | None, folder: Path) -> None:
         with TemporaryDirectory() as corpus:
             write(read([path]), Path(corpus) / "corpus")
             material = gather(open_corpus(Path(corpus) / "corpus"), speaker, base, None)
-        _write(folder, name, {str(part): rows for part, rows in material.dataset.rows.items()})
+        _write(folder, name, material.dataset.rows)
         info[name] = {"kind": material.kind, "bytes": material.dataset.scored_bytes}
-    tokenizer, bos = base_model.load_tokenizer(base), base_model.read(base).bos
-    encoder = Encoder(tokenizer, read_format("prose").chat_template(bos, base_model.read(base).end_of_text))
+    known = base_model.read(base)
+    prose = read_format("prose").chat_template(known.bos, known.end_of_text)
+    encoder = Encoder(base_model.load_tokenizer(base), prose)
     for name in GENERAL:
         texts = paragraphs(name)
         _write(folder, name, {"test": pack((one for text in texts for one in encoder.windows(text, 256)), 256)})
@@ -161,7 +162,7 @@ def write_rows(data: Path | None, folder: Path) -> None:
     (folder / INFO).write_text(json.dumps(info), "utf-8")
 
 
-def _write(folder: Path, name: str, parts: Mapping[str, Rows]) -> None:
+def _write(folder: Path, name: str, parts: Mapping[SplitName, Rows]) -> None:
     arrays = {
         f"{part}.{field}": array.astype(np.int32)
         for part, rows in parts.items()
@@ -255,9 +256,9 @@ def column(recipes: Sequence[Recipe], name: str, device: torch.device) -> Tensor
 
 
 def head_of(model: nn.Module) -> Tensor:
-    """Return what turns states into logits."""
-    weight: Tensor = model.get_output_embeddings().weight  # type: ignore[operator]
-    return weight
+    """Return what turns the last hidden states into logits: (V, D)."""
+    head: Tensor = model.get_output_embeddings().weight  # type: ignore[operator]
+    return head
 
 
 def nats_of_runs(model: nn.Module, batch: packed.Batch, runs: int) -> tuple[Tensor, Tensor]:

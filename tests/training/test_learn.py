@@ -29,7 +29,7 @@ from manera.training.material import Material, gather, plant
 from manera.training.settings import TrainingConfig
 from manera.training.setup import SLOW_TOKENS_PER_SECOND, expected_tokens, set_up_material
 from manera.voice import adapter
-from manera.voice.folder import ADAPTER_GGUF, CANARIES, KNOWN, voices_folder
+from manera.voice.folder import ADAPTER_GGUF, CANARIES, KNOWN, LOSSES, TRAINING, voices_folder
 from manera.voice.manifest import read_voice
 from tiny import PIECES, TEXT
 
@@ -162,7 +162,7 @@ def test_each_source_becomes_a_voice_of_its_kind(corpora: dict[str, Corpus], tin
 def test_a_voice_is_complete(corpora: dict[str, Corpus], tiny_base: Path, home: Path, chat: Material) -> None:
     _, *steps, learned = run(corpora["telegram"], tiny_base)
     folder = voices_folder() / "anna"
-    needed = {"manera.json", "adapter_config.json", adapter.WEIGHTS, ADAPTER_GGUF, "training.jsonl", "dataset", KNOWN}
+    needed = {"manera.json", "adapter_config.json", adapter.WEIGHTS, ADAPTER_GGUF, TRAINING, LOSSES, "dataset", KNOWN}
     remembered = {"exchanges.jsonl", "exchanges.index", "relations.json", "rhythm.json", "rhythm-turns.json"}
     found = {path.name for path in folder.iterdir()}
     assert needed <= found <= needed | remembered

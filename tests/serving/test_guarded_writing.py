@@ -9,7 +9,7 @@ from manera.evaluation.writing import write_all
 from manera.generation.engine import Token
 from manera.generation.guard import Guard
 from manera.generation.llama_cpp import LlamaCpp
-from manera.generation.reply import Writer, prompt_of, prompt_room, stream_reply
+from manera.generation.reply import Writer, prompt_of, prompt_room, stream_reply, writing
 from manera.records import Message
 from manera.serving.app import create_app
 from manera.serving.catalogue import Catalogue
@@ -70,7 +70,7 @@ def test_guard_is_obeyed_in_replies(tiny_engine: LlamaCpp, writer: Writer, fille
 def test_guard_is_obeyed_in_reports(tiny_engine: LlamaCpp, writer: Writer, filler: str) -> None:
     prompt = prompt_of(writer, [Message("user", HELLO)], prompt_room(tiny_engine.context_length, 24)).ids
     (free,) = write_all(tiny_engine, [prompt], GREEDY, writer.adapters, 1)
-    (kept,) = write_all(tiny_engine, [prompt], GREEDY, writer.adapters, 1, guard=writer.guard)
+    (kept,) = write_all(tiny_engine, [prompt], GREEDY, writer.adapters, 1, wrap=lambda engine: writing(engine, writer))
     assert (filler in free.text, free.guarded) == (True, 0)
     assert filler not in kept.text
     assert kept.guarded

@@ -39,6 +39,13 @@ def test_scale_goes_from_the_base_to_the_voice(http: httpx2.Client) -> None:
     assert chat(http, "tiny-gemma3", voice_scale=1.5) == base
 
 
+def test_several_drafts_are_written_and_one_is_sent(http: httpx2.Client) -> None:
+    body = {"model": "anna", "messages": HELLO, "max_tokens": 8, "seed": 3, "temperature": 1.0}
+    one, several, alike = (http.post(CHAT, json={**body, "drafts": drafts}).json() for drafts in (1, 3, 3))
+    assert several["choices"] == alike["choices"]
+    assert one["usage"]["completion_tokens"] < several["usage"]["completion_tokens"] <= 3 * 8
+
+
 def test_mix_weighs_several_voices(http: httpx2.Client) -> None:
     anna, boris = chat(http, "anna"), chat(http, "boris")
     assert chat(http, voice_mix={"boris": 1}) == boris
@@ -49,6 +56,8 @@ def test_mix_weighs_several_voices(http: httpx2.Client) -> None:
 @pytest.mark.parametrize(
     ("fields", "status", "param"),
     [
+        ({"drafts": 0}, 400, "drafts"),
+        ({"drafts": 9}, 400, "drafts"),
         ({"voice_scale": 1.6}, 400, "voice_scale"),
         ({"voice_scale": -0.1}, 400, "voice_scale"),
         ({"voice_scale": True}, 400, "voice_scale"),

@@ -6,6 +6,7 @@ information of Li et al. (2016), as DialoGPT ranks (Zhang et al., 2020).
 """
 
 import contextvars
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -41,6 +42,23 @@ class Draft(NamedTuple):
 
     tokens: Sequence[Token]
     finished: Finished
+
+
+class Fit(NamedTuple):
+    """How well a draft fits: whether it came to its end, and nats of a token of it in its context and apart from it.
+
+    None for a draft of which nothing can be scored.
+    """
+
+    is_whole: bool
+    nats: float | None
+    nats_apart: float | None
+
+    def score(self, share: float = SHARE) -> tuple[bool, float]:
+        """Return what drafts are ordered by, the best last."""
+        if self.nats is None or self.nats_apart is None:
+            return self.is_whole, -math.inf
+        return self.is_whole, share * self.nats_apart - self.nats
 
 
 def with_drafts(sampling: Sampling, drafts: int) -> Sampling:
@@ -81,7 +99,7 @@ class DraftingEngine:
         if count == 1 or request.sampling.temperature <= 0:
             return self._engine.generate(request, deliver, is_cancelled)
         started = perf_counter()
-        drafts = self._write(request, count, is_cancelled)
+        drafts = self.write(request, count, is_cancelled)
         chosen = self._best(request, drafts, is_cancelled)
         first_token_at = perf_counter()
         for token in chosen.tokens:
@@ -100,10 +118,11 @@ class DraftingEngine:
         """Close the engine within."""
         self._engine.close()
 
-    def _write(self, request: Request, count: int, is_cancelled: IsCancelled) -> list[Draft]:
+    def write(self, request: Request, count: int, is_cancelled: IsCancelled) -> list[Draft]:
+        """Write so many drafts at the same time; each tells its log-probabilities. Raises GenerationError."""
         has_failed = Event()
 
-        def write(index: int) -> Draft:
+        def one(index: int) -> Draft:
             tokens: list[Token] = []
             try:
                 finished = self._engine.generate(
@@ -114,25 +133,26 @@ class DraftingEngine:
                 raise
             return Draft(tokens, finished)
 
-        return _together(write, range(count))
+        return _together(one, range(count))
 
     def _best(self, request: Request, drafts: Sequence[Draft], is_cancelled: IsCancelled) -> Draft:
         """Choose a draft; of those that are alike and of those that cannot be scored, the first."""
         if is_cancelled() or len({_text(draft.tokens) for draft in drafts}) == 1:
             return drafts[0]
-        scores = _together(lambda draft: self._score(request, draft, is_cancelled), drafts)
-        return drafts[max(range(len(drafts)), key=scores.__getitem__)]
+        fits = _together(lambda draft: self.fit(request, draft, is_cancelled), drafts)
+        return drafts[max(range(len(drafts)), key=lambda index: fits[index].score())]
 
-    def _score(self, request: Request, draft: Draft, is_cancelled: IsCancelled) -> tuple[bool, float]:
-        """Return what drafts are ordered by: whether it came to its end, and how well it fits its context."""
+    def fit(self, request: Request, draft: Draft, is_cancelled: IsCancelled) -> Fit:
+        """Read a draft once more, apart from its context."""
+        is_whole = draft.finished.reason == "stop"
         scored = [token for token in draft.tokens[:SCORED_TOKENS] if self._is_whole(token)]
         ids = self._encoder.text(_text(scored))
         if not ids:
-            return False, -float("inf")
+            return Fit(is_whole, None, None)
         again: list[Token] = []
         forced = Request(list(self._apart), request.sampling, request.adapters, forced=tuple(ids))
         self._scoring.generate(forced, again.append, is_cancelled)
-        return draft.finished.reason == "stop", _per_token(scored) - SHARE * _per_token(again)
+        return Fit(is_whole, _nats_per_token(scored), _nats_per_token(again))
 
     def _is_whole(self, token: Token) -> bool:
         return _parts_of_characters(self._encoder.tokenizer).isdisjoint(self._encoder.text(token.text))
@@ -172,6 +192,6 @@ def _text(tokens: Sequence[Token]) -> str:
     return "".join(token.text for token in tokens)
 
 
-def _per_token(tokens: Sequence[Token]) -> float:
+def _nats_per_token(tokens: Sequence[Token]) -> float | None:
     told = [token.logprob for token in tokens if token.logprob is not None]
-    return sum(told) / max(len(told), 1)
+    return -sum(told) / len(told) if told else None

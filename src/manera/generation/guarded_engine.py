@@ -6,7 +6,6 @@ from time import perf_counter
 
 import msgspec
 
-from manera.generation.draft import Draft
 from manera.generation.engine import (
     Deliver,
     Engine,
@@ -18,6 +17,7 @@ from manera.generation.engine import (
     Token,
 )
 from manera.generation.guard import Guard
+from manera.generation.manuscript import Manuscript
 from manera.generation.matching import Matcher, Over, StepBack, Verdict, foreign
 
 FORBIDDEN = -100.0
@@ -101,7 +101,7 @@ class _Reply:
         self._request = msgspec.structs.replace(request, stop=(*request.stop, *guard.headers))
         self._deliver = deliver
         self._is_cancelled = is_cancelled
-        self._draft = Draft()
+        self._manuscript = Manuscript()
         self._matcher = Matcher(guard, self._request.stop)
         self._retries = _Retries()
         self._verdict: Verdict = None  # on what the engine is writing; any but None stops it
@@ -118,7 +118,7 @@ class _Reply:
             reason = self._write_on()
         if reason != "cancelled":
             self._drop_unfit_end()
-            self._hand_on(len(self._draft.text))
+            self._hand_on(len(self._manuscript.text))
         ended = perf_counter()
         first = ended if self._first_token_at is None else self._first_token_at
         stepped_in = self._retries.total() + self._is_repeating
@@ -132,7 +132,7 @@ class _Reply:
         try:
             reason = self._ask(self._next_request(forbidden))
         except PromptTooLongError:
-            if not self._draft.text:
+            if not self._manuscript.text:
                 raise
             return "length"
         if self._verdict is None:
@@ -147,7 +147,7 @@ class _Reply:
         banned = {*(forbidden or ()), *(self._guard.foreign_tokens if self._retries.bans_foreign else ())}
         return msgspec.structs.replace(
             self._request,
-            prompt=[*self._request.prompt, *self._guard.encoder.text(self._draft.text)],
+            prompt=[*self._request.prompt, *self._guard.encoder.text(self._manuscript.text)],
             sampling=msgspec.structs.replace(
                 sampling,
                 max_new_tokens=self._room() if forbidden is None else 1,
@@ -159,7 +159,7 @@ class _Reply:
     def _ask(self, request: Request) -> FinishReason:
         """Let the engine write until it ends, or until a verdict stops it."""
         self._verdict = None
-        self._seam = len(self._draft.text)
+        self._seam = len(self._manuscript.text)
         finished = self._engine.generate(request, self._take, lambda: self._verdict is not None or self._is_cancelled())
         self._new_tokens += finished.new_tokens
         return finished.reason
@@ -167,17 +167,17 @@ class _Reply:
     def _take(self, token: Token) -> None:
         if self._verdict is not None:
             return
-        draft = self._draft
-        draft.add(token)
-        self._verdict = foreign(self._guard, draft.text, token) or self._matcher.verdict(
-            draft, self._seam, is_ended=False
+        manuscript = self._manuscript
+        manuscript.add(token)
+        self._verdict = foreign(self._guard, manuscript.text, token) or self._matcher.verdict(
+            manuscript, self._seam, is_ended=False
         )
         if self._verdict is None:
-            self._hand_on(self._matcher.safe_end(draft.text))
+            self._hand_on(self._matcher.safe_end(manuscript.text))
 
     def _hand_on(self, end: int) -> None:
         """Deliver the tokens that lie wholly before this place."""
-        for token in self._draft.release(end):
+        for token in self._manuscript.release(end):
             if self._first_token_at is None:
                 self._first_token_at = perf_counter()
             self._deliver(token)
@@ -186,9 +186,14 @@ class _Reply:
         """Judge a reply that the engine has ended: its last word, and whether there is any."""
         if reason == "cancelled":
             return None
-        verdict = self._matcher.verdict(self._draft, self._seam, is_ended=True)
-        start = self._draft.delivered
-        if verdict is None and reason == "stop" and not self._draft.text.strip() and not self._retries.reached(start):
+        verdict = self._matcher.verdict(self._manuscript, self._seam, is_ended=True)
+        start = self._manuscript.delivered
+        if (
+            verdict is None
+            and reason == "stop"
+            and not self._manuscript.text.strip()
+            and not self._retries.reached(start)
+        ):
             return StepBack(start, start)
         return verdict
 
@@ -197,7 +202,7 @@ class _Reply:
         if isinstance(verdict, Over):
             self._cut(verdict)
             return "stop"
-        unfit = self._draft.text[self._place(verdict) : verdict.end]
+        unfit = self._manuscript.text[self._place(verdict) : verdict.end]
         tokens = self._guard.ways_to_write(unfit) if unfit else [self._guard.encoder.end_of_turn]
         is_worth_trying = self._retries.add(self._place(verdict), tokens, verdict.is_foreign)
         self._cut(verdict)
@@ -207,20 +212,20 @@ class _Reply:
 
     def _drop_unfit_end(self) -> None:
         """Leave out a last word that may not be, where there is no room or no way left to write another."""
-        verdict = self._matcher.verdict(self._draft, self._seam, is_ended=True)
+        verdict = self._matcher.verdict(self._manuscript, self._seam, is_ended=True)
         if verdict is not None:
             self._cut(verdict)
 
     def _cut(self, verdict: StepBack | Over) -> None:
         self._is_repeating |= isinstance(verdict, Over) and verdict.is_repeating
-        self._draft.cut(self._place(verdict))
-        self._matcher.cut(self._draft.text)
+        self._manuscript.cut(self._place(verdict))
+        self._matcher.cut(self._manuscript.text)
 
     def _place(self, verdict: StepBack | Over) -> int:
         """Return where a verdict cuts: before a whole token, or where the reply ends; never in what was delivered."""
         if isinstance(verdict, StepBack):
-            return self._draft.token_start(verdict.start)
-        return max(verdict.place, self._draft.delivered)
+            return self._manuscript.token_start(verdict.start)
+        return max(verdict.place, self._manuscript.delivered)
 
     def _room(self) -> int:
         return self._request.sampling.max_new_tokens - self._new_tokens

@@ -7,9 +7,9 @@ engine cannot see.
 from collections import Counter
 from typing import NamedTuple
 
-from manera.generation.draft import Draft
 from manera.generation.engine import Token
 from manera.generation.guard import RUN_WORDS, Guard, run_hash, word_hash
+from manera.generation.manuscript import Manuscript
 from manera.text.words import WORD, is_complete
 
 MAX_REPEATS = 2
@@ -43,16 +43,16 @@ class Matcher:
         self._stops = stops
         self._words = _Words(guard)
 
-    def verdict(self, draft: Draft, seam: int, *, is_ended: bool) -> Verdict:
+    def verdict(self, manuscript: Manuscript, seam: int, *, is_ended: bool) -> Verdict:
         """Judge what was added since the last time; is_ended: whether the last word is whole.
 
         seam: where the engine was last asked to write on: it has not seen what stop strings came before.
         """
         return (
-            _stop_across(self._stops, draft.text, seam)
-            or _filler(self._guard, draft)
-            or _leading_header(self._guard, draft.text)
-            or self._words.read(draft.text, is_ended)
+            _stop_across(self._stops, manuscript.text, seam)
+            or _filler(self._guard, manuscript)
+            or _leading_header(self._guard, manuscript.text)
+            or self._words.read(manuscript.text, is_ended)
         )
 
     def safe_end(self, text: str) -> int:
@@ -122,8 +122,8 @@ def _stop_across(stops: tuple[str, ...], text: str, seam: int) -> Verdict:
     return None
 
 
-def _filler(guard: Guard, draft: Draft) -> Verdict:
-    found = guard.fillers.search(draft.text, draft.delivered) if guard.fillers is not None else None
+def _filler(guard: Guard, manuscript: Manuscript) -> Verdict:
+    found = guard.fillers.search(manuscript.text, manuscript.delivered) if guard.fillers is not None else None
     return None if found is None else StepBack(*found.span())
 
 

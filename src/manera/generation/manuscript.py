@@ -7,7 +7,7 @@ import msgspec
 from manera.generation.engine import Token
 
 
-class Draft:
+class Manuscript:
     """The text so far, of which the last tokens are held back; delivered: how many characters are not."""
 
     def __init__(self) -> None:

@@ -25,7 +25,7 @@ BY_ITSELF = VIEWS.index("question")
 def views_of(material: Material, config: TrainingConfig) -> int:
     """Return in how many ways a post is asked for; raise TrainingError where there are no posts."""
     if config.views == "auto":
-        is_little = material.kind == "post" and len(material.learned_from) <= FEW_POSTS
+        is_little = material.kind == "post" and len(material.dataset.examples["train"]) <= FEW_POSTS
         return 1 if not is_little else len(VIEWS) if config.instructions_from else BY_ITSELF
     if config.views > 1 and material.kind != "post":
         raise TrainingError(

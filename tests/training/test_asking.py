@@ -13,11 +13,13 @@ from manera.corpus.storage import Corpus, open_corpus, write
 from manera.dataset.encoding import IGNORE_INDEX
 from manera.dataset.views import VIEWS
 from manera.errors import GenerationError, TrainingError
+from manera.evaluation.measures.intervals import ratio
 from manera.files import read_records
 from manera.records import Example
 from manera.sources.reading import read
 from manera.training import instructions
 from manera.training.asking import with_rewriting, with_views
+from manera.training.growing import Grown, grow
 from manera.training.instructions import nothing
 from manera.training.learn import Prepared, learn
 from manera.training.loop import _endless_order
@@ -32,7 +34,7 @@ from tiny import TEXT
 LINES = [line for line in TEXT.split("\n") if line]
 
 
-def channel(folder: Path) -> Corpus:
+def channel(folder: Path, count: int = 48) -> Corpus:
     messages = [
         {
             "id": number,
@@ -42,7 +44,7 @@ def channel(folder: Path) -> Corpus:
             "from_id": "channel1",
             "text": f"{LINES[number % 12]} Это было {number} раз.",
         }
-        for number in range(48)
+        for number in range(count)
     ]
     (folder / "result.json").write_text(
         json.dumps({"name": "Аня", "type": "public_channel", "id": 1, "messages": messages}), "utf-8"
@@ -76,7 +78,7 @@ def asked(kind: Kind, texts: Sequence[str]) -> Iterator[str]:
     """Answer as a model would: with a question about the text, or with the text in other words."""
     for text in texts:
         first, *others = text.rstrip(".").split(". ")
-        yield f"А что же {max(text.split(), key=len)}?" if kind == "question" else f"{'. '.join(others)}. {first}."
+        yield f"Что было {text.split()[-2]} раз?" if kind == "question" else f"{'. '.join(others)}. {first}."
 
 
 def settings(**changed: Any) -> TrainingConfig:
@@ -178,8 +180,8 @@ def test_a_server_that_breaks_loses_nothing_and_nothing_is_asked_twice(
 
 
 def test_questions_about_something_else_are_left_out(tmp_path: Path) -> None:
-    texts = ["Поезд ушёл в семь утра.", "Кот спал на окне.", "Дождь лил три дня.", "Печь остыла."]
-    answers = ["Когда ушёл поезд?", "Кот спал.", "Кто такой Вольтер?", "Печь остыла в 1812 году?"]
+    texts = ["Поезд ушёл в семь утра.", "Кот спал.", "Дождь лил три дня.", "Печь остыла.", "Шёл снег.", "И шёл дождь."]
+    answers = ["Когда ушёл поезд?", "Кот спал.", "Кто такой Вольтер?", "Печь остыла в 1812 году?", *["Что шёл?"] * 2]
     make = instructions.maker(tmp_path, lambda kind, _: iter(answers))
     assert make("question", texts) == {texts[0]: answers[0]}
 
@@ -216,6 +218,20 @@ def test_a_voice_that_learned_to_rewrite_says_so(posts: Corpus, tiny_base: Path)
     assert read_voice("anna").rewriting is not None
     assert read_voice("plain").rewriting is None
     assert len(read_rewrites("anna")) > 0 == len(read_rewrites("plain"))
+
+
+def test_a_voice_grows_with_its_views_and_still_rewrites(posts: Corpus, tiny_base: Path, tmp_path: Path) -> None:
+    list(learn(posts, None, "anna", settings(views=3, rewrite=True, epochs=0.2), tiny_base))
+    before = read_rewrites("anna")
+    (tmp_path / "more").mkdir()
+    events = list(grow("anna", channel(tmp_path / "more", 96), settings(epochs=2), tiny_base, ratio))
+    assert isinstance(events[-1], Grown)
+    assert events[-1].because is None
+    train = list(read_records(dataset_file("anna", "train"), Example))
+    assert {len(example.asks) for example in train} == {2}
+    assert read_voice("anna").rewriting is not None
+    assert len(read_rewrites("anna")) > len(before)
+    assert set(read_rewrites("anna")) >= set(before)
 
 
 def test_running_text_cannot_be_asked_to_rewrite(plain: Material) -> None:

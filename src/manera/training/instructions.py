@@ -4,6 +4,7 @@ They are kept as they come, beside the unfinished run and then with the voice's 
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -80,8 +81,13 @@ def _hash(text: str) -> str:
 
 
 def _questions(answers: Mapping[str, str]) -> dict[str, str]:
-    """Keep questions that are about their text: one line, in words some of which stand there, with no new number."""
-    return {text: answer.strip() for text, answer in answers.items() if _is_question(text, answer.strip())}
+    """Keep questions that are about their text: one line, in words some of which stand there, with no new number.
+
+    One that is asked of several texts asks for none of them.
+    """
+    asked = Counter(answer.strip() for answer in answers.values())
+    stripped = ((text, answer.strip()) for text, answer in answers.items())
+    return {text: answer for text, answer in stripped if asked[answer] == 1 and _is_question(text, answer)}
 
 
 def _is_question(text: str, answer: str) -> bool:

@@ -78,7 +78,11 @@ def asked(kind: Kind, texts: Sequence[str]) -> Iterator[str]:
     """Answer as a model would: with a question about the text, or with the text in other words."""
     for text in texts:
         first, *others = text.rstrip(".").split(". ")
-        yield f"Что было {text.split()[-2]} раз?" if kind == "question" else f"{'. '.join(others)}. {first}."
+        yield (
+            f"{max(text.split(), key=len)} {text.split()[-2]} раз?"
+            if kind == "question"
+            else f"{'. '.join(others)}. {first}."
+        )
 
 
 def settings(**changed: Any) -> TrainingConfig:

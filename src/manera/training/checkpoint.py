@@ -40,7 +40,14 @@ VERSION = 1
 MAX_SHARE = 0.02
 """Of the time, that writing checkpoints may take: one that takes long is written seldom."""
 
-WITHOUT_EFFECT = {"threads", "micro_batch_tokens", "checkpoint_seconds", "tensorboard", "instructions_model"}
+WITHOUT_EFFECT = {
+    "threads",
+    "micro_batch_tokens",
+    "checkpoint_seconds",
+    "tensorboard",
+    "instructions_from",
+    "instructions_model",
+}
 """Settings with which a run may be gone on with, whatever they were before."""
 
 

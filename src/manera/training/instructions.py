@@ -42,14 +42,15 @@ def nothing(kind: Kind, texts: Sequence[str]) -> Mapping[str, str]:
     return {}
 
 
-def maker(folder: Path, ask: Ask | None) -> Make:
+def maker(folder: Path, ask: Ask | None, earlier: Sequence[Made] = ()) -> Make:
     """Let a model answer once for each text, and write each answer down before the next is waited for.
 
-    folder: what was made lies there, or will. Without ask, nothing more is made.
+    folder: what was made lies there, or will. earlier: what was made for a voice that is replaced. Without ask, nothing
+    more is made.
     """
 
     def make(kind: Kind, texts: Sequence[str]) -> Mapping[str, str]:
-        known = {(made.kind, made.text_sha256): made.answer for made in read_made(folder)}
+        known = {(made.kind, made.text_sha256): made.answer for made in (*earlier, *read_made(folder))}
         missing = [text for text in dict.fromkeys(texts) if (kind, _hash(text)) not in known]
         for made in _ask(ask, kind, missing, folder) if ask else ():
             known[kind, made.text_sha256] = made.answer

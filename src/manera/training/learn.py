@@ -37,7 +37,7 @@ from manera.training.settings import TrainingConfig
 from manera.training.setup import Setup, set_up
 from manera.training.sharpness import choose
 from manera.voice.folder import DATASET, voice_folder
-from manera.voice.instructions import read_made, write_made
+from manera.voice.instructions import read_made
 from manera.voice.manifest import Cost, HeldOut, Likelihood
 
 _log = logging.getLogger(__name__)
@@ -130,10 +130,11 @@ def learn(
             raise TrainingError(f"there is no unfinished run {name!r}", "leave out --resume; manera runs lists them")
         require_memory_for_weights(base)
         meter = Meter(found.seconds, found.joules) if found else Meter()
-        if not read_made(folder):
-            write_made(read_made(voice_folder(name) / DATASET), folder)  # of the voice that is replaced
-        make = instructions.maker(folder, ask)
+        replaced = read_made(voice_folder(name) / DATASET)
+        make = instructions.maker(folder, ask, replaced)
         setup = set_up(corpus, speaker, found.decided(config) if found else config, base, make)
+        made = tuple(dict.fromkeys([*replaced, *read_made(folder)]))
+        setup = dataclasses.replace(setup, material=dataclasses.replace(setup.material, made=made))
         learned = yield from _learn(name, setup, origin, found, Writer(folder, config.checkpoint_seconds), meter, tell)
     yield learned
 
@@ -173,7 +174,6 @@ def _learn(
     cost = Cost(meter.seconds(), run.tokens, peak_memory_bytes(), meter.joules())
     outcome = Outcome(held_out, sharpness, cost, run.best, run.steps, unread(material, read))
     if not ranks.rank():
-        material = dataclasses.replace(material, made=tuple(read_made(writer.folder)))
         write_voice_folder(name, material, recipe, outcome)
     run.finish()
     return Learned(

@@ -1,5 +1,6 @@
 """Stop, and a page that is closed while a text is written: both free the engine."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from queue import SimpleQueue
@@ -76,6 +77,8 @@ def test_stop_and_leaving_free_the_engine(browser: Browser, engine: Recorded, ur
         page.locator("#question textarea").press_sequentially("Привет")
 
         def begin() -> None:
+            for side in ("left", "right"):
+                expect(page.get_by_label(say(side), exact=True).first).to_have_value(re.compile(r"\S"), timeout=PATIENCE)
             page.get_by_role("button", name=say("compare_it"), exact=True).click()
             for side in ("left", "right"):
                 expect(page.locator(f"#{side}-text textarea")).not_to_have_value("", timeout=PATIENCE)

@@ -1,4 +1,4 @@
-"""A small server of OpenAI's completions that takes token ids, as vLLM's does; run by itself, it can be made to die.
+"""A small server of OpenAI's completions that takes token ids or text, as vLLM's does; run by itself, it can die.
 
 ``python completions_server.py BASE PORT DIES_AFTER NAME=ADAPTER...``
 """
@@ -6,7 +6,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +25,39 @@ SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "see
             "dry_multiplier", "dry_base", "dry_allowed_length")  # fmt: skip
 
 
-def application(engine: Engine, names: tuple[str, ...], key: str | None = None, dies_after: int = 0) -> FastAPI:
-    """Serve an engine; the whole process dies with the event after ``dies_after`` of them."""
+def application(
+    engine: Engine,
+    names: tuple[str, ...],
+    key: str | None = None,
+    dies_after: int = 0,
+    encode: Callable[[str], list[int]] | None = None,
+    fails_after: int | None = None,
+) -> FastAPI:
+    """Serve an engine; the whole process dies with the event after ``dies_after`` of them.
+
+    encode: makes token ids of prompts that are text. fails_after: how many requests are answered well.
+    """
     app = FastAPI()
+    asked_for: list[Any] = []
+
+    @app.get("/v1/models")
+    def models() -> dict[str, Any]:
+        return {"data": [{"id": name} for name in (BASE, *names)]}
 
     @app.post("/v1/completions")
     def complete(asked: dict[str, Any], http: Request) -> Response:
         if key is not None and http.headers.get("authorization") != f"Bearer {key}":
             return JSONResponse({"error": {"message": "no such key"}}, 401)
+        asked_for.append(asked["prompt"])
+        if fails_after is not None and len(asked_for) > fails_after:
+            return JSONResponse({"error": {"message": "the graphics card has fallen off the bus"}}, 503)
+        if encode is not None and isinstance(asked["prompt"], str):
+            asked["prompt"] = encode(asked["prompt"])
         if asked["model"] not in (BASE, *names):
             return JSONResponse({"error": {"message": f"no model {asked['model']}"}}, 404)
+        if asked.get("stream") is False:
+            tokens = [item for item in stream(engine, _request(asked)) if isinstance(item, Token)]
+            return JSONResponse({"choices": [{"text": "".join(token.text for token in tokens)}]})
         events = _events(stream(engine, _request(asked)), dies_after)
         try:
             first = next(events)

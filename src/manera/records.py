@@ -138,12 +138,14 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
     """One list of messages to learn from.
 
     conversation: which of its part of the dataset it was cut from, or which post; None where that is not known.
-    weight: how much it counts in the loss against the others, above 0.
+    weight: how much it counts in the loss against the others, above 0. asks: what may stand in place of the first
+    message: each pass over the text takes another one.
     """
 
     messages: tuple[Message, ...]
     conversation: int | None = None
     weight: float = 1.0
+    asks: tuple[str, ...] = ()
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from manera.dataset.packing import Rows
 from manera.errors import CorpusError, DatasetError
 from manera.evaluation import general_text
 from manera.sources.reading import read
-from manera.training.balancing import CAPPED, balance, learned_tokens
+from manera.training.balancing import CAPPED, balance, learned_tokens, with_replay
 from manera.training.material import Material, gather, unread
 from manera.training.replay import TEXTS
 from manera.training.settings import TrainingConfig
@@ -55,7 +55,8 @@ def plain(three_chats: Corpus, tiny_base: Path) -> Material:
 
 
 def balanced(material: Material, **settings: Any) -> Material:
-    return balance(material, TrainingConfig(**settings))
+    config = TrainingConfig(**settings)
+    return with_replay(balance(material, config), config)
 
 
 def tokens_of_threads(material: Material) -> dict[str, int]:

@@ -54,9 +54,10 @@ def follow(
     resume: bool = False,
 ) -> "Learned":
     """Draw a training run from start to end."""
+    from manera.cli.instructing import asking
     from manera.training.learn import Learned, learn  # takes seconds: what can be refused was refused before
 
-    events = learn(corpus, speaker_id, name, settings, base, replace, resume)
+    events = learn(corpus, speaker_id, name, settings, base, replace, resume, ask=asking(settings, base))
     with logs.kept("training", on_console=False), console.training_progress() as progress:
         event: Event | None = None
         while not isinstance(event, Learned):
@@ -80,7 +81,7 @@ def plan_voice(
     as_json: bool,
 ) -> None:
     """Train for some steps, tell from them what the whole run would take, and keep nothing."""
-    settings = presets.resolve(flags)
+    settings = presets.resolve(flags).model_copy(update={"instructions_from": None})  # a plan sends nothing anywhere
     corpus = open_corpus(folder)
     chosen = choose_speaker(corpus.manifest, speaker, command=f"manera plan {folder}")
     ready = ready_base(base, chosen_languages(languages))
@@ -187,6 +188,11 @@ def _show_prepared(prepared: "Prepared") -> None:
         console.say(f"newer text weighs more: from {lightest:.2f} to {heaviest:.2f} of the mean")
     if prepared.replayed:
         console.say(f"general text is {prepared.replayed:.1%} of what is learned")
+    if prepared.views > 1:
+        questions = f", {prepared.questions:,} by a question" if prepared.questions else ""
+        console.say(f"posts are asked for in {prepared.views} ways, in turn{questions}")
+    if prepared.rewrites:
+        console.say(f"{prepared.rewrites:,} passages are learned from plain drafts of them too")
     if prepared.canaries:
         console.say(f"{prepared.canaries:,} canaries planted, {prepared.copies:,} copies of each")
     console.say(

@@ -59,6 +59,20 @@ PerThread = Annotated[
 HalfLife = Annotated[float | None, typer.Option(help="Days after which a text counts half as much as a new one.")]
 Replay = Annotated[float | None, typer.Option(help="Share of general text mixed in, so that less is forgotten.")]
 ReplayFrom = Annotated[Path | None, typer.Option(help="Corpus of that text; by default a small bundled one.")]
+Views = Annotated[
+    str | None,
+    typer.Option(help="In how many ways posts are asked for, in turn: 1 to 5, or auto: more where there are few."),
+]
+Rewrite = Annotated[
+    bool | None, typer.Option("--rewrite", help="Learn to say a plain draft in the person's manner too.")
+]
+InstructionsFrom = Annotated[
+    str | None,
+    typer.Option(
+        help="URL of any OpenAI-compatible model that makes questions and drafts of the text, which it is sent."
+    ),
+]
+InstructionsModel = Annotated[str | None, typer.Option(help="Name of that model; by default the server's first.")]
 Preset = Annotated[str | None, typer.Option(help="Train as people did; manera presets lists what there is.")]
 Format = Annotated[
     str | None, typer.Option(help="How messages are written: own, a name that manera presets lists, or a .toml file.")
@@ -172,6 +186,10 @@ def train(
     preset: Preset = None,
     format: Format = None,
     context_share: ContextShare = None,
+    views: Views = None,
+    rewrite: Rewrite = None,
+    instructions_from: InstructionsFrom = None,
+    instructions_model: InstructionsModel = None,
     seed: Seed = None,
     tensorboard: TensorBoard = None,
     base: Bases = None,
@@ -214,6 +232,10 @@ def train(
         "preset": preset,
         "format": format,
         "context_share": context_share,
+        "views": views,
+        "rewrite": rewrite,
+        "instructions_from": instructions_from,
+        "instructions_model": instructions_model,
         "seed": seed,
         "tensorboard": tensorboard,
     }
@@ -312,6 +334,25 @@ def write(
 
     flags = {"temperature": temperature, "max_new_tokens": max_tokens, "drafts": drafts, "seed": seed}
     talking.write(voice, text, flags, guard)
+
+
+@app.command()
+def rewrite(
+    voice: VoiceName,
+    draft: Annotated[Path, typer.Argument(help="A text file; - or nothing reads standard input.")] = Path("-"),
+    temperature: Annotated[float | None, typer.Option(help="0 is greedy, and then there is one try.")] = None,
+    drafts: Annotated[int | None, typer.Option(min=1, max=8, help="Tries of each passage; the best is kept.")] = None,
+    seed: SamplingSeed = None,
+    guard: Guarded = True,
+    json: Json = False,
+) -> None:
+    """Say a plain draft in the manner of a voice that was trained with --rewrite.
+
+    The text goes to stdout, what was kept of each passage to stderr.
+    """
+    from manera.cli import rewriting
+
+    rewriting.rewrite(voice, draft, {"temperature": temperature, "drafts": drafts, "seed": seed}, guard, json)
 
 
 @app.command()

@@ -30,10 +30,10 @@ def remove_run(name: str) -> None:
     from manera.training import checkpoint
 
     folder = checkpoint.run_folder(name)
-    if not (folder / checkpoint.FILE).exists():
+    if not folder.exists():
         raise TrainingError(f"there is no unfinished run {name!r}", "manera runs lists them")
     with checkpoint.alone(folder):
-        checkpoint.remove(folder)
+        checkpoint.remove_all(folder)
     console.say(f"the unfinished run {name!r} is removed")
 
 

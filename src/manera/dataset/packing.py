@@ -17,7 +17,9 @@ class Rows(msgspec.Struct, frozen=True):
 
     segments tells the examples of a row apart (1, 2, ...; 0 is padding); positions count from 0 in each.
     weights: what the loss of each label is multiplied by, None where all weigh one. They average one over the labels of
-    all rows, so that a loss is divided by the count of labels with weights as without.
+    all rows, so that a loss is divided by the count of labels with weights as without. ways: in how many ways all rows
+    stand here, one after the other: in each of them a row has the same examples, asked for in other words. Each pass
+    reads the next; lengths and counts are of one.
     """
 
     input_ids: Ids
@@ -25,9 +27,10 @@ class Rows(msgspec.Struct, frozen=True):
     segments: Ids
     positions: Ids
     weights: Weights | None = None
+    ways: int = 1
 
     def __len__(self) -> int:
-        return len(self.input_ids)
+        return len(self.input_ids) // self.ways
 
     def take(self, indices: Sequence[int] | Ids) -> "Rows":
         """Return some rows, in the order asked for."""
@@ -42,12 +45,12 @@ class Rows(msgspec.Struct, frozen=True):
     @property
     def supervised_tokens(self) -> int:
         """Count the labels that are learned."""
-        return int((self.labels != IGNORE_INDEX).sum())
+        return int((self.labels != IGNORE_INDEX).sum()) // self.ways
 
     @property
     def tokens(self) -> int:
-        """Count the tokens that are not padding."""
-        return int((self.segments != 0).sum())
+        """Count the tokens that are not padding; of several ways, in the mean."""
+        return int((self.segments != 0).sum()) // self.ways
 
 
 def place(sizes: Sequence[int], length: int) -> list[list[int]]:
@@ -71,10 +74,13 @@ def place(sizes: Sequence[int], length: int) -> list[list[int]]:
     return bins
 
 
-def pack(encoded: Iterable[Encoded], length: int, pad: int = 0) -> Rows:
-    """Put examples into rows as ``place`` deals them; an example is never cut."""
+def pack(encoded: Iterable[Encoded], length: int, pad: int = 0, sizes: Sequence[int] | None = None) -> Rows:
+    """Put examples into rows as ``place`` deals them; an example is never cut.
+
+    sizes: how much room each is given; by default what it takes.
+    """
     examples = list(encoded)
-    bins = place([len(example.input_ids) for example in examples], length)
+    bins = place(sizes or [len(example.input_ids) for example in examples], length)
     ids, labels, segments, positions = (
         np.full((len(bins), length), fill, dtype=np.int64) for fill in (pad, IGNORE_INDEX, 0, 0)
     )
@@ -95,6 +101,20 @@ def pack(encoded: Iterable[Encoded], length: int, pad: int = 0) -> Rows:
     return Rows(ids, labels, segments, positions, weights if weights is None else _averaging_one(weights, labels))
 
 
+def pack_ways(ways: Sequence[Sequence[Encoded]], length: int) -> Rows:
+    """Put the same examples into rows in several ways; in each of them an example lies in the same row."""
+    sizes = room(ways)
+    packed = [pack(encoded, length, sizes=sizes) for encoded in ways]
+    ids, labels, segments, positions = map(np.concatenate, zip(*(rows.arrays() for rows in packed), strict=True))
+    weights = [rows.weights for rows in packed if rows.weights is not None]
+    return Rows(ids, labels, segments, positions, np.concatenate(weights) if weights else None, len(ways))
+
+
+def room(ways: Sequence[Sequence[Encoded]]) -> list[int]:
+    """Return how many tokens each example takes in the way in which it is longest."""
+    return [max(len(one.input_ids) for one in example) for example in zip(*ways, strict=True)]
+
+
 def with_context(rows: Rows, weight: float) -> Rows:
     """Label what is only read too, and let it weigh so much of what a label weighs; 0 leaves the rows as they are.
 
@@ -106,7 +126,7 @@ def with_context(rows: Rows, weight: float) -> Rows:
     labels = np.where(is_context, rows.input_ids, rows.labels)
     weights = np.ones(labels.shape, dtype=np.float32) if rows.weights is None else rows.weights
     weights = np.where(is_context, np.float32(weight), weights)
-    return Rows(rows.input_ids, labels, rows.segments, rows.positions, _averaging_one(weights, labels))
+    return Rows(rows.input_ids, labels, rows.segments, rows.positions, _averaging_one(weights, labels), rows.ways)
 
 
 def _averaging_one(weights: Weights, labels: Ids) -> Weights:

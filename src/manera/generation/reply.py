@@ -146,7 +146,7 @@ def stream_reply(
     return Reply(prompt.dropped_tokens, _shown(stream(writing(engine, writer), request)))
 
 
-def writing(engine: Engine, writer: Writer) -> Engine:
+def writing(engine: Engine, writer: Writer) -> DraftingEngine:
     """Let an engine write as a writer does: under its guard, and of several drafts the best."""
     return DraftingEngine(guarded(engine, writer.guard), engine, writer.encoder, _asking_nothing(writer))
 

@@ -31,15 +31,16 @@ from manera.training.settings import TrainingConfig
 from manera.training.setup import Setup, set_up_material
 from manera.training.sharpness import choose
 from manera.voice import adapter
-from manera.voice.dataset import PARTS, dataset_file, fingerprint_of
+from manera.voice.dataset import PARTS, dataset_file, fingerprint_of, read_rewrites
 from manera.voice.exchanges import read_exchanges
-from manera.voice.folder import CANARIES, voice_folder
+from manera.voice.folder import CANARIES, DATASET, voice_folder
+from manera.voice.instructions import read_made
 from manera.voice.known import read_known
 from manera.voice.manifest import Cost, HeldOut, Likelihood, Voice, require_base
 from manera.voice.recipe import Recipe
 from manera.voice.rhythm import read_compared, read_rhythm
 
-FIXED = ("method", "rank", "alpha", "dropout", "targets", "max_length", "format", "context_share")
+FIXED = ("method", "rank", "alpha", "dropout", "targets", "max_length", "format", "context_share", "views")
 """What a voice was trained with, and a run that goes on from it cannot change."""
 
 BALANCES = ("per_thread", "half_life")
@@ -76,6 +77,9 @@ def material_of(voice: Voice, base: Path) -> Material:
         canaries=_canaries(voice),
         rhythm=_rhythm(voice),
         known=read_known(voice.name),
+        rewriting=voice.rewriting,
+        rewrites=tuple(read_rewrites(voice.name)),
+        made=tuple(read_made(voice_folder(voice.name) / DATASET)),
     )
 
 
@@ -118,6 +122,11 @@ def require_fitting(voice: Voice, config: TrainingConfig) -> None:
                 f"{name} = {getattr(config, name)} is not that of the voice {voice.name!r}: {getattr(recipe, name)}",
                 f"leave {name} out, or train from the whole corpus under another name",
             )
+    if config.rewrite and voice.rewriting is None:
+        raise TrainingError(
+            f"the voice {voice.name!r} has not learned to rewrite, and goes on with what it was trained for",
+            "train from the whole corpus under another name, with --rewrite",
+        )
     for name in BALANCES:
         if getattr(config, name) is not None:
             raise TrainingError(

@@ -18,13 +18,11 @@ CAPPED = "more than one thread may have"
 
 
 def balance(material: Material, config: TrainingConfig) -> Material:
-    """Leave out what a thread has too much of, let newer text weigh more, and mix general text in, as is asked for."""
+    """Leave out what a thread has too much of, and let newer text weigh more, as is asked for."""
     if config.per_thread is not None:
         material = _capped(material, config.per_thread)
     if config.half_life is not None:
         material = _weighted(material, config.half_life)
-    if config.replay:
-        material = _with_replay(material, config)
     return material
 
 
@@ -88,7 +86,10 @@ def _weighted(material: Material, half_life: float) -> Material:
     return _with_examples(material, [msgspec.structs.replace(one, weight=weight) for one, weight in made])
 
 
-def _with_replay(material: Material, config: TrainingConfig) -> Material:
+def with_replay(material: Material, config: TrainingConfig) -> Material:
+    """Mix general text in, as is asked for."""
+    if not config.replay:
+        return material
     own, languages = material.dataset.rows["train"].supervised_tokens, base_model.read(material.base).languages
     texts = corpus_texts(config.replay_from) if config.replay_from else bundled_texts(languages)
     wanted = own * config.replay / (1 - config.replay)

@@ -1,6 +1,7 @@
 """An unfinished run on disk, from which the same command goes on.
 
 runs/<voice>/checkpoint.safetensors    one file, replaced whole: the tensors, and a Checkpoint in its header
+            /instructions.jsonl        what a model made for it: a training that goes on asks for nothing twice
             /losses.svg                a picture of its losses so far
             /lock                      locked as long as the process that trains lives
 """
@@ -26,7 +27,7 @@ from manera.records import Precision, TrainingStep
 from manera.training import pictures
 from manera.training.position import Position
 from manera.training.settings import TrainingConfig
-from manera.voice.folder import voice_folder
+from manera.voice.folder import INSTRUCTIONS, voice_folder
 from manera.voice.manifest import Likelihood
 
 if TYPE_CHECKING:
@@ -39,7 +40,14 @@ VERSION = 1
 MAX_SHARE = 0.02
 """Of the time, that writing checkpoints may take: one that takes long is written seldom."""
 
-WITHOUT_EFFECT = {"threads", "micro_batch_tokens", "checkpoint_seconds", "tensorboard"}
+WITHOUT_EFFECT = {
+    "threads",
+    "micro_batch_tokens",
+    "checkpoint_seconds",
+    "tensorboard",
+    "instructions_from",
+    "instructions_model",
+}
 """Settings with which a run may be gone on with, whatever they were before."""
 
 
@@ -114,7 +122,7 @@ def alone(folder: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            if not (folder / FILE).exists():
+            if not any((folder / name).exists() for name in (FILE, INSTRUCTIONS)):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -160,8 +168,14 @@ def unfinished() -> list[Checkpoint]:
 
 
 def remove(folder: Path) -> None:
-    """Forget an unfinished run."""
+    """Forget how far an unfinished run is."""
     (folder / FILE).unlink(missing_ok=True)
+
+
+def remove_all(folder: Path) -> None:
+    """Forget an unfinished run, and what a model made for it."""
+    remove(folder)
+    (folder / INSTRUCTIONS).unlink(missing_ok=True)
 
 
 class Writer:

@@ -22,6 +22,7 @@ from manera.dataset.examples import example_kind, messages_of
 from manera.errors import TrainingError
 from manera.records import Example, ExampleKind, SplitName, TrainingStep
 from manera.rhythm import learning
+from manera.training import instructions
 from manera.training.again import (
     Floats,
     Further,
@@ -31,7 +32,8 @@ from manera.training.again import (
     set_up_again,
     write_further,
 )
-from manera.training.balancing import balance
+from manera.training.asking import with_pairs, with_views
+from manera.training.balancing import with_replay
 from manera.training.context import with_context
 from manera.training.loop import rows_read
 from manera.training.material import Material, pack_again, unread
@@ -40,6 +42,7 @@ from manera.training.settings import TrainingConfig
 from manera.training.setup import Setup
 from manera.voice.dataset import PARTS, read_unread
 from manera.voice.exchanges import exchanges_of
+from manera.voice.folder import DATASET, voice_folder
 from manera.voice.known import key_of, keys_of
 from manera.voice.manifest import Voice, read_voice
 
@@ -118,10 +121,11 @@ def grow(
     voice = read_voice(name)
     require_fitting(voice, config)
     old = material_of(voice, base)
-    recalling = config.model_copy(update={"context_share": voice.recipe.context_share})
-    new = with_context(new_material(corpus, old), recalling)
+    as_before = config.model_copy(update={"context_share": voice.recipe.context_share, "views": voice.recipe.views})
+    new = with_views(with_context(new_material(corpus, old), as_before), as_before, instructions.nothing)
     together = joined(old, new, read_unread(name))
-    setup = set_up_again(balance(together, config), voice, config, RATE_SHARE)
+    kept = instructions.maker(voice_folder(name) / DATASET, None)
+    setup = set_up_again(with_replay(with_pairs(together, kept), config), voice, config, RATE_SHARE)
     yield _growing(name, setup, together, new)
     held_out = {"old": _held_out(old), "new": _held_out(new)}
     before = _nats(setup, held_out)

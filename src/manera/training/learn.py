@@ -1,5 +1,6 @@
 """The whole of learning: a corpus and a speaker in, a voice on disk out, facts on the way."""
 
+import dataclasses
 import logging
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -14,7 +15,7 @@ from manera.machine import ranks
 from manera.machine.memory import peak_memory_bytes
 from manera.model import packed
 from manera.records import ExampleKind, MethodName, Precision, SplitName, TrainingStep
-from manera.training import checkpoint, sharding
+from manera.training import checkpoint, instructions, sharding
 from manera.training.checkpoint import Checkpoint, Writer
 from manera.training.fitting import state_of
 from manera.training.forecast import (
@@ -26,6 +27,7 @@ from manera.training.forecast import (
     require_disk,
     require_memory_for_weights,
 )
+from manera.training.instructions import Ask
 from manera.training.loop import MicroBatch, State, rows_read
 from manera.training.material import seen, unread
 from manera.training.pictures import told_to_tensorboard
@@ -34,6 +36,8 @@ from manera.training.run import Meter, Run, Unsaved, hashed
 from manera.training.settings import TrainingConfig
 from manera.training.setup import Setup, set_up
 from manera.training.sharpness import choose
+from manera.voice.folder import DATASET, voice_folder
+from manera.voice.instructions import read_made
 from manera.voice.manifest import Cost, HeldOut, Likelihood
 
 _log = logging.getLogger(__name__)
@@ -45,7 +49,8 @@ class Prepared(msgspec.Struct, frozen=True):
     canaries: how many secrets are planted; copies: of each among the training rows. resumed_step: after which it goes
     on, 0 where it begins. trained_parameters: how many change; trained_bytes: what that takes beside the model itself.
     weights: of the example that counts least, and of the one that counts most. replayed: share of general text among
-    what is learned.
+    what is learned. views: in how many ways a post is asked for; questions: posts that a question was made for;
+    rewrites: pairs of a plain draft and the person's text.
     """
 
     voice: str
@@ -66,6 +71,9 @@ class Prepared(msgspec.Struct, frozen=True):
     trained_bytes: int = 0
     weights: tuple[float, float] = (1.0, 1.0)
     replayed: float = 0.0
+    views: int = 1
+    questions: int = 0
+    rewrites: int = 0
 
 
 class Learned(msgspec.Struct, frozen=True):
@@ -98,13 +106,15 @@ def learn(
     replace: bool = False,
     resume: bool = False,
     folder: Path | None = None,
+    ask: Ask | None = None,
 ) -> Generator[Event]:
     """Train a voice on a base folder and write the voice's folder whole or not at all.
 
     Where a run of the same was broken off, it goes on, to the same losses; with ``resume`` it must. folder: where it is
-    kept while it is unfinished, by default the voice's own. Interrupted (KeyboardInterrupt) after the first step, or
-    diverging after a validation, it keeps the best point so far and says so in ``stopped``; an interrupted run can be
-    gone on with all the same, and then replaces that voice.
+    kept while it is unfinished, by default the voice's own. ask: has a model make questions and drafts, where the
+    settings want them; without, there are those that were made before. Interrupted (KeyboardInterrupt) after the first
+    step, or diverging after a validation, it keeps the best point so far and says so in ``stopped``; an interrupted run
+    can be gone on with all the same, and then replaces that voice.
     Raises ManeraError: too little text, a name that is taken, an unfinished run of something else, a loss that is no
     number.
     """
@@ -120,7 +130,11 @@ def learn(
             raise TrainingError(f"there is no unfinished run {name!r}", "leave out --resume; manera runs lists them")
         require_memory_for_weights(base)
         meter = Meter(found.seconds, found.joules) if found else Meter()
-        setup = set_up(corpus, speaker, found.decided(config) if found else config, base)
+        replaced = read_made(voice_folder(name) / DATASET)
+        make = instructions.maker(folder, ask, replaced)
+        setup = set_up(corpus, speaker, found.decided(config) if found else config, base, make)
+        made = tuple(dict.fromkeys([*replaced, *read_made(folder)]))
+        setup = dataclasses.replace(setup, material=dataclasses.replace(setup.material, made=made))
         learned = yield from _learn(name, setup, origin, found, Writer(folder, config.checkpoint_seconds), meter, tell)
     yield learned
 
@@ -207,6 +221,9 @@ def _prepared(name: str, setup: Setup, before: Likelihood, resumed_step: int) ->
         trained_bytes=setup.trained_parameters * BYTES_PER_TRAINED_PARAMETER,
         weights=(min(weights), max(weights)),
         replayed=material.replayed,
+        views=material.dataset.rows["train"].ways,
+        questions=material.questions,
+        rewrites=len(material.rewrites),
     )
 
 

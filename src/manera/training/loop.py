@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import cycle, islice
 from typing import TypeVar
 
 import numpy as np
@@ -180,7 +180,7 @@ def train(
     loss is no number, TrainingError when memory is too small for one row.
     """
     started = time.monotonic() - state.elapsed
-    order = islice(_endless_order(len(training), plan.seed), state.step * plan.rows_per_step, None)
+    order = islice(_endless_order(len(training), plan.seed, training.ways), state.step * plan.rows_per_step, None)
     while not state.is_over:
         step_started = time.monotonic()
         progress = ranks.first_says(_progress(state.step + 1, plan, step_started - started))
@@ -229,7 +229,7 @@ def _step(state: State, training: Rows, chosen: list[int], loss: Loss, learning_
     if not (math.isfinite(nll.nats) and math.isfinite(norm)):
         what = f"loss became {nll.nats}" if not math.isfinite(nll.nats) else f"gradient became {float(norm)}"
         raise DivergedError(
-            f"the {what} at step {step}{_named(_culprits(loss, rows, chosen))}",
+            f"the {what} at step {step}{_named(_culprits(loss, rows, [row % len(training) for row in chosen]))}",
             f"train with a lower learning rate than {plan.learning_rate:g}",
         )
     state.is_whole = False
@@ -325,11 +325,11 @@ def _schedule(progress: float) -> float:
     return max(1 - (progress - WARM_UP) / (1 - WARM_UP), MIN_SHARE)
 
 
-def _endless_order(rows: int, seed: int) -> Iterator[int]:
-    """Yield every row once in a new random order, again and again."""
+def _endless_order(rows: int, seed: int, ways: int = 1) -> Iterator[int]:
+    """Yield every row once in a new random order, again and again, each time in the next of its ways."""
     rng = np.random.default_rng(seed)
-    while True:
-        yield from rng.permutation(rows).tolist()
+    for way in cycle(range(ways)):
+        yield from (way * rows + rng.permutation(rows)).tolist()
 
 
 def rows_read(rows: int, plan: Plan, step: int) -> set[int]:

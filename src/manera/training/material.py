@@ -19,12 +19,15 @@ from manera.dataset.canaries import Canary
 from manera.dataset.encoding import Encoded, Encoder
 from manera.dataset.examples import INSTRUCTIONS, example_kind
 from manera.dataset.formats.format import Format, missing_tokens
-from manera.dataset.packing import pack, place, with_context
+from manera.dataset.packing import pack_ways, place, room, with_context
+from manera.dataset.rewriting import Rewriting
+from manera.dataset.views import asked_as
 from manera.errors import TrainingError
 from manera.records import Conversation, Example, ExampleKind
 from manera.rhythm import learning
 from manera.text.languages import Language, language_of
 from manera.voice.exchanges import Exchange, exchanges_of
+from manera.voice.instructions import Made
 from manera.voice.known import keys_of
 
 MAX_HELD_OUT_CHARACTERS = 40_000
@@ -40,6 +43,8 @@ class Material:
     training part. beside: what lies among the training rows and is not the speaker's: canaries, and general text.
     replayed: the share of the latter among all learned tokens. left_out: places of training examples, or windows of
     running text, that the rows do not hold, since they were read before. known: hashes of all utterances there were.
+    rewrites: pairs of a draft and the person's text, which lie beside too; rewriting: how they are asked for.
+    made: what a model was asked for about this text; questions: how many posts have one.
     """
 
     speaker: Speaker
@@ -60,6 +65,10 @@ class Material:
     replayed: float = 0.0
     left_out: frozenset[int] = frozenset()
     known: frozenset[bytes] = frozenset()
+    rewriting: Rewriting | None = None
+    rewrites: tuple[Example, ...] = ()
+    made: tuple[Made, ...] = ()
+    questions: int = 0
 
     @property
     def added_tokens(self) -> int:
@@ -141,8 +150,7 @@ def plant(material: Material, canaries: Sequence[Canary], copies: int) -> Materi
 
 def pack_again(material: Material) -> Material:
     """Make the training rows of the training examples as they are now, and of what lies beside them."""
-    own = [one for _, one in _read_now(material)]
-    rows = {**material.dataset.rows, "train": pack([*own, *material.beside], material.max_length)}
+    rows = {**material.dataset.rows, "train": pack_ways(_ways(material), material.max_length)}
     return replace(material, dataset=replace(material.dataset, rows=rows))
 
 
@@ -152,9 +160,19 @@ def weigh_context(material: Material, weight: float) -> Material:
     return replace(material, dataset=replace(material.dataset, rows=rows))
 
 
-def _read_now(material: Material) -> list[tuple[int, Encoded]]:
+def _ways(material: Material) -> list[list[Encoded]]:
+    """Return what the training rows hold in each of the ways in which it is asked for.
+
+    One that has more ways than passes takes another at each example, so that a single pass knows them all.
+    """
+    count = 1 + max((len(example.asks) for example in material.dataset.examples["train"]), default=0)
+    return [[*(one for _, one in _read_now(material, way)), *material.beside] for way in range(count)]
+
+
+def _read_now(material: Material, way: int = 0) -> list[tuple[int, Encoded]]:
     """Return what the training rows hold of the speaker, with its place among the examples, or windows."""
-    own = enumerate(_encoded(material, material.dataset.examples["train"]))
+    made = [asked_as(example, way + place) for place, example in enumerate(material.dataset.examples["train"])]
+    own = enumerate(_encoded(material, made))
     return [(place, one) for place, one in own if place not in material.left_out]
 
 
@@ -173,10 +191,9 @@ def unread(material: Material, rows_read: Set[int]) -> list[int]:
     dataset = material.dataset
     if len(rows_read) == len(dataset.rows["train"]):
         return []
-    places, own = zip(*_read_now(material), strict=True)
-    sizes = [len(one.input_ids) for one in (*own, *material.beside)]
-    rows = place(sizes, material.max_length)
-    return [places[i] for row, held in enumerate(rows) if row not in rows_read for i in held if i < len(own)]
+    places = [place for place, _ in _read_now(material)]
+    rows = place(room(_ways(material)), material.max_length)
+    return [places[i] for row, held in enumerate(rows) if row not in rows_read for i in held if i < len(places)]
 
 
 def _language(talks: Sequence[Conversation], speaker: Speaker) -> Language:

@@ -16,9 +16,10 @@ from manera.retrieval.own_exchanges import write_index
 from manera.training import pictures
 from manera.training.material import Material
 from manera.voice import adapter
-from manera.voice.dataset import write_dataset, write_unread
+from manera.voice.dataset import write_dataset, write_rewrites, write_unread
 from manera.voice.exchanges import read_relations, write_exchanges
-from manera.voice.folder import CANARIES, LOSSES, MANIFEST, PREFERENCES, TRAINING, voice_folder
+from manera.voice.folder import CANARIES, DATASET, LOSSES, MANIFEST, PREFERENCES, TRAINING, voice_folder
+from manera.voice.instructions import write_made
 from manera.voice.known import write_known
 from manera.voice.manifest import Cost, HeldOut, Persona, Sampling, Sharpness, Voice, write_voice
 from manera.voice.recipe import Recipe
@@ -88,6 +89,7 @@ def write_voice_folder(
             end_of_turn=material.encoder.template.end_of_turn,
             instruction=material.instruction,
             dataset_sha256=write_dataset(material.dataset.examples, new),
+            rewriting=material.rewriting,
             recipe=recipe,
             held_out=outcome.held_out,
             sampling=Sampling(temperature=outcome.sharpness.temperature, max_new_tokens=MAX_NEW_TOKENS[material.kind]),
@@ -99,6 +101,8 @@ def write_voice_folder(
             recalled=material.format.recalled,
             fillers=fillers,
         )
+        write_rewrites(material.rewrites, new)
+        write_made(material.made, new / DATASET)
         write_voice(voice, new)
 
 

@@ -132,7 +132,7 @@ class Run:
     def finish(self) -> None:
         """Forget how to go on, unless the run was interrupted."""
         if not self.can_go_on and not ranks.rank():
-            checkpoint.remove(self._writer.folder)
+            checkpoint.remove_all(self._writer.folder)
 
     def _keep(self, step: TrainingStep) -> None:
         self.best, self.kept_step = self.setup.method.state(self.setup.model), step.step

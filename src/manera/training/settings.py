@@ -1,10 +1,11 @@
 """What can be set about a training run."""
 
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from manera.dataset.views import VIEWS
 from manera.records import ExampleKind, MethodName
 
 MAX_EPOCHS = 100.0
@@ -62,6 +63,14 @@ class TrainingConfig(BaseModel):
     half_life: float | None = Field(None, gt=0, description="days after which a text weighs half as much as a new one")
     replay: float = Field(0.0, ge=0, lt=1, description="share of general text among what is learned")
     replay_from: Path | None = Field(None, description="corpus that this text is taken from; by default a bundled one")
+    views: Annotated[int, Field(ge=1, le=len(VIEWS))] | Literal["auto"] = Field(
+        1, description=f"ways in which a post is asked for, in turn: {', '.join(VIEWS)}; auto: more where posts are few"
+    )
+    rewrite: bool = Field(False, description="learn to say a plain draft in the person's manner")
+    instructions_from: str | None = Field(
+        None, description="server of a model that makes questions for views, and drafts to rewrite"
+    )
+    instructions_model: str | None = Field(None, description="name of that model; by default the server's first")
     seed: int = Field(0, ge=0, description="seed of the adapter and of the order of examples")
 
     @field_validator("targets", mode="before")

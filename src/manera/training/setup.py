@@ -15,9 +15,11 @@ from manera.machine import ranks
 from manera.machine.precision import compiler_is_available
 from manera.model import packed
 from manera.records import ExampleKind, Precision
-from manera.training import presets, sharding
-from manera.training.balancing import balance
+from manera.training import instructions, presets, sharding
+from manera.training.asking import with_rewriting, with_views
+from manera.training.balancing import balance, with_replay
 from manera.training.context import with_context
+from manera.training.instructions import Make
 from manera.training.loop import Plan, plan
 from manera.training.material import Material, gather, plant, weigh_context
 from manera.training.methods import Method, method_of, precision_of, with_added_tokens
@@ -97,16 +99,24 @@ class Setup:
             preset=config.preset,
             format=config.format,
             context_share=config.context_share,
+            views=1 + max(len(example.asks) for example in self.material.dataset.examples["train"]),
         )
 
 
-def set_up(corpus: Corpus, requested: str | None, config: TrainingConfig, base: Path) -> Setup:
-    """Gather what is learned from and load the model; raise CorpusError or TrainingError when a run cannot start."""
+def set_up(
+    corpus: Corpus, requested: str | None, config: TrainingConfig, base: Path, make: Make = instructions.nothing
+) -> Setup:
+    """Gather what is learned from and load the model; raise CorpusError or TrainingError when a run cannot start.
+
+    make: has a model make what a text is asked for with.
+    """
     if config.preset:
         described = base_model.read(base)
         presets.require_architecture(config.preset, described.id, base_model.family(base).architecture)
     material = gather(corpus, requested, base, config.max_length, config.format)
-    return set_up_material(balance(with_context(material, config), config), config)
+    material = balance(with_context(material, config), config)
+    material = with_rewriting(with_views(material, config, make), config, make)
+    return set_up_material(with_replay(material, config), config)
 
 
 def set_up_material(material: Material, config: TrainingConfig) -> Setup:

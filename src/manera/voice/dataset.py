@@ -8,7 +8,7 @@ import msgspec
 
 from manera.files import fingerprint, read_records, replacing, write_records
 from manera.records import Example, SplitName
-from manera.voice.folder import DATASET, UNREAD, voice_folder
+from manera.voice.folder import DATASET, REWRITES, UNREAD, voice_folder
 
 PARTS: tuple[SplitName, ...] = ("train", "validation", "test")
 
@@ -47,6 +47,18 @@ def training_texts(voice: str) -> Iterator[str]:
     """Yield what the persona wrote in a voice's training examples; nothing where they did not come with the voice."""
     for example in training_examples(voice):
         yield from example.targets
+
+
+def write_rewrites(rewrites: Sequence[Example], folder: Path) -> None:
+    """Write the pairs from which rewriting was learned beside the dataset in a voice's folder, where there are any."""
+    if rewrites:
+        write_records(folder / DATASET / REWRITES, rewrites)
+
+
+def read_rewrites(voice: str) -> list[Example]:
+    """Return those pairs; none where the voice learned no rewriting, or they did not come with it."""
+    path = voice_folder(voice) / DATASET / REWRITES
+    return list(read_records(path, Example)) if path.is_file() else []
 
 
 def write_unread(places: Collection[int], folder: Path) -> None:

@@ -14,6 +14,8 @@ voices/<name>/manera.json                   Voice
              /rhythm.json                   Rhythm, where times taught one
              /rhythm-turns.json             Compared: what the rhythm is measured on
              /dataset/{train,validation,test}.jsonl
+             /dataset/rewrites.jsonl        pairs of a plain draft and the person's text, where it rewrites
+             /dataset/instructions.jsonl    what a model made to ask with, one Made a line, where one was asked
              /known.hashes                  which utterances there were: 8 bytes each
              /preferences.jsonl             what people preferred of what it wrote, where they said so
 """
@@ -38,6 +40,8 @@ RELATIONS = "relations.json"
 RHYTHM = "rhythm.json"
 RHYTHM_TURNS = "rhythm-turns.json"
 DATASET = "dataset"
+REWRITES = "rewrites.jsonl"
+INSTRUCTIONS = "instructions.jsonl"
 KNOWN = "known.hashes"
 PREFERENCES = "preferences.jsonl"
 _NAME = re.compile(r"[^\W_](?:[\w.-]{0,62}[\w-])?")

@@ -8,6 +8,7 @@ import msgspec
 
 from manera.bases.base_model import BaseModel
 from manera.dataset.recalled import RecalledForm
+from manera.dataset.rewriting import Rewriting
 from manera.dataset.template import ChatTemplate
 from manera.errors import ModelError
 from manera.files import read_records, replacing
@@ -89,6 +90,7 @@ class Voice(msgspec.Struct, frozen=True):
     """Everything that using a voice depends on; written once, after training. Its owner may add ``fillers``.
 
     turns: how many before a reply it reads, None as many as fit. recalled: how what memory recalls is written.
+    rewriting: how it is asked to rewrite a draft, None where it has not learned that.
     """
 
     name: str
@@ -111,6 +113,7 @@ class Voice(msgspec.Struct, frozen=True):
     sharpness: Sharpness | None = None
     turns: int | None = None
     recalled: RecalledForm = "turns"
+    rewriting: Rewriting | None = None
 
     @property
     def template(self) -> ChatTemplate:

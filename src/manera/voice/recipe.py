@@ -43,6 +43,7 @@ class Recipe(msgspec.Struct, frozen=True, omit_defaults=True):
     preset: str | None = None
     format: str | None = None
     context_share: float = 0.0
+    views: int = 1
     grown: int = 0
     preferences: int = 0
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from adapted import adapted_model, logits
 from manera.bases import base_model, gguf_file, metadata
+from manera.bases.families import family_of
 from manera.bases.gguf_file import write_trimmed
 from manera.bases.templates import chat_template
 from manera.bases.tokenizer import build_tokenizer, read_vocabulary, token_bytes, trimmed
@@ -140,5 +141,5 @@ def test_a_foreign_architecture_is_refused_with_those_that_are_known(tmp_path: P
     writer.add_block_count(1)
     gguf_file.write_whole(writer, tmp_path / "base.gguf")
     with pytest.raises(ModelError, match="'mamba'") as caught:
-        base_model.load(tmp_path)
+        family_of(base_model.open_weights(tmp_path))
     assert "llama" in str(caught.value.hint)

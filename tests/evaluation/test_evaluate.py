@@ -231,13 +231,13 @@ def test_a_voice_trained_before_costs_were_noted_tells_what_its_steps_tell(opene
 
 
 def test_planted_secrets_are_told_from_those_that_were_never_planted(home: Path, options: Options) -> None:
-    settings = SETTINGS.model_copy(update={"canaries": 12, "validations_per_epoch": 1})
+    settings = SETTINGS.model_copy(update={"canaries": 24, "validations_per_epoch": 1, "learning_rate": 6e-3})
     list(learn(open_corpus(home / "corpus"), "Тася Веретенникова", "canaries", settings, options.base or home))
     opened = open_voice("canaries", options)
     secrets = read_canaries(opened.voice)
     found = by_id(canaries.measure(secrets, opened.encoders, opened.model, opened.voice.recipe.seed, FAST.canaries, 0))
     planted, never = (found[f"canaries.exposure.{who}"] for who in ("planted", "never planted"))
-    assert (planted.n, never.n) == (12, 12)
+    assert (planted.n, never.n) == (24, 24)
     assert planted.low is not None
     assert never.high is not None
     assert planted.low > never.high

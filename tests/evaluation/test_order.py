@@ -28,6 +28,6 @@ def test_a_module_knows_nothing_of_those_that_use_it(folder: str) -> None:
     assert not found
 
 
-def test_only_one_module_opens_values() -> None:
+def test_only_what_measures_a_voice_or_lets_it_answer_opens_values() -> None:
     using = {path.name for path in SOURCE.rglob("*.py") if any(n.startswith(ABOVE) for n in imports_of(path))}
-    assert using == {"evaluate.py"}
+    assert using == {"evaluate.py", "same_prompts.py"}

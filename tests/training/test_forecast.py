@@ -17,6 +17,7 @@ from manera.sources.reading import read
 from manera.training import checkpoint
 from manera.training.fitting import state_of
 from manera.training.forecast import (
+    BYTES_PER_TRAINED_PARAMETER,
     SECONDS_AROUND,
     Forecast,
     Guess,
@@ -80,7 +81,8 @@ def test_what_comes_is_what_was_foretold(messages: int, tiny_base: Path, tmp_pat
 
 def test_as_many_rows_go_through_at_once_as_fit(tiny_base: Path) -> None:
     state = state_of(adapted_model(tiny_base), Plan(1, 8, 8, steps_per_validation=1, learning_rate=1e-3))
-    fit_into_memory(state, 1000, 192, free=6000)
+    learned = BYTES_PER_TRAINED_PARAMETER * sum(parameter.numel() for parameter in state.parameters)
+    fit_into_memory(state, 1000, 192, free=learned + 6000)
     assert state.micro_batch.rows == 4
     fit_into_memory(state, 1000, 192, free=None)
     assert state.micro_batch.rows == 4

@@ -150,6 +150,7 @@ def test_an_interrupted_run_goes_on_to_the_losses_of_one_that_was_not(corpus: Co
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # torch's compiler warns of its own parts
 @pytest.mark.parametrize(
     ("precision", "compiled"), [("float32", "off"), ("bfloat16", "off"), ("int8", "off"), ("float32", "on")]
 )

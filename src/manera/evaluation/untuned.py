@@ -50,7 +50,7 @@ def _scored(base: Path, text: Sequence[Example], kind: ExampleKind, max_length: 
     count = sum(len(one.encode()) for one in learned)
     told = nats(model, encode(text, kind, encoder, max_length), voice_scale=0).sum()
     tokens = sum(len(encoder.text(one)) for one in learned)
-    return Untuned(described.id, tokens / sum(map(len, learned)), float(told) * BITS / count, count)
+    return Untuned(described.id, tokens / sum(map(len, learned)), float(told * BITS) / count, count)
 
 
 def _some(examples: Sequence[Example], kind: ExampleKind, encoder: Encoder) -> list[Example]:

@@ -17,6 +17,13 @@ def peak_memory_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
+def memory_bytes() -> int:
+    """Return the resident size of this process now."""
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
+
+
 def available_memory_bytes() -> int | None:
     """Return how much memory programs may still take; None where the system does not tell."""
     try:

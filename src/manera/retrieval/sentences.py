@@ -12,6 +12,9 @@ DIMENSIONS = 512
 MAX_CHARACTERS = 2_000
 """The meaning of more blurs, and takes a gigabyte from a hundred thousand characters on."""
 
+MEMORY_BYTES = 190_000_000
+"""What the encoder takes once it is loaded."""
+
 _lock = Lock()
 _loaded: list[Any] = []
 

@@ -14,8 +14,9 @@ import msgspec
 from manera import config
 from manera.bases import base_model
 from manera.errors import TrainingError
-from manera.machine.memory import available_memory_bytes, peak_memory_bytes
+from manera.machine.memory import available_memory_bytes, memory_bytes, peak_memory_bytes
 from manera.records import TrainingStep
+from manera.retrieval import sentences
 
 if TYPE_CHECKING:
     from torch import nn
@@ -91,12 +92,13 @@ def forecast(setup: "Setup", state: "State", steps: Sequence[TrainingStep], gone
     each = a_step + a_validation / planned.steps_per_validation
     if planned.seconds is not None:
         left = min(left, max(0, math.ceil((planned.seconds - state.elapsed) / each)))
+    indexing = sentences.MEMORY_BYTES if setup.material.exchanges else 0
     after = (batches["test"] + 2 * min(batches["validation"], math.ceil(16 / at_once))) * scoring + WRITING_SECONDS
     return Forecast(
         steps=state.step + left,
         seconds=gone + left * each + a_validation + after,
         step_seconds=sum(step.seconds for step in steps) + left * a_step,
-        peak_memory_bytes=peak_memory_bytes(),
+        peak_memory_bytes=max(peak_memory_bytes(), memory_bytes() + indexing),
         disk_bytes=_disk_bytes(setup, state),
         rows_at_once=at_once,
         rows_per_step=planned.rows_per_step,

@@ -443,7 +443,16 @@ def page(document: Mapping[str, Any]) -> str:
     ])  # fmt: skip
     fast = "\n\n**Fast evaluations: a trial run, not results.**" if document["trial"] else ""
     head = f"# Results\n\nWritten by `{document['command']}`.\n\n{how}{fast}"
-    return "\n\n".join([head, *(section(row) for row in document["rows"].values())]) + "\n"
+    return "\n\n".join([head, *(section(row) for row in document["rows"].values()), *bases()]) + "\n"
+
+
+def bases() -> Iterator[str]:
+    """Write what two_bases.py measured, if it did."""
+    import two_bases
+
+    saved = machine.RESULTS / f"{two_bases.NAME}.json"
+    if saved.is_file():
+        yield two_bases.section(json.loads(saved.read_text("utf-8")))
 
 
 def main() -> None:

@@ -103,16 +103,10 @@ def test_10_a_book_of_project_gutenberg(cases: Path, folder: Path) -> None:
 
 
 FOREIGN = {
-    "android-nnbsp.txt": "WhatsApp export",
     "discord-txt.txt": "Discord export",
-    "finnish.txt": "WhatsApp export",
-    "indonesian.txt": "WhatsApp export",
-    "ios-lrm.txt": "WhatsApp export",
     "irc.txt": "IRC log",
-    "spanish.txt": "WhatsApp export",
     "telegram-copied-ru.txt": "chat copied from Telegram",
     "telegram-copied.txt": "chat copied from Telegram",
-    "us-brackets.txt": "WhatsApp export",
     "vk-copied.txt": "chat copied from VK",
     "ChatExport.zip": "zip archive of result.json",
     "book.docx": "DOCX document",
@@ -128,8 +122,19 @@ FOREIGN = {
 }
 
 
+WHATSAPP = {"android-nnbsp": 4, "finnish": 6, "indonesian": 4, "ios-lrm": 2, "spanish": 3, "us-brackets": 3}
+
+
+@pytest.mark.parametrize(("name", "messages"), WHATSAPP.items())
+def test_11_chats_of_whatsapp_in_many_languages(name: str, messages: int, cases: Path, folder: Path) -> None:
+    utterances, manifest = imported(cases / f"11-other-messengers/in/{name}.txt", folder)
+    assert len(utterances) == messages
+    assert manifest.ledger.files.read == {"WhatsApp chat": 1}
+
+
 def test_11_and_18_what_is_not_read_says_what_it_is_and_what_to_do(cases: Path, folder: Path, tmp_path: Path) -> None:
     files = [*(cases / "11-other-messengers/in").iterdir(), *(cases / "18-book-files/in").iterdir()]
+    files = [file for file in files if file.stem not in WHATSAPP]
     assert {file.name for file in files} == set(FOREIGN)
     for file in files:
         with pytest.raises(SourceError, match=FOREIGN[file.name]) as caught:

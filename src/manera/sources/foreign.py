@@ -3,6 +3,8 @@
 import re
 import zipfile
 import zlib
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,14 +28,11 @@ class Foreign(NamedTuple):
 # Each messenger begins a message with its date and sender in a way of its own. A diary has dates, but no senders.
 _DAY = r"(?:\d{1,4}[./-]\d{1,2}[./-]\d{2,4}|\d{1,2}-\w{3}-\d{2,4})"
 _TIME = r"(?:klo )?\d{1,2}[:.]\d{2}(?:[:.]\d{2})?(?:[ \u202f\u00a0]?[ap]\.?[ \u202f\u00a0]?m\.?)?"
-_MARK = "[\u200e\u200f\ufeff]?"
 _SENDER = r"(?:(?P<sender>[^:\n]{1,60}):)?"
 _VK = "chat copied from VK"
+SIGNAL_HEADING = re.compile(rf"^\[\d{{4}}-\d\d-\d\d, \d\d:\d\d\] {_SENDER}")
 _CHAT_LINES = {
-    "Signal export": re.compile(rf"^\[\d{{4}}-\d\d-\d\d, \d\d:\d\d\] {_SENDER}"),
-    "WhatsApp export": re.compile(
-        rf"^{_MARK}(?:\[{_DAY},? {_TIME}\]|{_DAY},? {_TIME} [-–]) {_MARK}(?:~[ \u202f])?{_SENDER}", re.IGNORECASE
-    ),
+    "Signal export": SIGNAL_HEADING,
     "Discord export": re.compile(rf"^\[{_DAY} {_TIME}\] (?P<sender>\S[^\n]{{0,40}})$", re.IGNORECASE),
     "chat copied from Telegram": re.compile(r"^(?P<sender>[^\n]{1,60}), \[\d[^\]\n]{5,30}\]:?$"),
     "IRC log": re.compile(
@@ -141,14 +140,22 @@ def is_table(text: str) -> bool:
     )
 
 
+def is_chat(lines: Iterable[str], heading: re.Pattern[str]) -> bool:
+    """Tell a chat by its headings, which bear a date and mostly a sender; that one or two lines do proves nothing."""
+    lines = list(islice(filter(None, map(str.strip, lines)), _CHAT_HEAD_LINES))
+    headed = [found["sender"] for line in lines if (found := heading.match(line))]
+    senders = [sender for sender in headed if sender]
+    return len(headed) >= max(_MIN_CHAT_LINES, _CHAT_SHARE * len(lines)) and (
+        len(senders) >= _SENDERS_SHARE * len(headed)
+    )
+
+
 def _chat(text: str) -> Foreign | None:
-    """In a chat many lines are headed by a date and a sender; that one or two bear a date proves nothing."""
-    lines = [line.strip() for line in text.split("\n") if line.strip()][:_CHAT_HEAD_LINES]
+    lines = text.split("\n")
     for name, pattern in _CHAT_LINES.items():
-        headed = [found["sender"] for line in lines if (found := pattern.match(line))]
-        senders = [sender for sender in headed if sender]
-        if len(headed) < max(_MIN_CHAT_LINES, _CHAT_SHARE * len(lines)) or len(senders) < _SENDERS_SHARE * len(headed):
+        if not is_chat(lines, pattern):
             continue
+        senders = [found["sender"] for line in lines if (found := pattern.match(line.strip()))]
         if name == _VK and len(set(senders)) > _SENDERS_SHARE * len(senders):
             continue  # such lines may be a timetable: people write again and again
         return Foreign(name, AS_SCRIPT)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from manera.errors import SourceError
 from manera.records import Opened, Skipped, SourceRecord
-from manera.sources import foreign, posts, prose, script, telegram
+from manera.sources import foreign, posts, prose, script, telegram, whatsapp
 from manera.sources.files import SourceFile
 from manera.sources.finding import CLOSED, find
 from manera.sources.foreign import Foreign
@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 
 SOURCES = (
     telegram.SOURCE,
+    whatsapp.SOURCE,
     posts.SOURCE,
     script.SOURCE,
     prose.SOURCE,

@@ -31,14 +31,15 @@ def read_log(file: SourceFile) -> Iterator[SourceRecord]:
 
 
 def read_notes(file: SourceFile) -> Iterator[SourceRecord]:
-    with zipfile.ZipFile(file.path) as archive:
-        for position, name in enumerate(archive.namelist()):
-            text = archive.read(name).decode()
+    with file.unpacked() as archive:
+        names = [name for name, _ in archive.members if name != "mimetype"]
+        for position, name in enumerate(names):
+            text = archive.open(name).read().decode()
             yield Utterance(file.author, file.author, text, file.work, position, "post", file.source, title=name)
 
 
 logs = Source("log", lambda file: file.suffix == ".log", read_log)
-notes = Source("archive of notes", lambda file: file.suffix == ".notes" and file.head.startswith(b"PK"), read_notes)
+notes = Source("book of notes", lambda file: file.parts is not None and "mimetype" in file.parts, read_notes)
 
 
 def log_in(folder: Path) -> Path:
@@ -70,6 +71,7 @@ def test_without_the_source_such_a_file_is_passed_over(tmp_path: Path) -> None:
 
 def test_an_archive_is_read_by_a_source_that_opens_it(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.notes", "w") as archive:
+        archive.writestr("mimetype", "application/notes")
         archive.writestr("first", "Дождь.")
         archive.writestr("second", "Опять дождь.")
     records = read([tmp_path / "a.notes"], sources=(*SOURCES, notes))
@@ -77,7 +79,7 @@ def test_an_archive_is_read_by_a_source_that_opens_it(tmp_path: Path) -> None:
         ("first", "Дождь."),
         ("second", "Опять дождь."),
     ]
-    with pytest.raises(SourceError, match="zip archive of first, second"):
+    with pytest.raises(SourceError, match="EPUB book"):
         list(read([tmp_path / "a.notes"]))
 
 

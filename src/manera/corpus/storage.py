@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -14,7 +15,7 @@ from manera.corpus.census import Census
 from manera.corpus.manifest import VERSION, Ledger, Manifest, Source
 from manera.errors import CorpusError
 from manera.files import fingerprint, read_records, remove_abandoned, replacing, replacing_folder
-from manera.records import Skipped, SourceRecord, Utterance
+from manera.records import Opened, Skipped, SourceRecord, Utterance
 
 MANIFEST = "corpus.json"
 UTTERANCES = "utterances.jsonl"
@@ -54,7 +55,7 @@ def write(
         digest = _arranged(new / UTTERANCES, census, aliases) or digest
         manifest = Manifest(
             version=VERSION,
-            sources=tuple(Source(opened.source, *fingerprint(opened.path)) for opened in census.opened()),
+            sources=_fingerprinted(census.opened()),
             ledger=ledger,
             speakers=census.speakers(),
             owner=census.owner(),
@@ -87,6 +88,12 @@ def open_corpus(folder: Path) -> Corpus:
     if found != manifest.fingerprint:
         raise CorpusError(f"{folder / UTTERANCES} was changed after it was imported", again)
     return Corpus(folder, manifest)
+
+
+def _fingerprinted(files: Iterable[Opened]) -> tuple[Source, ...]:
+    """Files of one archive have its fingerprint, which is taken once."""
+    once = cache(fingerprint)
+    return tuple(Source(opened.source, *once(opened.path)) for opened in files)
 
 
 def _write_utterances(records: Iterable[SourceRecord], path: Path, census: Census) -> str:

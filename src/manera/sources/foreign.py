@@ -1,9 +1,7 @@
 """Formats that are recognised and not read: what they are called, and how to turn them into what is read."""
 
 import re
-import zipfile
-import zlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -14,8 +12,6 @@ AS_SCRIPT = "of messengers, Telegram Desktop's JSON is read; write this as a tex
 AS_TEXT = "save it as plain text: pandoc '{path}' -t plain --wrap=none -o book.txt"
 MACHINE_READABLE = "export again in Telegram Desktop and choose the format: Machine-readable JSON"
 UNPACK = "unpack it first, and name the folder"
-_NAMES_SHOWN = 3
-_MIME_BYTES = 100
 
 
 class Foreign(NamedTuple):
@@ -105,11 +101,22 @@ def is_json(head: bytes) -> bool:
     return _JSON.match(head.replace(b"\0", b"")) is not None
 
 
-def of_bytes(path: Path, head: bytes) -> Foreign | None:
+def of_bytes(head: bytes) -> Foreign | None:
     """Recognise archives and documents by their first bytes."""
-    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return _zip(path)
     return next((foreign for magic, foreign in _MAGIC if head.startswith(magic)), None)
+
+
+def of_zip(names: Collection[str] | None) -> Foreign:
+    """Recognise a document by what is in its zip; names: None where it cannot be read."""
+    if names is None:
+        return Foreign("broken archive", "get it once more")
+    if "word/document.xml" in names:
+        return Foreign("DOCX document", AS_TEXT)
+    if "content.xml" in names:
+        return Foreign("OpenDocument", AS_TEXT)
+    if not {"mimetype", "META-INF/container.xml"}.isdisjoint(names):
+        return Foreign("EPUB book", AS_TEXT)
+    return Foreign("archive in an archive" if names else "empty zip archive", UNPACK)
 
 
 def of_json(head: bytes) -> Foreign:
@@ -160,21 +167,3 @@ def _chat(text: str) -> Foreign | None:
             continue  # such lines may be a timetable: people write again and again
         return Foreign(name, AS_SCRIPT)
     return None
-
-
-def _zip(path: Path) -> Foreign:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = [name for name in archive.namelist() if not name.endswith("/")]
-            is_epub = "mimetype" in names and archive.getinfo("mimetype").file_size < _MIME_BYTES
-            is_epub = is_epub and archive.read("mimetype").startswith(b"application/epub")
-    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, RuntimeError):
-        return Foreign("broken archive", "get it once more")
-    if "word/document.xml" in names:
-        return Foreign("DOCX document", AS_TEXT)
-    if is_epub or "META-INF/container.xml" in names:
-        return Foreign("EPUB book", AS_TEXT)
-    if "content.xml" in names:
-        return Foreign("OpenDocument", AS_TEXT)
-    shown = ", ".join(names[:_NAMES_SHOWN]) + (f" and {len(names) - _NAMES_SHOWN:,} more" if names[3:] else "")
-    return Foreign(f"zip archive of {shown}" if names else "empty zip archive", UNPACK)

@@ -2,14 +2,16 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 from manera.errors import SourceError
 from manera.records import Opened, Skipped, SourceRecord
 from manera.sources import foreign, posts, prose, script, telegram, whatsapp
 from manera.sources.files import SourceFile
-from manera.sources.finding import CLOSED, find
+from manera.sources.finding import BROKEN, CLOSED, find
 from manera.sources.foreign import Foreign
 from manera.sources.source import Source
 
@@ -24,8 +26,6 @@ SOURCES = (
 )
 """In the order they are asked whether a file is theirs."""
 
-BROKEN = "broken file"
-
 
 def read(paths: Iterable[Path], sources: Sequence[Source] = SOURCES) -> Iterator[SourceRecord]:
     """Yield Opened and then one record for each message, post, paragraph or line, file by file.
@@ -36,18 +36,10 @@ def read(paths: Iterable[Path], sources: Sequence[Source] = SOURCES) -> Iterator
     """
     files, skipped = find(paths)
     yield from skipped
-    for file in files:
-        try:
-            yield from _read_file(replace(file), sources)  # a copy: the text that it keeps goes with it
-        except SourceError as error:
-            if file.root is None:
-                raise
-            yield Skipped(BROKEN, file.source, error.message)
-        except PermissionError as error:
-            closed = SourceError(f"{file.path} cannot be opened: {error.strerror}", f"chmod u+r '{file.path}'")
-            if file.root is None:
-                raise closed from error
-            yield Skipped(CLOSED, file.source, closed.hint)
+    for archive, inside in groupby(files, key=lambda file: file.archive):
+        with archive or nullcontext():
+            for file in inside:
+                yield from _read_or_skip(file, sources)
 
 
 def recognise(file: SourceFile, sources: Sequence[Source] = SOURCES) -> Source | Foreign:
@@ -61,11 +53,25 @@ def recognise(file: SourceFile, sources: Sequence[Source] = SOURCES) -> Source |
     return _unread(file)
 
 
+def _read_or_skip(file: SourceFile, sources: Sequence[Source]) -> Iterator[SourceRecord]:
+    try:
+        yield from _read_file(replace(file), sources)  # a copy: the text that it keeps goes with it
+    except SourceError as error:
+        if file.root is None:
+            raise
+        yield Skipped(BROKEN, file.source, error.message)
+    except PermissionError as error:
+        closed = SourceError(f"{file.path} cannot be opened: {error.strerror}", f"chmod u+r '{file.path}'")
+        if file.root is None:
+            raise closed from error
+        yield Skipped(CLOSED, file.source, closed.hint)
+
+
 def _read_file(file: SourceFile, sources: Sequence[Source]) -> Iterator[SourceRecord]:
     recognised = recognise(file, sources)
     if isinstance(recognised, Source):
         logger.info("reading a file as %s", recognised.name)
-        yield Opened(recognised.name, file.source, file.path)
+        yield Opened(recognised.name, file.source, file.archive.path if file.archive else file.path)
         yield from recognised.read(file)
         return
     hint = recognised.hint.format(path=file.path) if recognised.hint else None

@@ -174,7 +174,7 @@ def read(file: SourceFile) -> Iterator[SourceRecord]:
     without a zone, which are taken for UTC. Raises SourceError with line and column when the file is
     not valid JSON, and is not broken in a way that Telegram Desktop is known for.
     """
-    with open_document(file.path) as document:
+    with open_document(file) as document:
         ordinal = 0
         account: str | None = None
         for header in _headers(document):
@@ -195,7 +195,7 @@ def claims(file: SourceFile) -> bool | Foreign:
     """Tell an export by its fields, up to its first message; one without a single message cannot be read."""
     if not (file.may_be_text and is_json(file.head)):
         return False
-    with open_document(file.path) as document:
+    with open_document(file) as document:
         return _holds_messages(document)
 
 

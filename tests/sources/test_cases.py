@@ -112,12 +112,9 @@ FOREIGN = {
     "book.epub": "EPUB book",
     "book.pdf": "PDF document",
     "book.rtf": "RTF document",
-    "facebook.json": "Messenger or Instagram export",
     "google-chat.json": "Google Chat export",
     "kniga.fb2": "FB2 book",
     "mail.mbox": "mailbox",
-    "slack.json": "Slack export",
-    "tweets.js": "X \\(Twitter\\) archive",
 }
 
 
@@ -131,7 +128,7 @@ def test_11_chats_of_whatsapp_in_many_languages(name: str, messages: int, cases:
     assert manifest.ledger.files.read == {"WhatsApp chat": 1}
 
 
-READ = {"ChatExport.zip", *(f"{name}.txt" for name in WHATSAPP)}
+READ = {"ChatExport.zip", "facebook.json", "slack.json", "tweets.js", *(f"{name}.txt" for name in WHATSAPP)}
 
 
 def test_11_and_18_what_is_not_read_says_what_it_is_and_what_to_do(cases: Path, folder: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from manera.sources.names import suffix_of
 
-AS_SCRIPT = "of messengers, Telegram Desktop's JSON is read; write this as a text file, one message a line, NAME: text"
+AS_SCRIPT = "write it as a text file, one message a line, NAME: text"
 AS_TEXT = "save it as plain text: pandoc '{path}' -t plain --wrap=none -o book.txt"
 MACHINE_READABLE = "export again in Telegram Desktop and choose the format: Machine-readable JSON"
 UNPACK = "unpack it first, and name the folder"
@@ -43,7 +43,7 @@ _SENDERS_SHARE = 0.5
 
 _TEXT_STARTS = (
     (re.compile(r"\{\\rtf"), Foreign("RTF document", AS_TEXT)),
-    (re.compile(r"\s*window\.YTD\."), Foreign("X (Twitter) archive", AS_SCRIPT)),
+    (re.compile(r"\s*window\.YTD\."), Foreign("part of an X archive without posts")),
     (re.compile(r"From \S+@?\S* .*\d{4}\r?\n(?:[\w-]+:|>)"), Foreign("mailbox", "save your own letters as text files")),
     (
         re.compile(r"(?:(?:[\w-]+:)?[ \t].*\n){1,40}?(?:Subject|Тема): "),
@@ -62,13 +62,7 @@ _XML = (
     (re.compile(r"<"), Foreign("XML")),
 )
 _MARKED_UP = re.compile(r"\s*<(?:!doctype|html|\?xml|FictionBook|TEI|!--|head|body)", re.IGNORECASE)
-_JSON_FIELDS = (
-    ((b'"sender_name"', b'"timestamp_ms"'), Foreign("Messenger or Instagram export", AS_SCRIPT)),
-    ((b'"guild"', b'"channel"'), Foreign("Discord export", AS_SCRIPT)),
-    ((b'"creator"', b'"created_date"'), Foreign("Google Chat export", AS_SCRIPT)),
-    ((b'"type"', b'"user"', b'"ts"'), Foreign("Slack export", AS_SCRIPT)),
-    ((b'"mapping"', b'"conversation_id"'), Foreign("ChatGPT export", AS_SCRIPT)),
-)
+_JSON_FIELDS = (((b'"creator"', b'"created_date"'), Foreign("Google Chat export", AS_SCRIPT)),)
 _MAGIC = (
     (b"%PDF", Foreign("PDF document", "take the text out: pdftotext -nopgbrk '{path}' book.txt")),
     (b"\x1f\x8b", Foreign("gzip archive", UNPACK)),

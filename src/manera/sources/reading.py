@@ -9,7 +9,19 @@ from pathlib import Path
 
 from manera.errors import SourceError
 from manera.records import Opened, Skipped, SourceRecord
-from manera.sources import foreign, posts, prose, script, telegram, whatsapp
+from manera.sources import (
+    assistants,
+    discord,
+    foreign,
+    messenger,
+    posts,
+    prose,
+    script,
+    slack,
+    telegram,
+    whatsapp,
+    x_archive,
+)
 from manera.sources.files import SourceFile
 from manera.sources.finding import BROKEN, CLOSED, find
 from manera.sources.foreign import Foreign
@@ -20,6 +32,14 @@ logger = logging.getLogger(__name__)
 SOURCES = (
     telegram.SOURCE,
     whatsapp.SOURCE,
+    discord.SOURCE,
+    discord.PACKAGE,
+    messenger.SOURCE,
+    messenger.ENCRYPTED,
+    slack.SOURCE,
+    x_archive.SOURCE,
+    assistants.CHATGPT,
+    assistants.OPEN_WEBUI,
     posts.SOURCE,
     script.SOURCE,
     prose.SOURCE,

@@ -13,7 +13,7 @@ from manera.sources.files import SourceFile
 @contextmanager
 def open_lines(file: SourceFile, mended: Counter[str]) -> Iterator[Iterator[str]]:
     """Open a file and hand out its lines without their ends; mended counts the bytes of no known encoding."""
-    with file.path.open("rb") as content:
+    with file.open() as content:
         yield _lines(content, encoding_of(file.head) or "utf-8", mended)
 
 

@@ -9,7 +9,7 @@ from manera.sources.chat_lines import DAY, TIME, messages
 from manera.sources.files import SourceFile
 from manera.sources.foreign import SIGNAL_HEADING, is_chat
 from manera.sources.messages import Talk
-from manera.sources.names import printable, stem_of
+from manera.sources.names import stem_of
 from manera.sources.source import Source
 from manera.sources.text_lines import head_lines
 from manera.sources.whatsapp_words import is_notice, is_of_the_owner, own_words
@@ -66,9 +66,7 @@ def read(file: SourceFile) -> Iterator[SourceRecord]:
 
 def _title(file: SourceFile) -> str:
     stem = stem_of(file.path)
-    if stem == "_chat":
-        stem = printable(file.path.resolve().parent.name).removesuffix(".zip")
-    return _TITLE.sub("", stem)
+    return _TITLE.sub("", file.folder if stem == "_chat" else stem)
 
 
 def _other(senders: Collection[str], partner: str) -> str | None:

@@ -2,16 +2,16 @@
 
 import re
 
+from manera.sources.media import media_without_text
+
 _I = re.IGNORECASE
 # Android names what was sent by the first letters of its file, iOS by a word in capitals.
 _KINDS = (
-    (re.compile(r"\bIMG-|PHOTO|\.(?:jpe?g|png|heic)\b", _I), "photo without text"),
-    (re.compile(r"\bVID-|VIDEO|\.(?:mp4|mov|3gp)\b", _I), "video without text"),
-    (re.compile(r"\bPTT-|AUDIO|\.opus\b", _I), "voice message"),
-    (re.compile(r"\bAUD-|\.(?:mp3|m4a|ogg|aac)\b", _I), "audio without text"),
-    (re.compile(r"\bSTK-|STICKER|\.webp\b", _I), "sticker"),
-    (re.compile(r"GIF", _I), "animation without text"),
-    (re.compile(r"\.vcf\b", _I), "contact"),
+    (re.compile(r"\bIMG-|PHOTO"), "photo without text"),
+    (re.compile(r"GIF"), "animation without text"),
+    (re.compile(r"\bVID-|VIDEO"), "video without text"),
+    (re.compile(r"\bPTT-|AUDIO"), "voice message"),
+    (re.compile(r"\bSTK-|STICKER"), "sticker"),
 )
 _ATTACHED = re.compile(
     r"\u200e?<(?:attached|прикреплено|Anhang|adjunto|pièce jointe|allegato|anexado): [^<>\n]+>"
@@ -125,7 +125,7 @@ def _note(text: str) -> str | None:
 
 
 def _kind(attachment: str) -> str:
-    return next((reason for pattern, reason in _KINDS if pattern.search(attachment)), "file without text")
+    return next((reason for pattern, reason in _KINDS if pattern.search(attachment)), media_without_text(attachment))
 
 
 def _marked(note: str) -> str:

@@ -1,5 +1,6 @@
 """WhatsApp's text, as phones of several makers and languages write it."""
 
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -79,7 +80,9 @@ def test_an_android_chat_in_german(tmp_path: Path) -> None:
 
 
 def test_an_iphone_s_chat_in_english_with_twelve_hours(tmp_path: Path) -> None:
-    records = read_text(tmp_path / "WhatsApp Chat - Garden.zip" / "_chat.txt", IOS_EN.replace("\n", "\r\n"))
+    with zipfile.ZipFile(tmp_path / "WhatsApp Chat - Garden.zip", "w") as archive:
+        archive.writestr("_chat.txt", IOS_EN.replace("\n", "\r\n"))
+    records = list(read([tmp_path / "WhatsApp Chat - Garden.zip"]))
     assert talk(records) == [("+1 555 010", "hello there"), ("Ann", "look at this"), ("Ann", "nice")]
     assert reasons(records) == ["service message", "photo without text", "deleted message"]
     assert {said.thread for said in utterances(records)} == {"Garden"}

@@ -24,11 +24,8 @@ class Foreign(NamedTuple):
 # Each messenger begins a message with its date and sender in a way of its own. A diary has dates, but no senders.
 _DAY = r"(?:\d{1,4}[./-]\d{1,2}[./-]\d{2,4}|\d{1,2}-\w{3}-\d{2,4})"
 _TIME = r"(?:klo )?\d{1,2}[:.]\d{2}(?:[:.]\d{2})?(?:[ \u202f\u00a0]?[ap]\.?[ \u202f\u00a0]?m\.?)?"
-_SENDER = r"(?:(?P<sender>[^:\n]{1,60}):)?"
 _VK = "chat copied from VK"
-SIGNAL_HEADING = re.compile(rf"^\[\d{{4}}-\d\d-\d\d, \d\d:\d\d\] {_SENDER}")
 _CHAT_LINES = {
-    "Signal export": SIGNAL_HEADING,
     "Discord export": re.compile(rf"^\[{_DAY} {_TIME}\] (?P<sender>\S[^\n]{{0,40}})$", re.IGNORECASE),
     "chat copied from Telegram": re.compile(r"^(?P<sender>[^\n]{1,60}), \[\d[^\]\n]{5,30}\]:?$"),
     "IRC log": re.compile(

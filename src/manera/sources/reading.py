@@ -17,6 +17,7 @@ from manera.sources import (
     posts,
     prose,
     script,
+    signal,
     slack,
     telegram,
     whatsapp,
@@ -31,12 +32,15 @@ logger = logging.getLogger(__name__)
 
 SOURCES = (
     telegram.SOURCE,
+    signal.MARKDOWN,
     whatsapp.SOURCE,
     discord.SOURCE,
     discord.PACKAGE,
     messenger.SOURCE,
     messenger.ENCRYPTED,
     slack.SOURCE,
+    signal.EXPORT,
+    signal.LINES,
     x_archive.SOURCE,
     assistants.CHATGPT,
     assistants.OPEN_WEBUI,

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from manera.records import Cut, Dropped, Mended, Owner, SourceRecord, count_characters
 from manera.sources.chat_lines import DAY, TIME, messages
 from manera.sources.files import SourceFile
-from manera.sources.foreign import SIGNAL_HEADING, is_chat
+from manera.sources.foreign import is_chat
 from manera.sources.messages import Talk
 from manera.sources.names import stem_of
 from manera.sources.source import Source
@@ -29,8 +29,7 @@ NAME = "WhatsApp chat"
 
 def claims(file: SourceFile) -> bool:
     """Tell a chat by the lines that begin with a date, a time and a sender."""
-    lines = head_lines(file)
-    return file.may_be_text and is_chat(lines, _HEADING) and not is_chat(lines, SIGNAL_HEADING)
+    return file.may_be_text and is_chat(head_lines(file), _HEADING)
 
 
 def read(file: SourceFile) -> Iterator[SourceRecord]:

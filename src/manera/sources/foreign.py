@@ -10,7 +10,6 @@ from manera.sources.names import suffix_of
 
 AS_SCRIPT = "write it as a text file, one message a line, NAME: text"
 AS_TEXT = "save it as plain text: pandoc '{path}' -t plain --wrap=none -o book.txt"
-MACHINE_READABLE = "export again in Telegram Desktop and choose the format: Machine-readable JSON"
 UNPACK = "unpack it first, and name the folder"
 
 
@@ -41,11 +40,6 @@ _SENDERS_SHARE = 0.5
 _TEXT_STARTS = (
     (re.compile(r"\{\\rtf"), Foreign("RTF document", AS_TEXT)),
     (re.compile(r"\s*window\.YTD\."), Foreign("part of an X archive without posts")),
-    (re.compile(r"From \S+@?\S* .*\d{4}\r?\n(?:[\w-]+:|>)"), Foreign("mailbox", "save your own letters as text files")),
-    (
-        re.compile(r"(?:(?:[\w-]+:)?[ \t].*\n){1,40}?(?:Subject|Тема): "),
-        Foreign("e-mail", "save its text as a text file"),
-    ),
     (re.compile(r"WEBVTT\b|\s*\d+\n\d\d:\d\d:\d\d[,.]\d{3} --> "), Foreign("subtitles", AS_SCRIPT)),
     (re.compile(r"\[Script Info\]"), Foreign("subtitles", AS_SCRIPT)),
     (re.compile(r"#!"), Foreign("program")),
@@ -53,8 +47,6 @@ _TEXT_STARTS = (
 _XML = (
     (re.compile(r"<FictionBook\b"), Foreign("FB2 book", AS_TEXT)),
     (re.compile(r"<(?:\w+:)?TEI\b|<TEI\.2\b"), Foreign("TEI document", "write it as NAME: line in a text file")),
-    (re.compile(r'class="page_wrap"'), Foreign("Telegram export in HTML", MACHINE_READABLE)),
-    (re.compile(r'vk\.com|class="message__header"'), Foreign("VK archive", AS_SCRIPT)),
     (re.compile(r"<html\b|<!doctype html", re.IGNORECASE), Foreign("web page", AS_TEXT)),
     (re.compile(r"<"), Foreign("XML")),
 )

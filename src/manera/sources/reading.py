@@ -13,6 +13,7 @@ from manera.sources import (
     assistants,
     discord,
     foreign,
+    mail,
     messenger,
     posts,
     prose,
@@ -20,6 +21,8 @@ from manera.sources import (
     signal,
     slack,
     telegram,
+    telegram_html,
+    vk,
     whatsapp,
     x_archive,
 )
@@ -32,6 +35,8 @@ logger = logging.getLogger(__name__)
 
 SOURCES = (
     telegram.SOURCE,
+    telegram_html.SOURCE,
+    vk.SOURCE,
     signal.MARKDOWN,
     whatsapp.SOURCE,
     discord.SOURCE,
@@ -42,6 +47,7 @@ SOURCES = (
     signal.EXPORT,
     signal.LINES,
     x_archive.SOURCE,
+    mail.SOURCE,
     assistants.CHATGPT,
     assistants.OPEN_WEBUI,
     posts.SOURCE,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from manera.cli import console
+from manera.cli.fetching import fetched
 from manera.corpus.aliases import parse_alias, propose
 from manera.corpus.manifest import Ledger, Manifest, Speaker
 from manera.corpus.samples import samples
@@ -17,7 +18,7 @@ def import_corpus(
     paths: list[Path], folder: Path, replace: bool, as_json: bool, aliases: Iterable[str] = ()
 ) -> Manifest:
     """Import files as a corpus, and show its ledger and three things that somebody wrote."""
-    manifest = write(read(paths), folder, aliases=[parse_alias(alias) for alias in aliases], replace=replace)
+    manifest = write(read(fetched(paths)), folder, aliases=[parse_alias(alias) for alias in aliases], replace=replace)
     if as_json:
         console.result(manifest.ledger)
     else:

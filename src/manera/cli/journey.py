@@ -9,6 +9,7 @@ from manera import config, logs
 from manera.bases.catalogue import DEFAULT_BASE
 from manera.cli import console, corpora, learning, talking
 from manera.cli.bases import ready_base
+from manera.cli.fetching import fetched
 from manera.cli.serving import ServeOptions, serve
 from manera.cli.web import web_settings
 from manera.corpus.speakers import choose_speaker
@@ -88,7 +89,7 @@ def _imported(path: Path, name: str | None) -> Corpus:
     folder = config.home() / "corpora" / (name or name_for(path.absolute().stem))
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     console.say(f"importing {path}")
-    write(read([path]), folder, replace=True)
+    write(read(fetched([path])), folder, replace=True)
     corpus = open_corpus(folder)
     corpora.show_import(corpus, console.say)
     return corpus

@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 SOURCES = (
     telegram.SOURCE,
+    telegram.FETCHED,
     telegram_html.SOURCE,
     vk.SOURCE,
     signal.MARKDOWN,

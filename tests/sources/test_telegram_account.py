@@ -59,6 +59,8 @@ class Telegram(TelegramClient):  # type: ignore[misc]
                 raise errors.AuthKeyUnregisteredError(request)
             case functions.updates.GetStateRequest():
                 return types.updates.State(1, 1, BEGUN, 1, 0)
+            case functions.updates.GetDifferenceRequest():
+                return types.updates.DifferenceEmpty(BEGUN, 0)
             case functions.auth.SendCodeRequest(phone_number="79990000000"):
                 return types.auth.SentCode(types.auth.SentCodeTypeApp(5), phone_code_hash="hash")
             case functions.auth.SendCodeRequest():

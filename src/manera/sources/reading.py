@@ -9,16 +9,25 @@ from pathlib import Path
 
 from manera.errors import SourceError
 from manera.records import Opened, Skipped, SourceRecord
-from manera.sources import foreign, posts, prose, script, telegram
+from manera.sources import docx, epub, fb2, feeds, foreign, pages, pdf, posts, prose, script, telegram
 from manera.sources.files import SourceFile
 from manera.sources.finding import BROKEN, CLOSED, find
 from manera.sources.foreign import Foreign
+from manera.sources.settings import SourcesConfig
 from manera.sources.source import Source
 
 logger = logging.getLogger(__name__)
 
+_AS_IS = SourcesConfig()
+
 SOURCES = (
     telegram.SOURCE,
+    fb2.SOURCE,
+    epub.SOURCE,
+    docx.SOURCE,
+    pdf.SOURCE,
+    feeds.SOURCE,
+    pages.SOURCE,
     posts.SOURCE,
     script.SOURCE,
     prose.SOURCE,
@@ -26,7 +35,9 @@ SOURCES = (
 """In the order they are asked whether a file is theirs."""
 
 
-def read(paths: Iterable[Path], sources: Sequence[Source] = SOURCES) -> Iterator[SourceRecord]:
+def read(
+    paths: Iterable[Path], sources: Sequence[Source] = SOURCES, settings: SourcesConfig = _AS_IS
+) -> Iterator[SourceRecord]:
     """Yield Opened and then one record for each message, post, paragraph or line, file by file.
 
     A file of a folder that is broken, or not somebody's words, is one Skipped; named by itself, it is an error.
@@ -38,7 +49,8 @@ def read(paths: Iterable[Path], sources: Sequence[Source] = SOURCES) -> Iterator
     for archive, inside in groupby(files, key=lambda file: file.archive):
         with archive or nullcontext():
             for file in inside:
-                yield from _read_or_skip(file, sources)
+                # A copy: the text that it keeps goes with it.
+                yield from _read_or_skip(replace(file, settings=settings), sources)
 
 
 def recognise(file: SourceFile, sources: Sequence[Source] = SOURCES) -> Source | Foreign:
@@ -54,7 +66,7 @@ def recognise(file: SourceFile, sources: Sequence[Source] = SOURCES) -> Source |
 
 def _read_or_skip(file: SourceFile, sources: Sequence[Source]) -> Iterator[SourceRecord]:
     try:
-        yield from _read_file(replace(file), sources)  # a copy: the text that it keeps goes with it
+        yield from _read_file(file, sources)
     except SourceError as error:
         if file.root is None:
             raise

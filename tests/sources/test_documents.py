@@ -207,7 +207,8 @@ def test_a_page_that_is_no_article_is_prose(tmp_path: Path) -> None:
 
 RSS = """<?xml version="1.0" encoding="utf-8"?><rss version="2.0" xmlns:content="c" xmlns:dc="d"><channel>
 <title>Блог Лидии</title>
-<item><title>Второй</title><guid>2</guid><pubDate>Fri, 02 Feb 2024 10:00:00 +0000</pubDate><dc:creator>Лидия</dc:creator><description>Кратко.</description>
+<item><title>Второй</title><guid>2</guid><pubDate>Fri, 02 Feb 2024 10:00:00 +0000</pubDate>
+<dc:creator>Лидия</dc:creator><description>Кратко.</description>
 <content:encoded><![CDATA[<p>Снова &laquo;снег&raquo;.</p><pre>x</pre>]]></content:encoded>
 </item>
 <item><title>Первый</title><guid>1</guid><pubDate>Thu, 01 Feb 2024 10:00:00 +0000</pubDate>

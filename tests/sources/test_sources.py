@@ -97,5 +97,6 @@ def test_what_can_be_read_is_told_from_the_sources(tmp_path: Path) -> None:
     with pytest.raises(SourceError) as caught:
         list(read([tmp_path / "a.bin"], sources=(logs, *SOURCES)))
     assert caught.value.hint == (
-        "known are: log, Telegram Desktop's JSON, Markdown posts, scripts of NAME: line, plain-text prose"
+        "known are: log, Telegram Desktop's JSON, FB2, EPUB, DOCX, PDF with text, RSS and Atom, web pages, Markdown posts, "
+        "scripts of NAME: line, plain-text prose"
     )

@@ -15,7 +15,7 @@ from manera.sources.xml import text_of
 _PAGE = re.compile(
     r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
 )
-_CHAT = re.compile(r'class="(?:page_wrap|message__header)"')
+_CHAT = re.compile(r'class="(?:page_wrap|message__header)"|vk\.com/id\d')
 _DATES = ("article:published_time", "datePublished", "date", "dc.date", "pubdate")
 _TITLES = ("og:title", "twitter:title")
 

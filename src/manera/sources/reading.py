@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from itertools import groupby
+from itertools import chain, groupby, islice
 from pathlib import Path
 
 from manera.errors import SourceError
@@ -82,8 +82,10 @@ def _read_file(file: SourceFile, sources: Sequence[Source]) -> Iterator[SourceRe
     recognised = recognise(file, sources)
     if isinstance(recognised, Source):
         logger.info("reading a file as %s", recognised.name)
+        records = recognised.read(file)
+        first = list(islice(records, 1))  # a file that cannot be read at all is not told to be
         yield Opened(recognised.name, file.source, file.archive.path if file.archive else file.path)
-        yield from recognised.read(file)
+        yield from chain(first, records)
         return
     hint = recognised.hint.format(path=file.path) if recognised.hint else None
     if file.root is None:

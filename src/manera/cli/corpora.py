@@ -1,11 +1,13 @@
 """``manera import`` and ``manera speakers``."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
+from manera import config
 from manera.cli import console
 from manera.corpus.aliases import parse_alias, propose
 from manera.corpus.manifest import Ledger, Manifest, Speaker
+from manera.corpus.narrowing import narrow
 from manera.corpus.samples import samples
 from manera.corpus.storage import Corpus, open_corpus, write
 from manera.sources.reading import read
@@ -14,10 +16,19 @@ NAMED_FILES = 5
 
 
 def import_corpus(
-    paths: list[Path], folder: Path, replace: bool, as_json: bool, aliases: Iterable[str] = ()
+    paths: list[Path],
+    folder: Path,
+    replace: bool,
+    as_json: bool,
+    aliases: Iterable[str] = (),
+    flags: Mapping[str, object] | None = None,
 ) -> Manifest:
     """Import files as a corpus, and show its ledger and three things that somebody wrote."""
-    manifest = write(read(paths), folder, aliases=[parse_alias(alias) for alias in aliases], replace=replace)
+    from manera.corpus.settings import CorpusConfig
+
+    settings = config.resolve(CorpusConfig, "corpus", flags or {})
+    records = narrow(read(paths), settings)
+    manifest = write(records, folder, aliases=[parse_alias(alias) for alias in aliases], replace=replace)
     if as_json:
         console.result(manifest.ledger)
     else:

@@ -129,11 +129,24 @@ def with_options_of(
 
 
 @app.command("import")
-def import_(paths: Paths, to: To, alias: Aliases = None, replace: Replace = False, json: Json = False) -> None:
+def import_(
+    paths: Paths,
+    to: To,
+    alias: Aliases = None,
+    since: Annotated[str | None, typer.Option(help="Leave out what was written before this day: 2025-01-31.")] = None,
+    until: Annotated[str | None, typer.Option(help="Leave out what was written after this day.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Keep this chat only, by name or id; * is anything; may be repeated.")
+    ] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="Leave out this chat; as --only.")] = None,
+    replace: Replace = False,
+    json: Json = False,
+) -> None:
     """Read files into a corpus, with a ledger of what was kept and what was dropped."""
     from manera.cli import corpora
 
-    corpora.import_corpus(paths, to, replace, json, alias or [])
+    flags = {"since": since, "until": until, "only": only, "exclude": exclude}
+    corpora.import_corpus(paths, to, replace, json, alias or [], flags)
 
 
 @app.command()

@@ -139,6 +139,7 @@ def import_(
         list[str] | None, typer.Option(help="Keep this chat only, by name or id; * is anything; may be repeated.")
     ] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="Leave out this chat; as --only.")] = None,
+    add: Annotated[bool, typer.Option("--add", help="Add what is new, and update what was edited.")] = False,
     replace: Replace = False,
     json: Json = False,
 ) -> None:
@@ -146,7 +147,7 @@ def import_(
     from manera.cli import corpora
 
     flags = {"since": since, "until": until, "only": only, "exclude": exclude}
-    corpora.import_corpus(paths, to, replace, json, alias or [], flags)
+    corpora.import_corpus(paths, to, replace, json, alias or [], flags, add)
 
 
 @app.command()

@@ -4,12 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from manera.corpus.duplicates import Duplicates
 from manera.corpus.manifest import Characters, Files, Ledger, LeftOut, Speaker
 from manera.records import Cut, Dropped, Mended, Opened, Owner, Skipped, SourceRecord, Utterance, count_characters
 from manera.text.words import count_words
 
-DUPLICATE = "already imported from another file"
 # More of a book than this is not dropped without saying where.
 _LARGE_SHARE = 0.1
 _TOLD_SHARE = 0.05
@@ -35,7 +33,7 @@ class _Stretch:
 
 
 class Census:
-    """Memory grows with speakers and threads; of utterances, only what tells duplicates is kept."""
+    """Memory grows with speakers and threads only."""
 
     def __init__(self) -> None:
         self._tallies: dict[str, _Tally] = {}
@@ -49,15 +47,15 @@ class Census:
         self._skipped: list[Skipped] = []
         self._mended: Counter[str] = Counter()
         self._stretches: dict[str, dict[str, _Stretch]] = {}
-        self._duplicates = Duplicates()
         self._told_by: dict[str, set[str]] = {}
         self._place: tuple[str, str] | None = None
 
     def count(self, record: SourceRecord) -> Utterance | None:
-        """Count a record; return it when it is an utterance that no earlier file held."""
+        """Count a record; return it when it is an utterance."""
         match record:
             case Utterance():
-                return record if self._keep(record) else None
+                self._keep(record)
+                return record
             case Dropped():
                 self._drop(record)
             case Cut(reason, _, characters):
@@ -152,7 +150,7 @@ class Census:
         certain = [speaker_id for speaker_id in self._certain_owners if speaker_id in self._tallies]
         if certain:
             return certain[0] if len(certain) == 1 else None
-        likely = self._owners.most_common(2)
+        likely = [entry for entry in self._owners.most_common() if entry[0] in self._tallies][:2]
         if not likely or (len(likely) == 2 and likely[0][1] == likely[1][1]):
             return None
         return likely[0][0]
@@ -161,13 +159,8 @@ class Census:
         """Return the keys of the threads that several files tell."""
         return {key for key, sources in self._told_by.items() if len(sources) > 1}
 
-    def _keep(self, utterance: Utterance) -> bool:
-        characters = count_characters(utterance.text)
+    def _keep(self, utterance: Utterance) -> None:
         thread = utterance.thread_key
-        if self._duplicates.holds(utterance):
-            self._dropped[DUPLICATE] += 1
-            self._characters[DUPLICATE] += characters
-            return False
         tally = self._tallies.get(utterance.speaker_id)
         if tally is None:
             tally = self._tallies[utterance.speaker_id] = _Tally(utterance.speaker)
@@ -182,8 +175,7 @@ class Census:
             self._place = (thread, utterance.source)
             self._told_by.setdefault(thread, set()).add(utterance.source)
         self._kinds[utterance.kind] += 1
-        self._kept_characters[utterance.source] += characters
-        return True
+        self._kept_characters[utterance.source] += count_characters(utterance.text)
 
     def _drop(self, dropped: Dropped) -> None:
         self._dropped[dropped.reason] += 1

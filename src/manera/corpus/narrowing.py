@@ -51,6 +51,11 @@ def names_of(utterance: Utterance) -> list[str]:
     return list(dict.fromkeys(_folded(name) for name in names if name))
 
 
+def answers(utterance: Utterance, chat: str) -> bool:
+    """Tell whether an utterance is of a chat that is named so; * stands for anything."""
+    return _answers(names_of(utterance), _folded(chat))
+
+
 def _midnight(day: date) -> int:
     return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
 

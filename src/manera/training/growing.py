@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from manera.corpus.conversations import conversations
+from manera.corpus.keys import key_of, keys_of
 from manera.corpus.speakers import choose_speaker
 from manera.corpus.splitting import HELD_OUT_SHARE, REPEATED, Parts, require_enough, split, without_texts
 from manera.corpus.storage import Corpus
@@ -40,7 +41,6 @@ from manera.training.settings import TrainingConfig
 from manera.training.setup import Setup
 from manera.voice.dataset import PARTS, read_unread
 from manera.voice.exchanges import exchanges_of
-from manera.voice.known import key_of, keys_of
 from manera.voice.manifest import Voice, read_voice
 
 RATE_SHARE = 0.5

@@ -10,6 +10,7 @@ from manera.bases import base_model
 from manera.bases.base_model import BaseModel
 from manera.bases.templates import format_for, template_of
 from manera.corpus.conversations import conversations
+from manera.corpus.keys import keys_of
 from manera.corpus.manifest import Speaker
 from manera.corpus.speakers import choose_speaker
 from manera.corpus.splitting import HELD_OUT_SHARE, require_enough, split
@@ -25,7 +26,6 @@ from manera.records import Conversation, Example, ExampleKind
 from manera.rhythm import learning
 from manera.text.languages import Language, language_of
 from manera.voice.exchanges import Exchange, exchanges_of
-from manera.voice.known import keys_of
 
 MAX_HELD_OUT_CHARACTERS = 40_000
 """More would hardly sharpen the figure, and is better learned from; it is scored many times in a run."""

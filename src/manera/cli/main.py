@@ -159,6 +159,27 @@ def speakers(corpus: CorpusFolder, all: All = False, json: Json = False) -> None
 
 
 @app.command()
+def forget(
+    corpus: CorpusFolder,
+    speaker: Annotated[str | None, typer.Option(help="Forget everything of this person: a name or an id.")] = None,
+    message: Annotated[str | None, typer.Option(help="Forget one message: its number, or CHAT/NUMBER.")] = None,
+    json: Json = False,
+) -> None:
+    """Take a person or a message out of a corpus for good, and mark the voices that have learned from them."""
+    from manera.cli import forgetting
+
+    forgetting.forget(corpus, speaker, message, json)
+
+
+@app.command()
+def voices(all: All = False, json: Json = False) -> None:
+    """Show the voices that there are, what they are worth, and which know what was forgotten."""
+    from manera.cli.voices import show_voices
+
+    show_voices(all, json)
+
+
+@app.command()
 def train(
     corpus: Annotated[
         Path | None, typer.Argument(help="A folder that manera import wrote; may be left out with --continue.")

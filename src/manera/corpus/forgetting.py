@@ -17,11 +17,15 @@ _SHOWN = 3
 
 
 class Forgetting(NamedTuple):
-    """What is left, how many utterances went, and the keys by which voices know them; earlier: the old fingerprint."""
+    """What is left, how many utterances went, and the keys by which voices know them.
+
+    speakers: the ids of all who spoke before. earlier: the corpus's fingerprint before.
+    """
 
     manifest: Manifest
     utterances: int
     keys: frozenset[bytes]
+    speakers: frozenset[str]
     earlier: str
 
 
@@ -76,4 +80,5 @@ def _forget(corpus: Corpus, forgotten: Forgotten, is_meant: Callable[[Utterance]
         raise CorpusError(f"nothing would be left in {corpus.folder}", f"remove the folder: rm -r {corpus.folder}")
     with rewriting(corpus.folder) as new:
         manifest = write_into(new, left(), before=(corpus.manifest,), forgotten=forgotten)
-    return Forgetting(manifest, count, frozenset(keys), corpus.manifest.fingerprint)
+    speakers = frozenset(speaker.speaker_id for speaker in corpus.manifest.speakers)
+    return Forgetting(manifest, count, frozenset(keys), speakers, corpus.manifest.fingerprint)

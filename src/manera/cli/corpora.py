@@ -56,6 +56,8 @@ def show_import(corpus: Corpus, tell: Callable[[str], None]) -> None:
     manifest = corpus.manifest
     for line in [*_ledger(manifest.ledger), *_left_out(manifest), *_skipped(manifest)]:
         tell(line)
+    if manifest.kinds.get("message"):
+        tell(f"a silence of {console.minutes(manifest.silence_seconds)} ends a conversation")
     for alias in propose(manifest.speakers):
         tell(f'maybe one person: --alias "{alias.name}={",".join(alias.others)}"')
     speaker = _most_likely(manifest)

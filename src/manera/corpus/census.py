@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from manera.corpus.manifest import Characters, Files, Ledger, LeftOut, Speaker
+from manera.corpus.silence import Waits, silence
 from manera.records import Cut, Dropped, Mended, Opened, Owner, Skipped, SourceRecord, Utterance, count_characters
 from manera.text.words import count_words
 
@@ -49,6 +50,7 @@ class Census:
         self._stretches: dict[str, dict[str, _Stretch]] = {}
         self._told_by: dict[str, set[str]] = {}
         self._place: tuple[str, str] | None = None
+        self._waits = Waits()
 
     def count(self, record: SourceRecord) -> Utterance | None:
         """Count a record; return it when it is an utterance."""
@@ -87,6 +89,10 @@ class Census:
             Files(dict(read.most_common()), dict(skipped.most_common())),
             dict(self._mended.most_common()),
         )
+
+    def silence_seconds(self) -> int:
+        """Return the silence that ends a conversation, as the waiting times show it."""
+        return silence(self._waits.bins)
 
     def kinds(self) -> dict[str, int]:
         return dict(self._kinds.most_common())
@@ -174,6 +180,8 @@ class Census:
         if (thread, utterance.source) != self._place:
             self._place = (thread, utterance.source)
             self._told_by.setdefault(thread, set()).add(utterance.source)
+        if utterance.sent_at is not None and utterance.kind == "message":
+            self._waits.count(thread, utterance.sent_at)
         self._kinds[utterance.kind] += 1
         self._kept_characters[utterance.source] += count_characters(utterance.text)
 

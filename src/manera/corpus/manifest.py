@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from manera.corpus.silence import USUAL_SECONDS
 from manera.records import Skipped
 
 VERSION = 1
@@ -96,7 +97,8 @@ class Forgotten(msgspec.Struct, frozen=True, omit_defaults=True):
 class Manifest(msgspec.Struct, frozen=True):
     """The speakers stand in order of how much they wrote; fingerprint is that of the utterances' file.
 
-    merged: by id, whom those are who were found to be another one.
+    merged: by id, whom those are who were found to be another one. silence_seconds: how long nobody writes in a chat
+    before a conversation is over.
     """
 
     version: int
@@ -110,3 +112,4 @@ class Manifest(msgspec.Struct, frozen=True):
     left_out: tuple[LeftOut, ...] = ()
     merged: dict[str, str] = {}
     forgotten: Forgotten = Forgotten()
+    silence_seconds: int = USUAL_SECONDS

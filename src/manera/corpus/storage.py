@@ -90,6 +90,7 @@ def write_into(
         left_out=tuple(dict.fromkeys(chain(*(one.left_out for one in before), census.left_out()))),
         merged={other: whom for other, whom in _merged(before, merged).items() if whom in ids},
         forgotten=forgotten or (before[0].forgotten if before else Forgotten()),
+        silence_seconds=census.silence_seconds(),
     )
     with replacing(folder / MANIFEST) as unfinished:
         unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2))

@@ -10,7 +10,7 @@ of pairs of messages, half a conversation apart, of which it is told wrongly whe
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
@@ -72,12 +72,10 @@ def without_answer(message: Utterance) -> Utterance:
     return Utterance(*(getattr(message, name) for name in message.__struct_fields__[:8]))
 
 
-def pk(messages: int, right: Iterable[int], found: Iterable[int]) -> tuple[int, int]:
+def pk(messages: int, right: Set[int], found: Set[int]) -> tuple[int, int]:
     """Return how many pairs are told wrongly, and how many there are."""
-    wanted, told = (
-        list(accumulate(int(place in set(borders)) for place in range(messages))) for borders in (right, found)
-    )
-    apart = max(2, round(messages / (len(set(right)) + 1) / 2))
+    wanted, told = (list(accumulate(int(place in borders) for place in range(messages))) for borders in (right, found))
+    apart = max(2, round(messages / (len(right) + 1) / 2))
     pairs = [(start, start + apart) for start in range(messages - apart)]
     wrong = sum((wanted[a] == wanted[b]) != (told[a] == told[b]) for a, b in pairs)
     return wrong, len(pairs)

@@ -97,7 +97,8 @@ def meaning(texts: Sequence[str]) -> NDArray[np.float32]:
 
 def talk(*topics: tuple[str, int], pause: int = 600) -> list[Utterance]:
     """Ten messages of each topic, half a minute apart, with a pause before the next one."""
-    found, now = [], 0
+    found: list[Utterance] = []
+    now = 0
     for topic, count in topics:
         now += pause
         for _ in range(count):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 USUAL_SECONDS = 3 * 3600
-"""Where there is too little to tell: who answers within an hour or two still answers, who writes the next day begins."""
+"""Where there is too little to tell: within an hour or two people still answer, the next day they begin anew."""
 
 MIN_SECONDS, MAX_SECONDS = 20 * 60, 8 * 3600
 """What people may do to their phones for a while, and what a night's sleep takes."""

@@ -1,4 +1,4 @@
-"""Where the talk turns to something else without a silence: inside long stretches, at pauses, by what both sides mean."""
+"""Where the topic changes without a silence: inside long stretches, at pauses, by what both sides mean."""
 
 from collections.abc import Callable, Iterator, Sequence
 from statistics import median

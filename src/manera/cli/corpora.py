@@ -7,7 +7,7 @@ from manera import config
 from manera.cli import console
 from manera.corpus.adding import Added, add
 from manera.corpus.aliases import parse_alias, propose
-from manera.corpus.manifest import Ledger, Manifest, Speaker
+from manera.corpus.manifest import Ledger, Manifest, OwnerEvidence, Speaker
 from manera.corpus.narrowing import narrow
 from manera.corpus.samples import samples
 from manera.corpus.storage import Corpus, open_corpus, write
@@ -15,6 +15,11 @@ from manera.errors import SettingsError
 from manera.sources.reading import read
 
 NAMED_FILES = 5
+EVIDENCE: dict[OwnerEvidence, str] = {
+    "account": "as the export says",
+    "chats": "as the talks of two show",
+    "presence": "the only one who speaks in every chat",
+}
 
 
 def import_corpus(
@@ -58,6 +63,8 @@ def show_import(corpus: Corpus, tell: Callable[[str], None]) -> None:
         tell(line)
     if manifest.kinds.get("message"):
         tell(f"a silence of {console.minutes(manifest.silence_seconds)} ends a conversation")
+    if owner := next((one for one in manifest.speakers if one.speaker_id == manifest.owner), None):
+        tell(f"owner: {owner.name}, {EVIDENCE[manifest.owner_evidence or 'chats']}")
     for alias in propose(manifest.speakers):
         tell(f'maybe one person: --alias "{alias.name}={",".join(alias.others)}"')
     speaker = _most_likely(manifest)

@@ -107,7 +107,8 @@ def in_words(forecast: "Forecast") -> str:
     """Say what a run will take, in one line."""
     return (
         f"{forecast.steps:,} steps in {console.minutes(forecast.step_seconds)}, "
-        f"{console.minutes(forecast.seconds)} in all; {forecast.peak_memory_bytes / 1e9:.1f} GB of memory, {forecast.disk_bytes / 1e6:,.0f} MB of disk; "
+        f"{console.minutes(forecast.seconds)} in all; "
+        f"{forecast.peak_memory_bytes / 1e9:.1f} GB of memory, {forecast.disk_bytes / 1e6:,.0f} MB of disk; "
         f"{forecast.rows_at_once} of {forecast.rows_per_step} rows of a step at once"
     )
 

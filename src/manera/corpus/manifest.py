@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Literal
 
 import msgspec
 
@@ -94,6 +95,10 @@ class Forgotten(msgspec.Struct, frozen=True, omit_defaults=True):
     messages: tuple[str, ...] = ()
 
 
+OwnerEvidence = Literal["account", "chats", "presence"]
+"""What says whose export it is: the export itself, most of its talks of two, or that one person is in every chat."""
+
+
 class Manifest(msgspec.Struct, frozen=True):
     """The speakers stand in order of how much they wrote; fingerprint is that of the utterances' file.
 
@@ -113,3 +118,4 @@ class Manifest(msgspec.Struct, frozen=True):
     merged: dict[str, str] = {}
     forgotten: Forgotten = Forgotten()
     silence_seconds: int = USUAL_SECONDS
+    owner_evidence: OwnerEvidence | None = None

@@ -11,7 +11,7 @@ import msgspec
 
 from manera.corpus.aliases import Alias, Merged, resolve
 from manera.corpus.arranging import Name, arrange
-from manera.corpus.census import Census
+from manera.corpus.census import Census, FoundOwner
 from manera.corpus.duplicates import without_duplicates
 from manera.corpus.forgotten import without_forgotten
 from manera.corpus.manifest import VERSION, Forgotten, Ledger, Manifest, Source
@@ -75,15 +75,16 @@ def write_into(
     merged = tuple(resolve(aliases, census.speakers()))
     digest = _arranged(folder / UTTERANCES, census, merged, parts) or digest
     opened = tuple(Source(opened.source, *fingerprint(opened.path)) for opened in census.opened())
-    owners = (census.owner(), *(one.owner for one in reversed(before)))
     speakers = census.speakers()
     ids = {speaker.speaker_id for speaker in speakers}
+    owner = _owner(census, before, ids)
     manifest = Manifest(
         version=VERSION,
         sources=tuple(dict.fromkeys(chain(*(one.sources for one in before), opened))),
         ledger=ledger.after(*(one.ledger for one in before)) if before else ledger,
         speakers=speakers,
-        owner=next((owner for owner in owners if owner in ids), None),
+        owner=owner.speaker_id if owner else None,
+        owner_evidence=owner.evidence if owner else None,
         kinds=census.kinds(),
         fingerprint=digest,
         skipped=tuple(dict.fromkeys(chain(*(one.skipped for one in before), census.skipped()))),
@@ -162,6 +163,14 @@ def _arranged(path: Path, census: Census, merged: Iterable[Merged], parts: Colle
         census.merge_speakers(*one)
         speakers |= dict.fromkeys((one.speaker_id, *one.others), Name(one.name, one.speaker_id))
     return arrange(path, threads, speakers) if threads or speakers else None
+
+
+def _owner(census: Census, before: Sequence[Manifest], ids: Collection[str]) -> FoundOwner | None:
+    """Return whose corpus it is: what was known of it stays, since utterances that are read again do not say so."""
+    for one in reversed(before):
+        if one.owner in ids:
+            return FoundOwner(str(one.owner), one.owner_evidence or "chats")
+    return census.owner()
 
 
 def _merged(before: Sequence[Manifest], now: Sequence[Merged]) -> dict[str, str]:

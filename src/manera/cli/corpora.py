@@ -17,7 +17,7 @@ from manera.sources.reading import read
 NAMED_FILES = 5
 EVIDENCE: dict[OwnerEvidence, str] = {
     "account": "as the export says",
-    "chats": "as the talks of two show",
+    "chats": "as the chats show",
     "presence": "the only one who speaks in every chat",
 }
 

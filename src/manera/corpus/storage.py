@@ -21,8 +21,9 @@ from manera.records import Skipped, SourceRecord, Utterance
 
 MANIFEST = "corpus.json"
 UTTERANCES = "utterances.jsonl"
+DESCRIPTION = "description.html"
 # What manera itself keeps in a corpus: replacing one may not take anything else with it.
-_OWN_FILES = frozenset({MANIFEST, UTTERANCES, "train.jsonl", "validation.jsonl", "test.jsonl"})
+_OWN_FILES = frozenset({MANIFEST, UTTERANCES, "train.jsonl", "validation.jsonl", "test.jsonl", DESCRIPTION})
 _BATCH = 2000
 
 

@@ -1,6 +1,7 @@
 """A newer export added to a corpus: what is new is added, what was edited is updated, everything else stays."""
 
 import shutil
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -9,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from manera.corpus.aliases import Alias
-from manera.corpus.duplicates import DUPLICATE, chat_of, keys_of_message, without_duplicates
+from manera.corpus.duplicates import DUPLICATE, Hashes, chat_of, keys_of_message, without_duplicates
 from manera.corpus.forgotten import without_forgotten
 from manera.corpus.manifest import Manifest
 from manera.corpus.storage import Corpus, is_corpus, open_corpus, rewriting, write, write_into
@@ -83,7 +84,7 @@ def _merged_as_before(records: Iterable[SourceRecord], manifest: Manifest) -> It
 
 def _compare(old: Corpus, fresh: Corpus) -> _Compared:
     """Tell what is known; of an edit the form in the export that knows the chat longer counts."""
-    messages: set[int] = set()
+    keys_before = array("q")
     texts: dict[str, set[int]] = {}
     last: dict[str, int] = {}
     threads: set[str] = set()
@@ -92,7 +93,8 @@ def _compare(old: Corpus, fresh: Corpus) -> _Compared:
         _note_last(utterance, last)
         if _is_untimed(utterance):
             texts.setdefault(utterance.thread_key, set()).add(hash(utterance.text))
-        messages.update(keys_of_message(utterance))
+        keys_before.extend(keys_of_message(utterance))
+    messages = Hashes(keys_before)
     found, last_fresh, shared = _Compared(), dict[str, int](), set[str]()
     for utterance in fresh.utterances():
         _note_last(utterance, last_fresh)
@@ -106,7 +108,7 @@ def _compare(old: Corpus, fresh: Corpus) -> _Compared:
                 found.retold.add(thread)
         else:
             known = any(key in messages for key in keys)
-        if known and len(keys) == 3 and messages.isdisjoint(keys[1:]):
+        if known and len(keys) == 3 and not any(key in messages for key in keys[1:]):
             found.edits[keys[0]] = utterance
         if not known and thread in threads:
             found.parts.add(thread)

@@ -62,13 +62,9 @@ def test_04_topics_of_a_group_are_threads(cases: Path, folder: Path) -> None:
     assert [len(turn.texts) for turn in talks[0].turns] == [1, 2]
 
 
-def test_05_an_export_in_html_gets_the_hint_as_a_folder_too(cases: Path, folder: Path) -> None:
-    with pytest.raises(CorpusError, match="Telegram export in HTML") as caught:
-        imported(cases / "05-html-folder/in", folder)
-    with pytest.raises(SourceError, match="Telegram export in HTML") as of_file:
-        imported(cases / "05-html-folder/in/messages.html", folder)
-    assert caught.value.hint == of_file.value.hint
-    assert "Machine-readable JSON" in (caught.value.hint or "")
+def test_05_an_export_in_html_is_read_as_a_folder_too(cases: Path, folder: Path) -> None:
+    assert texts(cases / "05-html-folder/in", folder) == ["Привет"]
+    assert texts(cases / "05-html-folder/in/messages.html", folder) == ["Привет"]
 
 
 def test_06_a_contact_renamed_between_two_exports(cases: Path, folder: Path) -> None:
@@ -103,28 +99,36 @@ def test_10_a_book_of_project_gutenberg(cases: Path, folder: Path) -> None:
 
 
 FOREIGN = {
-    "android-nnbsp.txt": "WhatsApp export",
     "discord-txt.txt": "Discord export",
-    "finnish.txt": "WhatsApp export",
-    "indonesian.txt": "WhatsApp export",
-    "ios-lrm.txt": "WhatsApp export",
     "irc.txt": "IRC log",
-    "spanish.txt": "WhatsApp export",
     "telegram-copied-ru.txt": "chat copied from Telegram",
     "telegram-copied.txt": "chat copied from Telegram",
-    "us-brackets.txt": "WhatsApp export",
     "vk-copied.txt": "chat copied from VK",
     "book.epub": "EPUB book",
     "book.rtf": "RTF document",
-    "facebook.json": "Messenger or Instagram export",
     "google-chat.json": "Google Chat export",
-    "mail.mbox": "mailbox",
-    "slack.json": "Slack export",
-    "tweets.js": "X \\(Twitter\\) archive",
 }
 
 
-READ = {"ChatExport.zip", "kniga.fb2"}
+WHATSAPP = {"android-nnbsp": 4, "finnish": 6, "indonesian": 4, "ios-lrm": 2, "spanish": 3, "us-brackets": 3}
+
+
+@pytest.mark.parametrize(("name", "messages"), WHATSAPP.items())
+def test_11_chats_of_whatsapp_in_many_languages(name: str, messages: int, cases: Path, folder: Path) -> None:
+    utterances, manifest = imported(cases / f"11-other-messengers/in/{name}.txt", folder)
+    assert len(utterances) == messages
+    assert manifest.ledger.files.read == {"WhatsApp chat": 1}
+
+
+READ = {
+    "ChatExport.zip",
+    "facebook.json",
+    "kniga.fb2",
+    "mail.mbox",
+    "slack.json",
+    "tweets.js",
+    *(f"{name}.txt" for name in WHATSAPP),
+}
 BROKEN = {"book.docx", "book.pdf"}
 
 

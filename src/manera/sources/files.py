@@ -63,6 +63,11 @@ class SourceFile:
         inner = self.path.relative_to(self.root).parts
         return self._folder_name(self.root / inner[0]) if len(inner) > 1 else self.collection
 
+    @property
+    def folder(self) -> str:
+        """The name of the folder or archive that it lies in."""
+        return self._folder_name(self.path.parent)
+
     def _folder_name(self, folder: Path) -> str:
         is_archive = self.archive is not None and folder == self.archive.path
         return archive_stem(folder) if is_archive else printable(folder.resolve().name)

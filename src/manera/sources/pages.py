@@ -15,14 +15,13 @@ from manera.sources.xml import text_of
 _PAGE = re.compile(
     r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
 )
-_CHAT = re.compile(r'class="(?:page_wrap|message__header)"|vk\.com/id\d')
 _DATES = ("article:published_time", "datePublished", "date", "dc.date", "pubdate")
 _TITLES = ("og:title", "twitter:title")
 
 
 def claims(file: SourceFile, head: str) -> bool:
-    """Tell a page by how it begins; what messengers export as pages is none."""
-    return _PAGE.match(head) is not None and not _CHAT.search(head)
+    """Tell a page by how it begins."""
+    return _PAGE.match(head) is not None
 
 
 def read(file: SourceFile, text: str) -> Iterator[SourceRecord]:

@@ -9,7 +9,29 @@ from pathlib import Path
 
 from manera.errors import SourceError
 from manera.records import Opened, Skipped, SourceRecord
-from manera.sources import docx, epub, fb2, feeds, foreign, pages, pdf, posts, prose, script, telegram
+from manera.sources import (
+    assistants,
+    discord,
+    docx,
+    epub,
+    fb2,
+    feeds,
+    foreign,
+    mail,
+    messenger,
+    pages,
+    pdf,
+    posts,
+    prose,
+    script,
+    signal,
+    slack,
+    telegram,
+    telegram_html,
+    vk,
+    whatsapp,
+    x_archive,
+)
 from manera.sources.files import SourceFile
 from manera.sources.finding import BROKEN, CLOSED, find
 from manera.sources.foreign import Foreign
@@ -22,6 +44,21 @@ _AS_IS = SourcesConfig()
 
 SOURCES = (
     telegram.SOURCE,
+    telegram_html.SOURCE,
+    vk.SOURCE,
+    signal.MARKDOWN,
+    whatsapp.SOURCE,
+    discord.SOURCE,
+    discord.PACKAGE,
+    messenger.SOURCE,
+    messenger.ENCRYPTED,
+    slack.SOURCE,
+    signal.EXPORT,
+    signal.LINES,
+    x_archive.SOURCE,
+    mail.SOURCE,
+    assistants.CHATGPT,
+    assistants.OPEN_WEBUI,
     fb2.SOURCE,
     epub.SOURCE,
     docx.SOURCE,

@@ -104,12 +104,9 @@ FOREIGN = {
     "telegram-copied-ru.txt": "chat copied from Telegram",
     "telegram-copied.txt": "chat copied from Telegram",
     "vk-copied.txt": "chat copied from VK",
-    "book.docx": "DOCX document",
     "book.epub": "EPUB book",
-    "book.pdf": "PDF document",
     "book.rtf": "RTF document",
     "google-chat.json": "Google Chat export",
-    "kniga.fb2": "FB2 book",
 }
 
 
@@ -126,16 +123,18 @@ def test_11_chats_of_whatsapp_in_many_languages(name: str, messages: int, cases:
 READ = {
     "ChatExport.zip",
     "facebook.json",
+    "kniga.fb2",
     "mail.mbox",
     "slack.json",
     "tweets.js",
     *(f"{name}.txt" for name in WHATSAPP),
 }
+BROKEN = {"book.docx", "book.pdf"}
 
 
 def test_11_and_18_what_is_not_read_says_what_it_is_and_what_to_do(cases: Path, folder: Path, tmp_path: Path) -> None:
     files = [*(cases / "11-other-messengers/in").iterdir(), *(cases / "18-book-files/in").iterdir()]
-    assert {file.name for file in files} == {*FOREIGN, *READ}
+    assert {file.name for file in files} == {*FOREIGN, *READ, *BROKEN}
     for file in (file for file in files if file.name in FOREIGN):
         with pytest.raises(SourceError, match=FOREIGN[file.name]) as caught:
             imported(file, folder)
@@ -146,6 +145,16 @@ def test_11_and_18_what_is_not_read_says_what_it_is_and_what_to_do(cases: Path, 
         with pytest.raises(CorpusError, match=FOREIGN[file.name]) as of_folder:
             imported(alone, folder)
         assert of_folder.value.hint
+
+
+def test_18_books_are_read_and_broken_ones_named(cases: Path, folder: Path) -> None:
+    place = cases / "18-book-files/in"
+    (said,) = imported(place / "kniga.fb2", folder)[0]
+    assert (said.speaker, said.thread, said.text) == ("А", "К", "Текст книги.")
+    for name in BROKEN:
+        with pytest.raises((SourceError, CorpusError)) as caught:
+            imported(place / name, folder)
+        assert caught.value.hint
 
 
 def test_12_a_group_that_became_a_supergroup_is_two_chats(cases: Path, folder: Path) -> None:
@@ -174,7 +183,8 @@ def test_13_every_kind_of_message_has_its_name(cases: Path, folder: Path) -> Non
 def test_14_the_markup_of_blogs(cases: Path, folder: Path) -> None:
     utterances, manifest = imported(cases / "14-blog-markup/in", folder)
     posts = {said.thread[0]: said for said in utterances}
-    assert set(posts) == set("abcdghi")
+    assert set(posts) == set("abcdghil")
+    assert posts["l"].text == "HTML body of the post."
     assert posts["a"].text.count("must survive") == 2
     assert "git rebase" in posts["a"].text
     assert posts["b"].text == "Before.\n\nAfter."
@@ -188,7 +198,6 @@ def test_14_the_markup_of_blogs(cases: Path, folder: Path) -> None:
     assert {Path(file.source).name: file.reason for file in manifest.skipped} == {
         "j.rst": ".rst file",
         "k.org": ".org file",
-        "l.html": "web page",
     }
 
 

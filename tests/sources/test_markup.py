@@ -79,7 +79,7 @@ def told(element: Element) -> str:
         ("<br>a</br><img src=x>", "html(body(br img))"),
         ("<script>if (a < b) '<p>'</script><p>c", "html(head(script) body(p))"),
         ("a</p></div>", "html(body)"),
-        ("<body><p>a</p></body></html><p>after", "html(body(p p))"),
+        ("<body><p>a</p></body></html><p>after", "html(body(p) p)"),
         (
             '<?xml version="1.0"?><html><head><title>a</title></head><body><br/>b</body></html>',
             "html(head(title) body(br))",

@@ -1,7 +1,7 @@
 """One file to read: its place, and its content, which is looked at only when it is asked for."""
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
@@ -12,6 +12,7 @@ from manera.sources.archives import ZIP_MAGIC, Archive
 from manera.sources.decoding import Decoded, decode, encoding_of
 from manera.sources.foreign import Foreign
 from manera.sources.names import MARKDOWN, archive_stem, printable, stem_of, suffix_of
+from manera.sources.settings import SourcesConfig
 
 _HEAD_BYTES = 1 << 16
 # What is held whole; exports are read piece by piece.
@@ -19,6 +20,12 @@ _MAX_HELD_BYTES = 1 << 27
 _BLANK = b"\xef\xbb\xbf \t\r\n\0"
 # In a folder, a file of another kind is passed over; named by itself, it is looked into.
 _TEXT_SUFFIXES = frozenset({".txt", ".text", ".json", "", *MARKDOWN})
+_DOCUMENT_SUFFIXES = frozenset(
+    [
+        *(".ass", ".atom", ".csv", ".docx", ".epub", ".fb2", ".fountain", ".htm", ".html", ".jsonl", ".ndjson"),
+        *(".parquet", ".pdf", ".rss", ".spmd", ".srt", ".ssa", ".tsv", ".vtt", ".xhtml", ".xml"),
+    ]
+)
 _ABOUT_FILES = frozenset({"license", "licence", "copying", "notice", "readme", "authors", "contributing", "changelog"})
 
 
@@ -28,7 +35,7 @@ class SourceFile:
 
     path: its name; of a file in an archive, below that of the archive, and not to be opened by. source: how records
     refer to it. work: its name as a book, unique in this import. root: the folder or archive named by the person, None
-    for a file named directly. archive: that it lies in.
+    for a file named directly. archive: that it lies in. settings: how it is to be read.
     Its first bytes and its text are kept once they were asked for: several sources look at the same ones.
     """
 
@@ -37,6 +44,7 @@ class SourceFile:
     work: str
     root: Path | None = None
     archive: Archive | None = None
+    settings: SourcesConfig = field(default_factory=SourcesConfig)
 
     @property
     def collection(self) -> str:
@@ -75,6 +83,11 @@ class SourceFile:
         return self.root is not None and stem_of(self.path).casefold() in _ABOUT_FILES
 
     @property
+    def may_be_document(self) -> bool:
+        """Whether a person means it by its name as a document, a table or subtitles."""
+        return self.root is None or self.suffix in _DOCUMENT_SUFFIXES or self.may_be_text
+
+    @property
     def may_be_text(self) -> bool:
         """Whether a person means it by its name: any file named directly, of a folder those named like texts."""
         return self.root is None or (self.suffix in _TEXT_SUFFIXES and not self.is_about_others)
@@ -84,6 +97,10 @@ class SourceFile:
         if self.archive is None:
             return self.path.open("rb")
         return self.archive.open(self.path.relative_to(self.archive.path).as_posix())
+
+    def open_anywhere(self) -> BinaryIO:
+        """Open the content so that it can be read in any order."""
+        return io.BytesIO(self.read()) if self.archive else self.open()
 
     def read(self) -> bytes:
         """Return the whole content; raise SourceError where that is too much to hold."""
@@ -97,7 +114,7 @@ class SourceFile:
 
     def unpacked(self) -> Archive:
         """Return the content as an archive: books and documents are zips."""
-        return Archive(self.path, lambda: io.BytesIO(self.read()) if self.archive else self.open())
+        return Archive(self.path, self.open_anywhere)
 
     @cached_property
     def parts(self) -> frozenset[str] | None:
@@ -115,6 +132,12 @@ class SourceFile:
         """The first bytes: enough to tell formats apart."""
         with self.open() as content:
             return content.read(_HEAD_BYTES)
+
+    @cached_property
+    def head_text(self) -> str:
+        """The first bytes as text, "" where the file is binary."""
+        decoded = decode(self.head)
+        return decoded.text if decoded else ""
 
     @cached_property
     def decoded(self) -> Decoded | None:

@@ -45,15 +45,12 @@ _TEXT_STARTS = (
     (re.compile(r"#!"), Foreign("program")),
 )
 _XML = (
-    (re.compile(r"<FictionBook\b"), Foreign("FB2 book", AS_TEXT)),
     (re.compile(r"<(?:\w+:)?TEI\b|<TEI\.2\b"), Foreign("TEI document", "write it as NAME: line in a text file")),
-    (re.compile(r"<html\b|<!doctype html", re.IGNORECASE), Foreign("web page", AS_TEXT)),
     (re.compile(r"<"), Foreign("XML")),
 )
 _MARKED_UP = re.compile(r"\s*<(?:!doctype|html|\?xml|FictionBook|TEI|!--|head|body)", re.IGNORECASE)
 _JSON_FIELDS = (((b'"creator"', b'"created_date"'), Foreign("Google Chat export", AS_SCRIPT)),)
 _MAGIC = (
-    (b"%PDF", Foreign("PDF document", "take the text out: pdftotext -nopgbrk '{path}' book.txt")),
     (b"\x1f\x8b", Foreign("gzip archive", UNPACK)),
     (b"7z\xbc\xaf", Foreign("7z archive", UNPACK)),
     (b"Rar!", Foreign("RAR archive", UNPACK)),

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from itertools import groupby
+from itertools import chain, groupby, islice
 from pathlib import Path
 
 from manera.errors import SourceError
@@ -12,9 +12,15 @@ from manera.records import Opened, Skipped, SourceRecord
 from manera.sources import (
     assistants,
     discord,
+    docx,
+    epub,
+    fb2,
+    feeds,
     foreign,
     mail,
     messenger,
+    pages,
+    pdf,
     posts,
     prose,
     script,
@@ -29,9 +35,12 @@ from manera.sources import (
 from manera.sources.files import SourceFile
 from manera.sources.finding import BROKEN, CLOSED, find
 from manera.sources.foreign import Foreign
+from manera.sources.settings import SourcesConfig
 from manera.sources.source import Source
 
 logger = logging.getLogger(__name__)
+
+_AS_IS = SourcesConfig()
 
 SOURCES = (
     telegram.SOURCE,
@@ -51,6 +60,12 @@ SOURCES = (
     mail.SOURCE,
     assistants.CHATGPT,
     assistants.OPEN_WEBUI,
+    fb2.SOURCE,
+    epub.SOURCE,
+    docx.SOURCE,
+    pdf.SOURCE,
+    feeds.SOURCE,
+    pages.SOURCE,
     posts.SOURCE,
     script.SOURCE,
     prose.SOURCE,
@@ -58,7 +73,9 @@ SOURCES = (
 """In the order they are asked whether a file is theirs."""
 
 
-def read(paths: Iterable[Path], sources: Sequence[Source] = SOURCES) -> Iterator[SourceRecord]:
+def read(
+    paths: Iterable[Path], sources: Sequence[Source] = SOURCES, settings: SourcesConfig = _AS_IS
+) -> Iterator[SourceRecord]:
     """Yield Opened and then one record for each message, post, paragraph or line, file by file.
 
     A file of a folder that is broken, or not somebody's words, is one Skipped; named by itself, it is an error.
@@ -70,7 +87,8 @@ def read(paths: Iterable[Path], sources: Sequence[Source] = SOURCES) -> Iterator
     for archive, inside in groupby(files, key=lambda file: file.archive):
         with archive or nullcontext():
             for file in inside:
-                yield from _read_or_skip(file, sources)
+                # A copy: the text that it keeps goes with it.
+                yield from _read_or_skip(replace(file, settings=settings), sources)
 
 
 def recognise(file: SourceFile, sources: Sequence[Source] = SOURCES) -> Source | Foreign:
@@ -86,7 +104,7 @@ def recognise(file: SourceFile, sources: Sequence[Source] = SOURCES) -> Source |
 
 def _read_or_skip(file: SourceFile, sources: Sequence[Source]) -> Iterator[SourceRecord]:
     try:
-        yield from _read_file(replace(file), sources)  # a copy: the text that it keeps goes with it
+        yield from _read_file(file, sources)
     except SourceError as error:
         if file.root is None:
             raise
@@ -102,8 +120,10 @@ def _read_file(file: SourceFile, sources: Sequence[Source]) -> Iterator[SourceRe
     recognised = recognise(file, sources)
     if isinstance(recognised, Source):
         logger.info("reading a file as %s", recognised.name)
+        records = recognised.read(file)
+        first = list(islice(records, 1))  # a file that cannot be read at all is not told to be
         yield Opened(recognised.name, file.source, file.archive.path if file.archive else file.path)
-        yield from recognised.read(file)
+        yield from chain(first, records)
         return
     hint = recognised.hint.format(path=file.path) if recognised.hint else None
     if file.root is None:

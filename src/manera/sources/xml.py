@@ -6,8 +6,11 @@ from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
 from manera.errors import SourceError
+from manera.records import Mended
+from manera.sources.decoding import CUT_SHORT
+from manera.sources.files import SourceFile
 
-MAX_DEPTH = 500
+MAX_DEPTH = 200
 _MAX_ELEMENTS = 2_000_000
 
 
@@ -39,6 +42,16 @@ def parse_xml(text: str, name: str, salvage: bool = False) -> Element:
     except UnicodeEncodeError as error:
         raise SourceError(f"{name} holds halves of characters", "save it as UTF-8") from error
     return tree.close()
+
+
+def parse_xml_file(file: SourceFile, text: str) -> tuple[Element, list[Mended]]:
+    """Parse a file's text; with ``salvage``, of one that breaks off what is whole, and a record of that."""
+    try:
+        return parse_xml(text, str(file.path)), []
+    except SourceError:
+        if not file.settings.salvage:
+            raise
+    return parse_xml(text, str(file.path), salvage=True), [Mended(CUT_SHORT, file.source, 1)]
 
 
 def text_of(element: Element) -> str:

@@ -20,6 +20,7 @@ CHAT_TYPES = frozenset(
     {
         "saved_messages",
         "replies",
+        "verification_codes",
         "personal_chat",
         "bot_chat",
         "private_group",
@@ -37,6 +38,7 @@ _NUMBERED_AS = {
     **dict.fromkeys(("personal_chat", "bot_chat"), "user"),
     "saved_messages": "saved",
     "replies": "replies",
+    "verification_codes": "codes",
     "private_group": "chat",
     **dict.fromkeys(("private_supergroup", "public_group", "public_supergroup"), "channel"),
     **dict.fromkeys(_CHANNELS, "channel"),

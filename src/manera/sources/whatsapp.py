@@ -52,7 +52,8 @@ def read(file: SourceFile) -> Iterator[SourceRecord]:
             yield Dropped("service message", file.source, count_characters(message.text))
             continue
         words, reason, cut = own_words(message.text)
-        around += _difference(message.text, [words, *(part for _, part in cut)])
+        if words is not message.text:
+            around += _difference(message.text, [words, *(part for _, part in cut)])
         owner = message.sender if is_of_the_owner(message.text) else owner
         if reason != "service message":
             senders[message.sender] = None

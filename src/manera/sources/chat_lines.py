@@ -42,7 +42,7 @@ def messages(file: SourceFile, pattern: re.Pattern[str], mended: Counter[str]) -
                 continue
             if begun.sent_at is not None or any(lines):
                 yield begun._replace(text="\n".join(lines))
-            sender = found["sender"] and found["sender"].strip(_AROUND_NAMES)
+            sender = (found["sender"] or "").strip(_AROUND_NAMES) or None
             begun = ChatMessage(sent_at, sender, count_characters(found[0]), "")
             lines = [line[found.end() :]]
     if begun.sent_at is not None or any(lines):

@@ -1,9 +1,7 @@
 """Telegram Desktop's machine-readable export: one chat, or a whole account."""
 
-import calendar
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import cached_property
 from itertools import chain, islice
 from typing import Any, TypeGuard
@@ -12,7 +10,7 @@ from manera.records import Cut, Dropped, Mended, Owner, SourceRecord, Utterance,
 from manera.sources.files import SourceFile
 from manera.sources.foreign import Foreign, is_json
 from manera.sources.json_document import JsonDocument, open_document
-from manera.sources.json_export import as_fields, json_source
+from manera.sources.json_export import as_fields, json_source, seconds_of_date
 from manera.sources.messages import BROKEN_MESSAGE, LONE_SURROGATES, encodable, is_broken, why_wordless
 from manera.sources.source import Source
 
@@ -428,16 +426,8 @@ def _sent_at(message: dict[str, Any]) -> int | None:
     try:
         seconds = int(message["date_unixtime"])
     except (KeyError, TypeError, ValueError, OverflowError):
-        seconds = _of_date(message.get("date"))
+        seconds = seconds_of_date(message.get("date"))
     return seconds if _is_number(seconds) else None
-
-
-def _of_date(date: object) -> int | None:
-    try:
-        read = datetime.fromisoformat(date)  # type: ignore[arg-type]
-        return calendar.timegm((read.astimezone(UTC) if read.tzinfo else read).timetuple())
-    except (TypeError, ValueError, OverflowError):
-        return None
 
 
 SOURCE = Source("Telegram export", claims, read, "Telegram Desktop's JSON")

@@ -200,7 +200,7 @@ def _open(path: Path, header: dict[str, Any]) -> tuple[BinaryIO, int]:
         if not isinstance(fields, dict):
             break
         end += len(line)
-        last = fields["id"] if number else 0
+        last = max(last, fields.get("id", 0)) if number else 0
     file.seek(end)
     file.truncate()
     if end == 0:

@@ -92,7 +92,7 @@ def read(
     Raises SourceError: a path is missing or named twice, a file cannot be opened, is empty, broken,
     or of a format that is not known.
     """
-    files, skipped = find(paths)
+    files, skipped = find(paths, settings.salvage)
     yield from skipped
     for archive, inside in groupby(files, key=lambda file: file.archive):
         with archive or nullcontext():

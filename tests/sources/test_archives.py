@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import random
 import stat
 import tarfile
 import tempfile
@@ -15,10 +16,13 @@ from manera.corpus.storage import open_corpus, write
 from manera.errors import CorpusError, SourceError
 from manera.records import Opened, Skipped, Utterance
 from manera.sources.archives import LINK, LOCKED, OUTSIDE, TWICE, UNUSUAL
+from manera.sources.finding import REST_OF_ARCHIVE
 from manera.sources.reading import read
+from manera.sources.settings import SourcesConfig
 
 PROSE = "Утром пошёл снег, и все вышли на крыльцо смотреть.\nНикто ничего не говорил, только собака лаяла.\n"
 CHAT = '{"type": "personal_chat", "messages": [{"type": "message", "from": "a", "text": "привет"}]}'
+LETTERS = "абвгдежзийклмнопрстуфхцчшщъыьэюя"
 FILES = {
     "Чехов/Снег.txt": PROSE,
     "ChatExport/result.json": CHAT,
@@ -179,3 +183,39 @@ def test_nothing_is_left_in_the_folder_for_what_is_temporary(tmp_path: Path, mon
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     for record in read([tarred(tmp_path / "a.tar.gz", {"a.txt": PROSE})]):
         assert not list((tmp_path / "tmp").iterdir()), record
+
+
+@pytest.mark.parametrize(("name", "pack"), [("a.zip", zipped), ("a.tar.gz", tarred)])
+def test_what_is_left_of_an_archive_is_saved_when_asked_for(
+    name: str, pack: Callable[[Path, Mapping[str, str]], Path], tmp_path: Path
+) -> None:
+    texts = {f"{number}.txt": "".join(random.Random(number).sample(LETTERS, 30)) + ". " + PROSE for number in range(9)}
+    archive = pack(tmp_path / name, texts)
+    content = archive.read_bytes()
+    whole = [one.text for one in read([archive]) if isinstance(one, Utterance)]
+    archive.write_bytes(content[: len(content) // 2])
+    with pytest.raises(SourceError, match="broken or cut short"):
+        list(read([archive]))
+    records = list(read([archive], settings=SourcesConfig(salvage=True)))
+    saved = [one.text for one in records if isinstance(one, Utterance)]
+    assert 4 <= len(saved) < len(whole)
+    assert saved[:-2] == whole[: len(saved) - 2]
+    assert [one.reason for one in records if isinstance(one, Skipped)][:1] == [REST_OF_ARCHIVE]
+
+
+def test_a_zip_written_as_a_stream_is_saved_too(tmp_path: Path) -> None:
+    class Stream(io.BytesIO):
+        def seekable(self) -> bool:
+            return False
+
+        def tell(self) -> int:
+            raise OSError
+
+    out = Stream()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(3):
+            archive.writestr(f"{number}.txt", PROSE)
+    content = out.getvalue()
+    (tmp_path / "a.zip").write_bytes(content[: content.index(b"PK\x01\x02")])
+    records = read([tmp_path / "a.zip"], settings=SourcesConfig(salvage=True))
+    assert len([one for one in records if isinstance(one, Utterance)]) == 6

@@ -31,14 +31,17 @@ def import_corpus(
     aliases: Iterable[str] = (),
     flags: Mapping[str, object] | None = None,
     add_to: bool = False,
+    of_sources: Mapping[str, object] | None = None,
 ) -> None:
     """Import files as a corpus, or into one; show its ledger and three things that somebody wrote."""
     from manera.corpus.settings import CorpusConfig
+    from manera.sources.settings import SourcesConfig
 
     if add_to and replace:
         raise SettingsError("what is there is either kept or replaced", "leave out --add or --replace")
     settings = config.resolve(CorpusConfig, "corpus", flags or {})
-    records = narrow(read(fetched(paths)), settings)
+    reading = config.resolve(SourcesConfig, "sources", of_sources or {})
+    records = narrow(read(fetched(paths), settings=reading), settings)
     merged = [parse_alias(alias) for alias in aliases]
     added = add(records, folder, aliases=merged) if add_to else None
     manifest = added.manifest if added else write(records, folder, aliases=merged, replace=replace)

@@ -141,6 +141,15 @@ def import_(
         list[str] | None, typer.Option(help="Keep this chat only, by name or id; * is anything; may be repeated.")
     ] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="Leave out this chat; as --only.")] = None,
+    columns: Annotated[
+        str | None, typer.Option("--map", help="Which columns of a table hold what: speaker=author,text=body.")
+    ] = None,
+    keep_code: Annotated[
+        bool | None, typer.Option("--keep-code", help="Keep blocks of code, and lists of links, of pages and blogs.")
+    ] = None,
+    salvage: Annotated[
+        bool | None, typer.Option("--salvage", help="Keep what is whole of files that break off.")
+    ] = None,
     add: Annotated[bool, typer.Option("--add", help="Add what is new, and update what was edited.")] = False,
     replace: Replace = False,
     json: Json = False,
@@ -149,7 +158,8 @@ def import_(
     from manera.cli import corpora
 
     flags = {"since": since, "until": until, "only": only, "exclude": exclude}
-    corpora.import_corpus(paths, to, replace, json, alias or [], flags, add)
+    of_sources = {"columns": columns, "keep_code": keep_code, "salvage": salvage}
+    corpora.import_corpus(paths, to, replace, json, alias or [], flags, add, of_sources)
 
 
 @app.command()

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, NamedTuple, Protocol, cast
 
 from manera.errors import SourceError
+from manera.sources import cut_zip
 
 ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -25,6 +26,7 @@ _MAX_RATIO = 200
 _MIN_ROOM = 64 << 20
 _MAX_MEMBERS = 200_000
 _MAX_HELD = 64 << 20
+_MAX_SPOOLED = 4 << 30
 _CHUNK = 1 << 18
 _ENCRYPTED, _UTF_8 = 0x1, 0x800  # bits of an entry's flags
 # The others may ask for gigabytes before they yield a byte.
@@ -63,9 +65,11 @@ class Archive:
     broken, and for one that unpacks to hundreds of times its size.
     """
 
-    def __init__(self, path: Path, open: Callable[[], BinaryIO] | None = None) -> None:
-        """path: what to call it, and where it lies unless ``open`` opens it."""
+    def __init__(self, path: Path, open: Callable[[], BinaryIO] | None = None, salvage: bool = False) -> None:
+        """path: what to call it, and where it lies unless ``open`` opens it. salvage: read one that is cut short."""
         self.path = path
+        self.is_cut_short = False
+        self._salvage = salvage
         self.members: list[Member] = []
         self._open = open or (lambda: path.open("rb"))
         self._format: _Format | None = None
@@ -108,20 +112,39 @@ class Archive:
         head = content.read(_HEAD_BYTES)
         content.seek(0)
         if head.startswith(ZIP_MAGIC):
-            return _Zip(content)
+            return self._zip(content)
         if not head.startswith(_GZIP_MAGIC):
             return _Tar(content)
-        packed = cast(IO[bytes], gzip.GzipFile(fileobj=content))
+        packed = gzip.GzipFile(fileobj=content)
         if not _is_tar(packed.read(_HEAD_BYTES)):
             return _Gzip(content, self.path.name)
         packed.seek(0)
         # A compressed tar cannot be read out of order: it goes to a file without a name, of which nothing stays.
         spooled = cast(BinaryIO, held.enter_context(tempfile.TemporaryFile()))  # noqa: SIM115
-        while chunk := packed.read(_CHUNK):
-            self._spend(len(chunk))
-            spooled.write(chunk)
+        try:
+            while chunk := packed.read1(_CHUNK):  # what was unpacked before the end is not lost
+                self._spend(len(chunk))
+                spooled.write(chunk)
+                self._refuse_large(spooled.tell())
+        except (EOFError, zlib.error):
+            if not self._salvage:
+                raise
+            self.is_cut_short = True
         spooled.seek(0)
-        return _Tar(spooled)
+        return _Tar(spooled, self.is_cut_short)
+
+    def _zip(self, content: BinaryIO) -> _Format:
+        try:
+            return _Zip(content)
+        except zipfile.BadZipFile:
+            if not self._salvage:
+                raise
+            self.is_cut_short = True
+            return _CutZip(content, self._spend)
+
+    def _refuse_large(self, size: int) -> None:
+        if size > _MAX_SPOOLED:
+            raise SourceError(f"{self.path} holds more than {_MAX_SPOOLED >> 30} GB", "unpack it, and name the folder")
 
     def _spend(self, count: int) -> None:
         self._room -= count
@@ -188,13 +211,32 @@ class _Zip:
         return self._archive.open(self._entries[name])
 
 
+class _CutZip:
+    def __init__(self, content: BinaryIO, spend: Callable[[int], None]) -> None:
+        self._content, self._spend = content, spend
+        self._entries: dict[str, cut_zip.CutMember] = {}
+
+    def members(self) -> Iterator[Member]:
+        for found in cut_zip.members(self._content, self._spend):
+            name, fault = _place(_zip_name(found.entry))
+            fault = fault or _zip_fault(found.entry) or (TWICE if name in self._entries else None)
+            if fault is None and not found.entry.is_dir():
+                self._entries[name] = found
+            if not found.entry.is_dir():
+                yield Member(name, fault)
+
+    def open(self, name: str) -> IO[bytes]:
+        return cast(IO[bytes], cut_zip.open_member(self._content, self._entries[name]))
+
+
 class _Tar:
-    def __init__(self, content: BinaryIO) -> None:
+    def __init__(self, content: BinaryIO, is_cut_short: bool = False) -> None:
+        self._is_cut_short = is_cut_short
         self._archive = tarfile.TarFile(fileobj=_Guarded(content))
         self._entries: dict[str, tarfile.TarInfo] = {}
 
     def members(self) -> Iterator[Member]:
-        for entry in self._archive:
+        for entry in self._read_entries():
             if entry.isdir():
                 continue
             name, fault = _place(entry.name)
@@ -202,6 +244,13 @@ class _Tar:
             if fault is None:
                 self._entries[name] = entry
             yield Member(name, fault)
+
+    def _read_entries(self) -> Iterator[tarfile.TarInfo]:
+        try:
+            yield from self._archive
+        except tarfile.ReadError:
+            if not self._is_cut_short:
+                raise
 
     def open(self, name: str) -> IO[bytes]:
         content = self._archive.extractfile(self._entries[name])

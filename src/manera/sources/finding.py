@@ -34,6 +34,7 @@ LINK_TO_FILE = "link to a file that is read anyway"
 SPECIAL = "neither a file nor a folder"
 CLOSED = "cannot be opened"
 BROKEN = "broken file"
+REST_OF_ARCHIVE = "rest of an archive that is cut short"
 
 
 class Found(NamedTuple):
@@ -44,10 +45,11 @@ class Found(NamedTuple):
     archive: Archive | None = None
 
 
-def find(paths: Iterable[Path]) -> tuple[list[SourceFile], list[Skipped]]:
+def find(paths: Iterable[Path], salvage: bool = False) -> tuple[list[SourceFile], list[Skipped]]:
     """Return the files to read, folders and archives walked in order of name, and those that need not be opened.
 
-    Raises SourceError for a path that is missing, is named twice, cannot be opened, or is an empty folder.
+    salvage: of an archive that is cut short, what it still holds is read. Raises SourceError for a path that is
+    missing, is named twice, cannot be opened, or is an empty folder.
     """
     found: list[Found] = []
     skipped: list[Skipped] = []
@@ -63,7 +65,7 @@ def find(paths: Iterable[Path]) -> tuple[list[SourceFile], list[Skipped]]:
     found, links = _without_links(found)
     _refuse_twice([file.path for file in found])
     skipped += [Skipped(LINK_TO_FILE, _source(file.path, file.root)) for file in links]
-    found = list(_with_members(found, skipped))
+    found = list(_with_members(found, skipped, salvage))
     places = [file.path for file in found]
     sources = _distinct([_source(file.path, file.root) for file in found], places)
     works = _distinct([_work(file) for file in found], places)
@@ -143,13 +145,13 @@ def _without_links(found: Sequence[Found]) -> tuple[list[Found], list[Found]]:
     return kept, links
 
 
-def _with_members(found: Iterable[Found], skipped: list[Skipped]) -> Iterator[Found]:
+def _with_members(found: Iterable[Found], skipped: list[Skipped], salvage: bool) -> Iterator[Found]:
     """Yield what is in each archive in its place; what need not be opened of it is added to skipped."""
     for file in found:
         if not _may_be_archive(file):
             yield file
             continue
-        archive = Archive(file.path)
+        archive = Archive(file.path, salvage=salvage)
         try:
             with archive:
                 members = archive.members
@@ -164,6 +166,8 @@ def _with_members(found: Iterable[Found], skipped: list[Skipped]) -> Iterator[Fo
         if not members and file.root is None:
             raise SourceError(f"there are no files in {file.path}", "pack an export or texts, and name that")
         root = file.root or file.path
+        if archive.is_cut_short:
+            skipped.append(Skipped(REST_OF_ARCHIVE, _source(file.path, file.root)))
         for name, reason in _reasons(members):
             if reason:
                 skipped.append(Skipped(reason, _source(file.path / name, root)))

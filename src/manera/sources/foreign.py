@@ -40,14 +40,9 @@ _SENDERS_SHARE = 0.5
 _TEXT_STARTS = (
     (re.compile(r"\{\\rtf"), Foreign("RTF document", AS_TEXT)),
     (re.compile(r"\s*window\.YTD\."), Foreign("part of an X archive without posts")),
-    (re.compile(r"WEBVTT\b|\s*\d+\n\d\d:\d\d:\d\d[,.]\d{3} --> "), Foreign("subtitles", AS_SCRIPT)),
-    (re.compile(r"\[Script Info\]"), Foreign("subtitles", AS_SCRIPT)),
     (re.compile(r"#!"), Foreign("program")),
 )
-_XML = (
-    (re.compile(r"<(?:\w+:)?TEI\b|<TEI\.2\b"), Foreign("TEI document", "write it as NAME: line in a text file")),
-    (re.compile(r"<"), Foreign("XML")),
-)
+_XML = ((re.compile(r"<"), Foreign("XML")),)
 _MARKED_UP = re.compile(r"\s*<(?:!doctype|html|\?xml|FictionBook|TEI|!--|head|body)", re.IGNORECASE)
 _JSON_FIELDS = (((b'"creator"', b'"created_date"'), Foreign("Google Chat export", AS_SCRIPT)),)
 _MAGIC = (

@@ -17,6 +17,7 @@ from manera.sources import (
     fb2,
     feeds,
     foreign,
+    fountain,
     mail,
     messenger,
     pages,
@@ -26,6 +27,9 @@ from manera.sources import (
     script,
     signal,
     slack,
+    subtitles,
+    tables,
+    tei,
     telegram,
     telegram_html,
     vk,
@@ -65,8 +69,15 @@ SOURCES = (
     docx.SOURCE,
     pdf.SOURCE,
     feeds.SOURCE,
+    tei.SOURCE,
     pages.SOURCE,
+    subtitles.SOURCE,
+    tables.PARQUET,
+    tables.JSON_LINES,
+    tables.JSON_ARRAY,
+    tables.CSV,
     posts.SOURCE,
+    fountain.SOURCE,
     script.SOURCE,
     prose.SOURCE,
 )
@@ -82,7 +93,7 @@ def read(
     Raises SourceError: a path is missing or named twice, a file cannot be opened, is empty, broken,
     or of a format that is not known.
     """
-    files, skipped = find(paths)
+    files, skipped = find(paths, settings.salvage)
     yield from skipped
     for archive, inside in groupby(files, key=lambda file: file.archive):
         with archive or nullcontext():

@@ -1,39 +1,42 @@
 """What can be set about reading files."""
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any
 
-from manera.errors import SettingsError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 COLUMNS = ("speaker", "text", "time", "thread", "title")
 """What a column of a table may hold."""
 
 
-@dataclass(frozen=True)
-class SourcesConfig:
-    """Settings of ``[sources]``.
+class SourcesConfig(BaseModel):
+    """Settings of ``[sources]``."""
 
-    keep_code: keep blocks of code and lists of links of pages and blogs. salvage: keep what is whole of a file that
-    breaks off. columns: which column of a table holds what, by ``COLUMNS``.
-    """
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
-    keep_code: bool = False
-    salvage: bool = False
-    columns: "Mapping[str, str]" = field(default_factory=dict)
+    keep_code: bool = Field(False, description="keep blocks of code, and lists of links, of pages and blogs")
+    salvage: bool = Field(False, description="keep what is whole of files that break off")
+    columns: dict[str, str] = Field(
+        default_factory=dict, description="what the columns of tables hold, for example speaker=author,text=body"
+    )
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _parsed(cls, value: Any) -> Any:
+        """Take columns as they are written in a flag or in the environment."""
+        if isinstance(value, str):
+            return dict(map(_column, value.split(",")))
+        return value
+
+    @field_validator("columns")
+    @classmethod
+    def _known(cls, value: dict[str, str]) -> dict[str, str]:
+        if unknown := [what for what in value if what not in COLUMNS]:
+            raise ValueError(f"{unknown[0]!r} is none of {', '.join(COLUMNS)}")
+        return value
 
 
-def parse_columns(given: str) -> dict[str, str]:
-    """Read ``speaker=author,text=body``; raise SettingsError for what is no such list."""
-    columns = {}
-    for part in given.split(","):
-        what, mark, column = (piece.strip() for piece in part.partition("="))
-        if not mark or what not in COLUMNS or not column:
-            raise SettingsError(
-                f"{part.strip()!r} does not say what a column holds",
-                f"write it as speaker=author,text=body; known are: {', '.join(COLUMNS)}",
-            )
-        columns[what] = column
-    return columns
+def _column(given: str) -> tuple[str, str]:
+    what, mark, column = (part.strip() for part in given.partition("="))
+    if not (what and mark and column):
+        raise ValueError(f"{given.strip()!r} is not written as speaker=author")
+    return what, column

@@ -24,8 +24,10 @@ def head_lines(file: SourceFile) -> list[str]:
 
 def _lines(content: BinaryIO, encoding: str, mended: Counter[str]) -> Iterator[str]:
     if encoding.startswith(("utf-16", "utf-32")):
-        for line in io.TextIOWrapper(content, encoding, "replace"):
+        text = io.TextIOWrapper(content, encoding, "replace")
+        for line in text:
             yield line.rstrip("\n")
+        text.detach()  # who opened the file closes it
         return
     for number, raw in enumerate(content):
         try:

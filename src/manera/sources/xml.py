@@ -36,7 +36,7 @@ def parse_xml(text: str, name: str, salvage: bool = False) -> Element:
             fault = expat.ErrorString(error.code)
             raise SourceError(
                 f"{name} is not valid XML at line {error.lineno}, column {error.offset + 1}: {fault}",
-                "get it once more: it may have been cut short or edited; or mend that place",
+                "get it once more: it may have been cut short or edited; or keep what comes before: --salvage",
             ) from error
         parser.buffer_text = False  # hands on what it still holds
     except UnicodeEncodeError as error:

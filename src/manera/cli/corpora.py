@@ -12,6 +12,7 @@ from manera.corpus.narrowing import narrow
 from manera.corpus.samples import samples
 from manera.corpus.storage import Corpus, open_corpus, write
 from manera.errors import SettingsError
+from manera.records import SourceRecord
 from manera.sources.reading import read
 
 NAMED_FILES = 5
@@ -32,12 +33,9 @@ def import_corpus(
     add_to: bool = False,
 ) -> None:
     """Import files as a corpus, or into one; show its ledger and three things that somebody wrote."""
-    from manera.corpus.settings import CorpusConfig
-
     if add_to and replace:
         raise SettingsError("what is there is either kept or replaced", "leave out --add or --replace")
-    settings = config.resolve(CorpusConfig, "corpus", flags or {})
-    records = narrow(read(paths), settings)
+    records = wanted(paths, flags or {})
     merged = [parse_alias(alias) for alias in aliases]
     added = add(records, folder, aliases=merged) if add_to else None
     manifest = added.manifest if added else write(records, folder, aliases=merged, replace=replace)
@@ -49,6 +47,13 @@ def import_corpus(
         console.show(f"added {added.added:,}, edited {added.edited:,}, known before {added.known:,}")
         for text in added.replaced:
             console.show(f"read again: {text}")
+
+
+def wanted(paths: Iterable[Path], flags: Mapping[str, object]) -> Iterator[SourceRecord]:
+    """Read files, without the chats and the days that were not asked for."""
+    from manera.corpus.settings import CorpusConfig
+
+    return narrow(read(paths), config.resolve(CorpusConfig, "corpus", flags))
 
 
 def _counted(added: Added) -> dict[str, object]:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from manera.corpus.forgotten import without_forgotten
 from manera.corpus.manifest import VERSION, Forgotten, Ledger, Manifest, Source
 from manera.errors import CorpusError
 from manera.files import fingerprint, read_records, remove_abandoned, replacing, replacing_folder
-from manera.records import Skipped, SourceRecord, Utterance
+from manera.records import Opened, Skipped, SourceRecord, Utterance
 
 MANIFEST = "corpus.json"
 UTTERANCES = "utterances.jsonl"
@@ -75,7 +76,7 @@ def write_into(
     _refuse_nothing(ledger, census.skipped())
     merged = tuple(resolve(aliases, census.speakers()))
     digest = _arranged(folder / UTTERANCES, census, merged, parts) or digest
-    opened = tuple(Source(opened.source, *fingerprint(opened.path)) for opened in census.opened())
+    opened = _fingerprinted(census.opened())
     speakers = census.speakers()
     ids = {speaker.speaker_id for speaker in speakers}
     owner = _owner(census, before, ids)
@@ -124,6 +125,12 @@ def open_corpus(folder: Path) -> Corpus:
     if found != manifest.fingerprint:
         raise CorpusError(f"{folder / UTTERANCES} was changed after it was imported", again)
     return Corpus(folder, manifest)
+
+
+def _fingerprinted(files: Iterable[Opened]) -> tuple[Source, ...]:
+    """Files of one archive have its fingerprint, which is taken once."""
+    once = cache(fingerprint)
+    return tuple(Source(opened.source, *once(opened.path)) for opened in files)
 
 
 def _forgotten(folder: Path) -> Forgotten:

@@ -9,7 +9,6 @@ from manera import config, logs
 from manera.bases.catalogue import DEFAULT_BASE
 from manera.cli import console, corpora, learning, talking
 from manera.cli.bases import ready_base
-from manera.cli.fetching import fetched
 from manera.cli.serving import ServeOptions, serve
 from manera.cli.web import web_settings
 from manera.corpus.speakers import choose_speaker
@@ -20,7 +19,6 @@ from manera.records import Message
 from manera.serving.app import create_app_on
 from manera.serving.catalogue import Catalogue
 from manera.serving.listening import HOST, PORT, serve_in_thread
-from manera.sources.reading import read
 from manera.training import presets
 from manera.voice.folder import is_there, name_for
 from manera.voice.manifest import read_voice
@@ -89,7 +87,7 @@ def _imported(path: Path, name: str | None) -> Corpus:
     folder = config.home() / "corpora" / (name or name_for(path.absolute().stem))
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     console.say(f"importing {path}")
-    write(read(fetched([path])), folder, replace=True)
+    write(corpora.wanted([path], {}), folder, replace=True)
     corpus = open_corpus(folder)
     corpora.show_import(corpus, console.say)
     return corpus

@@ -26,7 +26,7 @@ def json_source(
     """
 
     def claims(file: SourceFile) -> bool:
-        if not ((file.may_be_text or file.suffix == ".jsonl") and is_json(file.head)):
+        if not (file.may_be_document and is_json(file.head)):
             return False
         head = file.head.replace(b"\0", b"")
         return all(b'"%s"' % field in head for field in fields)

@@ -53,7 +53,7 @@ def _values(file: SourceFile, mended: Counter[str]) -> Iterator[tuple[bytes, dic
         return
     with file.open() as content:
         content.read(start.end())
-        document = JsonDocument(content, str(file.path))
+        document = JsonDocument(content, str(file.path), file.settings.salvage)
         for value in document.values():
             yield start["part"], as_fields(value)
         mended.update(document.mended)

@@ -124,7 +124,7 @@ def test_archive_of_an_export_is_imported(http: httpx2.Client) -> None:
 
 
 def bomb() -> bytes:
-    return archive({f"{number}.txt": bytes(10_000_000) for number in range(3)})
+    return archive({"a.txt": b"0" * 100_000_000})
 
 
 def link() -> bytes:
@@ -139,33 +139,29 @@ def link() -> bytes:
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("a.zip", archive({"../../evil.txt": b"x"}), "outside of its folder"),
-        ("a.zip", archive({"/etc/evil.txt": b"x"}), "outside of its folder"),
-        ("a.zip", archive({"C:\\evil.txt": b"x"}), "outside of its folder"),
-        ("a.zip", link(), "a link"),
-        ("a.zip", bomb(), "holds more than 0.001 GB"),
-        ("a.zip", archive({f"{number}.txt": b"x" for number in range(60)}), "holds 60 files"),
+        ("a.zip", archive({"../../evil.txt": b"x"}), "leads out of its archive"),
+        ("a.zip", archive({"/etc/evil.txt": b"x"}), "leads out of its archive"),
+        ("a.zip", archive({"C:\\evil.txt": b"x"}), "leads out of its archive"),
+        ("a.zip", link(), "link in an archive"),
+        ("a.zip", bomb(), "broken file"),
         ("a.zip", archive({}), "no files"),
-        ("a.zip", b"PK\x03\x04 no archive", "no zip archive"),
-        ("a.zip", archive({"1.txt": b"some words " * 100})[:-40], "no zip archive"),
+        ("a.zip", b"PK\x03\x04 no archive", "cannot be unpacked"),
+        ("a.zip", archive({"1.txt": b"some words " * 100})[:-40], "cannot be unpacked"),
         ("photo.jpg", b"\xff\xd8\xff\xe0" + bytes(1000), "photo.jpg"),
         ("result.json", b'{"messages": [', "result.json"),
     ],
     ids=[
-        *("outside", "absolute", "drive", "link", "bomb", "many", "empty", "no-archive", "cut-off", "photo"),
+        *("outside", "absolute", "drive", "link", "bomb", "empty", "no-archive", "cut-off", "photo"),
         "broken-json",
     ],
 )
 def test_what_cannot_be_read_is_told_in_words(
     serve: Callable[..., httpx2.Client],
     home: Path,
-    monkeypatch: pytest.MonkeyPatch,
     name: str,
     content: bytes,
     told: str,
 ) -> None:
-    monkeypatch.setenv("MANERA_JOBS_MAX_UNPACKED_BYTES", "1000000")
-    monkeypatch.setenv("MANERA_JOBS_MAX_UNPACKED_FILES", "50")
     found = imported(serve(), name, content)
     assert found["status"] == "failed"
     assert told in found["error"]["message"]

@@ -31,7 +31,9 @@ memory = typer.Typer(
 )
 app.add_typer(memory, name="memory")
 
-Paths = Annotated[list[Path], typer.Argument(help="Telegram exports, books, plays, folders of them.")]
+Paths = Annotated[
+    list[Path], typer.Argument(help="Exports of chats, mail, posts, books, plays, folders of them, or telegram:@chat.")
+]
 To = Annotated[Path, typer.Option("--to", help="Folder of the corpus to write.")]
 Aliases = Annotated[
     list[str] | None,
@@ -143,11 +145,35 @@ def with_options_of(
 
 
 @app.command("import")
-def import_(paths: Paths, to: To, alias: Aliases = None, replace: Replace = False, json: Json = False) -> None:
+def import_(
+    paths: Paths,
+    to: To,
+    alias: Aliases = None,
+    since: Annotated[str | None, typer.Option(help="Leave out what was written before this day: 2025-01-31.")] = None,
+    until: Annotated[str | None, typer.Option(help="Leave out what was written after this day.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Keep this chat only, by name or id; * is anything; may be repeated.")
+    ] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="Leave out this chat; as --only.")] = None,
+    columns: Annotated[
+        str | None, typer.Option("--map", help="Which columns of a table hold what: speaker=author,text=body.")
+    ] = None,
+    keep_code: Annotated[
+        bool | None, typer.Option("--keep-code", help="Keep blocks of code, and lists of links, of pages and blogs.")
+    ] = None,
+    salvage: Annotated[
+        bool | None, typer.Option("--salvage", help="Keep what is whole of files that break off.")
+    ] = None,
+    add: Annotated[bool, typer.Option("--add", help="Add what is new, and update what was edited.")] = False,
+    replace: Replace = False,
+    json: Json = False,
+) -> None:
     """Read files into a corpus, with a ledger of what was kept and what was dropped."""
     from manera.cli import corpora
 
-    corpora.import_corpus(paths, to, replace, json, alias or [])
+    flags = {"since": since, "until": until, "only": only, "exclude": exclude}
+    of_sources = {"columns": columns, "keep_code": keep_code, "salvage": salvage}
+    corpora.import_corpus(paths, to, replace, json, alias or [], flags, add, of_sources)
 
 
 @app.command()
@@ -156,6 +182,43 @@ def speakers(corpus: CorpusFolder, all: All = False, json: Json = False) -> None
     from manera.cli import corpora
 
     corpora.show_speakers(corpus, all, json)
+
+
+@app.command()
+def describe(
+    corpus: CorpusFolder,
+    speaker: Annotated[str | None, typer.Option(help="Whom to describe: a name or an id.")] = None,
+    to: Annotated[Path | None, typer.Option(help="File of the page; by default in the corpus.")] = None,
+    prompt: Annotated[
+        bool, typer.Option("--prompt", help="Print a note instead, which lets any language model write like them.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Describe how somebody writes, as a page to look at: when, how much, how fast, in which words."""
+    from manera.cli import describing
+
+    describing.describe_speaker(corpus, speaker, to, prompt, json)
+
+
+@app.command()
+def forget(
+    corpus: CorpusFolder,
+    speaker: Annotated[str | None, typer.Option(help="Forget everything of this person: a name or an id.")] = None,
+    message: Annotated[str | None, typer.Option(help="Forget one message: its number, or CHAT/NUMBER.")] = None,
+    json: Json = False,
+) -> None:
+    """Take a person or a message out of a corpus for good, and mark the voices that have learned from them."""
+    from manera.cli import forgetting
+
+    forgetting.forget(corpus, speaker, message, json)
+
+
+@app.command()
+def voices(all: All = False, json: Json = False) -> None:
+    """Show the voices that there are, what they are worth, and which know what was forgotten."""
+    from manera.cli.voices import show_voices
+
+    show_voices(all, json)
 
 
 @app.command()

@@ -40,7 +40,6 @@ from manera.jobs.folder import (
 )
 from manera.jobs.running import is_running, locked, start, wait_for
 from manera.jobs.settings import JobsConfig
-from manera.jobs.unpacking import unpack
 from manera.records import Skipped
 from manera.sources.reading import read
 
@@ -206,7 +205,7 @@ def import_upload(folder: Path, order: UploadOrder, settings: JobsConfig) -> Non
     for earlier in _before(order):
         wait_for(earlier)
     try:
-        write(read([_unpacked(folder / RAW, order.filename, settings)]), folder / CORPUS)
+        write(read([folder / RAW / order.filename]), folder / CORPUS)
         imported = _described(open_corpus(folder / CORPUS))
     except ManeraError as error:
         imported = Imported(error=told(error, folder / RAW))
@@ -234,18 +233,6 @@ def _before(order: UploadOrder) -> list[Path]:
     """Return the uploads that came earlier: they are imported one at a time."""
     found = {folder: read_record(folder / ORDER, UploadOrder) for folder in job_folders(UPLOADS)}
     return [folder for folder, other in found.items() if other and other.created_ns < order.created_ns]
-
-
-def _unpacked(raw: Path, name: str, settings: JobsConfig) -> Path:
-    """Return what is to be read: the file, or what it is an archive of: its one file, or a folder."""
-    if not name.lower().endswith(".zip"):
-        return raw / name
-    folder = raw / (Path(name).stem or "archive")
-    unpack(raw / name, folder, settings.max_unpacked_bytes, settings.max_unpacked_files)
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    if not files:
-        raise JobError(f"{name} holds no files", "pack the export again, and upload that")
-    return files[0] if len(files) == 1 else folder
 
 
 def _described(corpus: Corpus) -> Imported:

@@ -10,11 +10,11 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from manera.errors import SourceError
-from manera.sources.decoding import BROKEN_BYTES, REPLACEMENT, encoding_of
+from manera.sources.decoding import BROKEN_BYTES, CUT_SHORT, REPLACEMENT, encoding_of
+from manera.sources.files import SourceFile
 
 CHUNK_BYTES = 1 << 18
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -38,10 +38,13 @@ class JsonDocument:
     """Take the parts of a document in order; each key or element announced must be consumed.
 
     mended counts what is no JSON, but is known of Telegram Desktop or of damaged disks, and was read all the same.
+    salvage: at a fault the document ends, and what is open in it is closed, so that what came before is kept.
     """
 
-    def __init__(self, content: BinaryIO, name: str) -> None:
+    def __init__(self, content: BinaryIO, name: str, salvage: bool = False) -> None:
         self.mended: Counter[str] = Counter()
+        self._salvage = salvage
+        self._has_ended = False
         self._content = content
         self._name = name
         first = content.read(CHUNK_BYTES)
@@ -78,11 +81,11 @@ class JsonDocument:
             except json.JSONDecodeError as error:
                 if (self._may_be_cut(error) and self._read_more()) or self._mend(error):
                     continue
-                raise self._broken(_FAULTS.get(error.msg, error.msg.lower()), error.pos) from error
+                return self._end_at(_FAULTS.get(error.msg, error.msg.lower()), error.pos, error)
             except RecursionError as error:
-                raise self._broken("values are nested too deeply", self._at) from error
+                return self._end_at("values are nested too deeply", self._at, error)
             except ValueError as error:
-                raise self._broken("a number of thousands of digits", self._at) from error
+                return self._end_at("a number of thousands of digits", self._at, error)
             # "12", "12." or "12e+" at the end of the buffer may be the beginning of a longer number.
             if end >= len(self._buffer) - 2 and isinstance(value, int | float) and self._read_more():
                 continue
@@ -97,9 +100,11 @@ class JsonDocument:
             return
         while True:
             if self.peek() != '"':
-                raise self._broken("expecting a property name in double quotes", self._at)
+                return self._end_at("expecting a property name in double quotes", self._at)
             key = self.value()
             self._take(":")
+            if self._has_ended:
+                return
             yield key
             if not self._another("}"):
                 return
@@ -118,24 +123,29 @@ class JsonDocument:
     def values(self) -> Iterator[Any]:
         """Decode and consume each element of the array that comes next."""
         for _ in self.elements():
-            yield self.value()
+            value = self.value()
+            if self._has_ended:
+                return
+            yield value
 
     def end(self) -> None:
         """Check that nothing follows."""
         if self.peek():
-            raise self._broken("expecting the end of the file", self._at)
+            self._end_at("expecting the end of the file", self._at)
 
     def _another(self, closing: str) -> bool:
         following = self.peek()
         if following != "," and following != closing:
-            raise self._broken(f"expecting ',' or '{closing}'", self._at)
+            self._end_at(f"expecting ',' or '{closing}'", self._at)
+            return False
         self._at += 1
         return following == ","
 
     def _take(self, character: str) -> None:
         if self.peek() != character:
-            raise self._broken(f"expecting '{character}'", self._at)
-        self._at += 1
+            self._end_at(f"expecting '{character}'", self._at)
+        else:
+            self._at += 1
 
     def _may_be_cut(self, error: json.JSONDecodeError) -> bool:
         return error.msg.startswith("Unterminated string") or error.pos >= len(self._buffer) - _CUT_MARGIN
@@ -157,13 +167,30 @@ class JsonDocument:
 
     def _read_more(self) -> bool:
         """Forget what was consumed and read on; a value larger than the buffer doubles it."""
-        chunk = self._content.read(max(CHUNK_BYTES, len(self._buffer) - self._at))
+        chunk = b"" if self._has_ended else self._next_chunk()
         if not chunk:
             return False
         self._line, self._column = self._place(self._at)
         self._buffer = self._buffer[self._at :] + self._decoded(chunk)
         self._at = 0
         return True
+
+    def _next_chunk(self) -> bytes:
+        try:
+            return self._content.read(max(CHUNK_BYTES, len(self._buffer) - self._at))
+        except SourceError:  # an archive that breaks off
+            if not self._salvage:
+                raise
+            return b""
+
+    def _end_at(self, fault: str, at: int, cause: Exception | None = None) -> None:
+        """End the document at a fault where that is asked for, else raise SourceError."""
+        if not self._salvage:
+            raise self._broken(fault, at) from cause
+        if not self._has_ended:
+            self.mended[CUT_SHORT] += 1
+        self._has_ended = True
+        self._buffer, self._at = "", 0
 
     def _decoded(self, chunk: bytes) -> str:
         text = self._decoder.decode(chunk)
@@ -184,12 +211,12 @@ class JsonDocument:
         found = f"found {excerpt}" if excerpt else ending
         return SourceError(
             f"{self._name} is not valid JSON at line {line}, column {column}: {fault}, {found}",
-            "export it again: it may have been cut short or edited; or mend that place",
+            "export it again: it may have been cut short or edited; or keep what comes before: --salvage",
         )
 
 
 @contextmanager
-def open_document(path: Path) -> Iterator[JsonDocument]:
+def open_document(file: SourceFile) -> Iterator[JsonDocument]:
     """Open a file as JSON in UTF-8, UTF-16 or UTF-32; faults are SourceErrors with their place."""
-    with path.open("rb") as content:
-        yield JsonDocument(content, str(path))
+    with file.open() as content:
+        yield JsonDocument(content, str(file.path), file.settings.salvage)

@@ -30,6 +30,9 @@ _CODE_TAGS = [
         re.compile(r"\{\{<[ \t]*/[ \t]*highlight[ \t]*>\}\}"),
     ),
 ]
+# Two and more lines in a row that are nothing but links.
+_LINK_LINE = r"^[ \t]*[-*+][ \t]+(?:\[[^\]\n]*\]\([^)\n]*\)|<?https?://\S+)[ \t.;]*(?:\n|\Z)"
+_LINK_LIST = re.compile(rf"(?:{_LINK_LINE}){{2,}}", re.MULTILINE)
 _COMMENT = (re.compile("<!--"), re.compile("-->"))
 _TAG_LINE = re.compile(
     r"^[ \t]*(?:(?:\{%(?:(?!%\}).)*%\}|\{\{<(?:(?!>\}\}).)*>\}\}|\{\{%(?:(?!%\}\}).)*%\}\})[ \t]*)+$", re.MULTILINE
@@ -54,7 +57,7 @@ def read(file: SourceFile, text: str) -> Iterator[SourceRecord]:
     if front.is_draft or _DRAFTS in place:
         yield Dropped("draft", file.source, count_characters(text))
         return
-    body, cuts = prose_of(text[front.length :])
+    body, cuts = prose_of(text[front.length :], file.settings.keep_code)
     headline = _HEADLINE.match(body)
     headed = headline[1].rstrip().rstrip("#").rstrip() if headline else None
     title = front.fields.get("title") or headed
@@ -82,7 +85,7 @@ def read(file: SourceFile, text: str) -> Iterator[SourceRecord]:
     )
 
 
-def prose_of(markdown: str) -> tuple[str, list[tuple[str, str]]]:
+def prose_of(markdown: str, keep_code: bool = False) -> tuple[str, list[tuple[str, str]]]:
     """Return a post's text without what is not prose, and what was cut, by reason."""
     cuts: list[tuple[str, str]] = []
 
@@ -96,10 +99,12 @@ def prose_of(markdown: str) -> tuple[str, list[tuple[str, str]]]:
         markdown, found = _without_between(markdown, opening, closing)
         cuts.extend((reason, part) for part in found)
 
-    for opening, closing in _CODE_TAGS:
-        cut_between(opening, closing, "code")
-    markdown, code = _without_code(markdown)
-    cuts += [("code", block) for block in code]
+    if not keep_code:
+        for opening, closing in _CODE_TAGS:
+            cut_between(opening, closing, "code")
+        markdown, code = _without_code(markdown)
+        cuts += [("code", block) for block in code]
+        cut(_LINK_LIST, "list of links")
     cut(_TAG_LINE, "template tag")
     cut_between(*_COMMENT, "comment")
     cut(_IMPORT, "import line")

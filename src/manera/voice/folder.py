@@ -18,6 +18,7 @@ voices/<name>/manera.json                   Voice
              /dataset/instructions.jsonl    what a model made to ask with, one Made a line, where one was asked
              /known.hashes                  which utterances there were: 8 bytes each
              /preferences.jsonl             what people preferred of what it wrote, where they said so
+             /stale.json                    Stale, where it knows what was forgotten since
 """
 
 import re
@@ -44,6 +45,7 @@ REWRITES = "rewrites.jsonl"
 INSTRUCTIONS = "instructions.jsonl"
 KNOWN = "known.hashes"
 PREFERENCES = "preferences.jsonl"
+STALE = "stale.json"
 _NAME = re.compile(r"[^\W_](?:[\w.-]{0,62}[\w-])?")
 _DEVICES = frozenset(
     {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in "123456789")}

@@ -38,7 +38,8 @@ DISCORD = {
 }
 TELEGRAM_PAGE = """<!DOCTYPE html><html><body><div class="page_wrap"><div class="page_header">
 <div class="text bold">Чат</div></div><div class="history"><div class="message default clearfix" id="message1">
-<div class="body"><div class="pull_right date details" title="01.02.2024 10:00:00 UTC+03:00">10:00</div><div class="from_name">Аня</div>
+<div class="body">
+<div class="pull_right date details" title="01.02.2024 10:00:00 UTC+03:00">10:00</div><div class="from_name">Аня</div>
 <div class="text">да</div></div></div></div></div></body></html>"""
 WHOLE: dict[str, bytes] = {
     "a.fb2": documents.FB2.format(encoding="utf-8").encode(),

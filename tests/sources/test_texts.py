@@ -181,7 +181,7 @@ def test_files_of_a_folder_that_are_nobodys_words_are_dropped_by_name(tmp_path: 
     (tmp_path / "table.txt").write_text("name,year\n" + "a,1\n" * 9, "utf-8")
     (tmp_path / "digits.txt").write_text("1 2 3\n4 5 6\n", "utf-8")
     (tmp_path / "package.json").write_text('{"name": "x"}', "utf-8")
-    (tmp_path / "chat.txt").write_text("01/01/19, 11:25 - John: Hi\n01/01/19, 11:26 - Jane: Ho\n", "utf-8")
+    (tmp_path / "log.txt").write_text("[18:05] <asya> да\n[18:06] <borya> нет\n", "utf-8")
     kept, dropped = read_paths(tmp_path)
     assert len(kept) == 2
     assert dropped == {
@@ -192,7 +192,7 @@ def test_files_of_a_folder_that_are_nobodys_words_are_dropped_by_name(tmp_path: 
         "table": 1,
         "text without words": 1,
         "other JSON": 1,
-        "WhatsApp export": 1,
+        "IRC log": 1,
         "hidden file": 1,
     }
 
@@ -214,7 +214,11 @@ def test_what_lies_beside_an_export_is_no_source(tmp_path: Path) -> None:
     [
         ("a.txt", b" \n", "cannot be read: empty file"),
         ("a.txt", bytes(range(256)) * 9, "is not known (binary file)"),
-        ("a.html", b'<!DOCTYPE html><div class="page_wrap">', "cannot be read: Telegram export in HTML"),
+        (
+            "a.html",
+            b'<!DOCTYPE html><div class="page_wrap">',
+            "is not known (page of a Telegram export without messages)",
+        ),
         (
             "a.json",
             b'{"type": "saved_messages", "id": 1, "messages": []}',

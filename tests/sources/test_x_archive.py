@@ -68,7 +68,7 @@ def test_posts_and_talks_of_an_archive(tmp_path: Path) -> None:
     assert set(owners(records)) == {("x42", True)}
     assert {one.sent_at for one in utterances(records)} == {1710266700, 1710266760}
     skipped = {Path(record.source).name: record.reason for record in records if isinstance(record, Skipped)}
-    assert skipped["like.js"] == ".js file"
+    assert (skipped["like.js"], skipped["Your archive.html"]) == (".js file", "page of an X archive")
     ledger(records)
 
 

@@ -1,10 +1,11 @@
 """``manera import`` and ``manera speakers``."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from manera import config
 from manera.cli import console
+from manera.cli.fetching import fetched
 from manera.corpus.adding import Added, add
 from manera.corpus.aliases import parse_alias, propose
 from manera.corpus.manifest import Ledger, Manifest, OwnerEvidence, Speaker
@@ -12,6 +13,7 @@ from manera.corpus.narrowing import narrow
 from manera.corpus.samples import samples
 from manera.corpus.storage import Corpus, open_corpus, write
 from manera.errors import SettingsError
+from manera.records import SourceRecord
 from manera.sources.reading import read
 
 NAMED_FILES = 5
@@ -33,14 +35,9 @@ def import_corpus(
     of_sources: Mapping[str, object] | None = None,
 ) -> None:
     """Import files as a corpus, or into one; show its ledger and three things that somebody wrote."""
-    from manera.corpus.settings import CorpusConfig
-    from manera.sources.settings import SourcesConfig
-
     if add_to and replace:
         raise SettingsError("what is there is either kept or replaced", "leave out --add or --replace")
-    settings = config.resolve(CorpusConfig, "corpus", flags or {})
-    reading = config.resolve(SourcesConfig, "sources", of_sources or {})
-    records = narrow(read(paths, settings=reading), settings)
+    records = wanted(paths, flags or {}, of_sources)
     merged = [parse_alias(alias) for alias in aliases]
     added = add(records, folder, aliases=merged) if add_to else None
     manifest = added.manifest if added else write(records, folder, aliases=merged, replace=replace)
@@ -52,6 +49,18 @@ def import_corpus(
         console.show(f"added {added.added:,}, edited {added.edited:,}, known before {added.known:,}")
         for text in added.replaced:
             console.show(f"read again: {text}")
+
+
+def wanted(
+    paths: Sequence[Path], flags: Mapping[str, object], of_sources: Mapping[str, object] | None = None
+) -> Iterator[SourceRecord]:
+    """Read files, and chats of Telegram, without the chats and the days that were not asked for."""
+    from manera.corpus.settings import CorpusConfig
+    from manera.sources.settings import SourcesConfig
+
+    settings = config.resolve(CorpusConfig, "corpus", flags)
+    reading = config.resolve(SourcesConfig, "sources", of_sources or {})
+    return narrow(read(fetched(paths), settings=reading), settings)
 
 
 def _counted(added: Added) -> dict[str, object]:

@@ -19,7 +19,6 @@ from manera.records import Message
 from manera.serving.app import create_app_on
 from manera.serving.catalogue import Catalogue
 from manera.serving.listening import HOST, PORT, serve_in_thread
-from manera.sources.reading import read
 from manera.training import presets
 from manera.voice.folder import is_there, name_for
 from manera.voice.manifest import read_voice
@@ -88,7 +87,7 @@ def _imported(path: Path, name: str | None) -> Corpus:
     folder = config.home() / "corpora" / (name or name_for(path.absolute().stem))
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     console.say(f"importing {path}")
-    write(read([path]), folder, replace=True)
+    write(corpora.wanted([path], {}), folder, replace=True)
     corpus = open_corpus(folder)
     corpora.show_import(corpus, console.say)
     return corpus

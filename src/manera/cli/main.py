@@ -31,7 +31,9 @@ memory = typer.Typer(
 )
 app.add_typer(memory, name="memory")
 
-Paths = Annotated[list[Path], typer.Argument(help="Telegram exports, books, plays, folders of them.")]
+Paths = Annotated[
+    list[Path], typer.Argument(help="Exports of chats, mail, posts, books, plays, folders of them, or telegram:@chat.")
+]
 To = Annotated[Path, typer.Option("--to", help="Folder of the corpus to write.")]
 Aliases = Annotated[
     list[str] | None,

@@ -42,7 +42,7 @@ def messages(file: SourceFile, pattern: re.Pattern[str], mended: Counter[str]) -
                 continue
             if begun.sent_at is not None or any(lines):
                 yield begun._replace(text="\n".join(lines))
-            sender = found["sender"] and found["sender"].strip(_AROUND_NAMES)
+            sender = (found["sender"] or "").strip(_AROUND_NAMES) or None
             begun = ChatMessage(sent_at, sender, count_characters(found[0]), "")
             lines = [line[found.end() :]]
     if begun.sent_at is not None or any(lines):
@@ -52,12 +52,14 @@ def messages(file: SourceFile, pattern: re.Pattern[str], mended: Counter[str]) -
 def _month_first(file: SourceFile, pattern: re.Pattern[str]) -> bool:
     """Tell how the dates of a file are meant: «3/12/24, 6:05 PM» is America's way where nothing else shows it."""
     order = DayOrder()
+    before = None
     with open_lines(file, Counter()) as lines:
-        headings = (found for line in lines if (found := pattern.match(line)))
-        for heading in headings:
-            order.is_likely_american = "/" in heading[0] and heading["half"] is not None
-            if len(heading["first"]) < len("2024"):
-                order.add(int(heading["first"]), int(heading["second"]), int(heading["third"]))
+        for heading in filter(None, map(pattern.match, lines)):
+            date = heading.group("first", "second", "third")
+            if date != before and len(date[0]) < len("2024"):
+                order.is_likely_american = "/" in heading[0] and heading["half"] is not None
+                order.add(*map(int, date))
+            before = date
     return order.month_first
 
 

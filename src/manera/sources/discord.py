@@ -9,7 +9,7 @@ from manera.sources.json_document import JsonDocument
 from manera.sources.json_export import as_fields, as_list, as_number, as_text, json_source, seconds_of_date
 from manera.sources.markup import own_text
 from manera.sources.media import media_without_text
-from manera.sources.messages import BROKEN_MESSAGE, Talk
+from manera.sources.messages import BROKEN_MESSAGE, Talk, other_of_two
 
 _WRITTEN = frozenset({"Default", "Reply"})
 _COMMANDS = frozenset({"ChatInputCommand", "ContextMenuCommand", "20", "23"})
@@ -29,9 +29,9 @@ def read(file: SourceFile, document: JsonDocument) -> Iterator[SourceRecord]:
         else:
             header[key] = document.value()
     channel = as_fields(header.get("channel"))
-    others = [speaker_id for speaker_id, name in speakers.items() if name != as_text(channel.get("name"))]
-    if channel.get("type") == _DIRECT and len(speakers) == 2 and len(others) == 1:
-        yield Owner(others[0], is_certain=False)
+    owner = other_of_two(speakers, as_text(channel.get("name"))) if channel.get("type") == _DIRECT else None
+    if owner:
+        yield Owner(owner, is_certain=False)
 
 
 def _talk(file: SourceFile, header: dict[str, Any]) -> Talk:

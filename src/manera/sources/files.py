@@ -140,9 +140,14 @@ class SourceFile:
         return decoded.text if decoded else ""
 
     @cached_property
+    def encoding(self) -> str | None:
+        """What its first bytes are written in, None where they are no text."""
+        return encoding_of(self.head)
+
+    @cached_property
     def decoded(self) -> Decoded | None:
         """The whole file as text, None where it is binary."""
-        return decode(self.read()) if encoding_of(self.head) else None
+        return decode(self.read()) if self.encoding else None
 
     @cached_property
     def foreign_format(self) -> Foreign | None:

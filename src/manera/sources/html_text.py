@@ -1,7 +1,7 @@
 """What a piece of a web page says, with the line breaks that people see."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from xml.etree.ElementTree import Element
 
@@ -70,8 +70,3 @@ def _content(element: Element) -> Iterator[Element | str]:
         yield inner
         if inner.tail:
             yield inner.tail
-
-
-def in_order(elements: Iterable[Element]) -> list[Element]:
-    """Return what a page lists from the newest on, from the oldest on."""
-    return list(elements)[::-1]

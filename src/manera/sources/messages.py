@@ -1,7 +1,7 @@
 """What the messages of every messenger have in common."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from manera.records import Cut, Dropped, Mended, SourceRecord, Utterance, UtteranceKind, count_characters
@@ -40,6 +40,15 @@ def encodable(text: str) -> str:
 def is_broken(text: str) -> bool:
     """Tell a text of which no character could be read."""
     return not text.strip(REPLACEMENT)
+
+
+def other_of_two(names: Mapping[str, str], partner: str) -> str | None:
+    """Return who of two it is that their talk is not named after, whose export it then is; None where it is no such.
+
+    names: of those who wrote, by their ids. partner: what the talk is called.
+    """
+    others = [speaker_id for speaker_id, name in names.items() if name != partner]
+    return others[0] if len(names) == 2 and len(others) == 1 else None
 
 
 @dataclass

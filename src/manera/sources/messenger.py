@@ -9,7 +9,7 @@ from manera.records import Dropped, Mended, Owner, SourceRecord, count_character
 from manera.sources.files import SourceFile
 from manera.sources.json_document import JsonDocument
 from manera.sources.json_export import as_fields, as_list, as_number, as_text, json_source, seconds_of
-from manera.sources.messages import BROKEN_MESSAGE, Talk
+from manera.sources.messages import BROKEN_MESSAGE, Talk, other_of_two
 
 MOJIBAKE = "texts whose bytes were taken for letters of Western Europe"
 _MEDIA = {
@@ -76,7 +76,7 @@ def read(file: SourceFile, document: JsonDocument) -> Iterator[SourceRecord]:
     chat = as_fields(document.value())
     mended: Counter[str] = Counter()
     talk = _talk(file, chat, mended)
-    senders: dict[str, None] = {}
+    senders: dict[str, str] = {}
     owner: str | None = None
     messages = [as_fields(message) for message in as_list(chat.get("messages"))][::-1]
     for message in sorted(messages, key=lambda message: _moment(message) or 0):
@@ -86,11 +86,11 @@ def read(file: SourceFile, document: JsonDocument) -> Iterator[SourceRecord]:
             yield Dropped(BROKEN_MESSAGE, file.source, count_characters(text))
             continue
         reason = _reason(message, text)
-        senders[sender] = None
+        senders[sender] = sender
         owner = sender if reason and reason != "call" and _YOURS.match(text) else owner
         moment = _moment(message)
         yield from talk.record(sender, sender, text, seconds_of(moment, 1000), reason=reason, number=moment)
-    if owner := owner or _other(senders, talk.thread):
+    if owner := owner or other_of_two(senders, talk.thread):
         yield Owner(owner, is_certain=False)
     yield from (Mended(what, file.source, count) for what, count in mended.items())
 
@@ -133,11 +133,6 @@ def _whole(value: object, mended: Counter[str]) -> str:
         return text
     mended[MOJIBAKE] += 1
     return whole
-
-
-def _other(senders: dict[str, None], title: str) -> str | None:
-    others = [sender for sender in senders if sender != title]
-    return others[0] if len(senders) == 2 and len(others) == 1 else None
 
 
 SOURCE = json_source(

@@ -48,6 +48,7 @@ _AS_IS = SourcesConfig()
 
 SOURCES = (
     telegram.SOURCE,
+    telegram.FETCHED,
     telegram_html.SOURCE,
     vk.SOURCE,
     signal.MARKDOWN,

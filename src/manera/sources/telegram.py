@@ -1,9 +1,7 @@
 """Telegram Desktop's machine-readable export: one chat, or a whole account."""
 
-import calendar
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import cached_property
 from itertools import chain, islice
 from typing import Any, TypeGuard
@@ -12,6 +10,7 @@ from manera.records import Cut, Dropped, Mended, Owner, SourceRecord, Utterance,
 from manera.sources.files import SourceFile
 from manera.sources.foreign import Foreign, is_json
 from manera.sources.json_document import JsonDocument, open_document
+from manera.sources.json_export import as_fields, json_source, seconds_of_date
 from manera.sources.messages import BROKEN_MESSAGE, LONE_SURROGATES, encodable, is_broken, why_wordless
 from manera.sources.source import Source
 
@@ -19,6 +18,7 @@ CHAT_TYPES = frozenset(
     {
         "saved_messages",
         "replies",
+        "verification_codes",
         "personal_chat",
         "bot_chat",
         "private_group",
@@ -36,6 +36,7 @@ _NUMBERED_AS = {
     **dict.fromkeys(("personal_chat", "bot_chat"), "user"),
     "saved_messages": "saved",
     "replies": "replies",
+    "verification_codes": "codes",
     "private_group": "chat",
     **dict.fromkeys(("private_supergroup", "public_group", "public_supergroup"), "channel"),
     **dict.fromkeys(_CHANNELS, "channel"),
@@ -184,11 +185,27 @@ def read(file: SourceFile) -> Iterator[SourceRecord]:
                 continue
             ordinal += 1
             chat = _Chat(file.source, ordinal, header, partner=account)
-            yield from _messages(chat, document)
+            yield from _messages(chat, document.values())
             if owner := chat.owner():
                 yield Owner(owner, is_certain=False)
         document.end()
         yield from (Mended(what, file.source, count) for what, count in document.mended.items() if count)
+
+
+def read_fetched(file: SourceFile, document: JsonDocument) -> Iterator[SourceRecord]:
+    """Yield the messages of a chat that was fetched from Telegram: a line for the chat, then one for each message."""
+    header = as_fields(document.value())
+    account = f"user{header.get('fetched_by')}"
+    chat = _Chat(file.source, 1, header, partner=account)
+    yield from _messages(chat, _lines(document))
+    yield Owner(account, is_certain=True)
+    if owner := chat.owner():
+        yield Owner(owner, is_certain=False)
+
+
+def _lines(document: JsonDocument) -> Iterator[Any]:
+    while document.peek():
+        yield document.value()
 
 
 def claims(file: SourceFile) -> bool | Foreign:
@@ -251,10 +268,10 @@ def _listed(document: JsonDocument) -> Iterator[dict[str, Any]]:
             yield from _headers(document, is_account=False)
 
 
-def _messages(chat: _Chat, document: JsonDocument) -> Iterator[SourceRecord]:
+def _messages(chat: _Chat, values: Iterator[Any]) -> Iterator[SourceRecord]:
     kind, source, speakers = chat.kind, chat.source, chat.speakers
     position = 0
-    for message in _with_partner(chat, document.values()):
+    for message in _with_partner(chat, values):
         if not isinstance(message, dict):
             yield Dropped(BROKEN_MESSAGE, source)
             continue
@@ -409,16 +426,9 @@ def _sent_at(message: dict[str, Any]) -> int | None:
     try:
         seconds = int(message["date_unixtime"])
     except (KeyError, TypeError, ValueError, OverflowError):
-        seconds = _of_date(message.get("date"))
+        seconds = seconds_of_date(message.get("date"))
     return seconds if _is_number(seconds) else None
 
 
-def _of_date(date: object) -> int | None:
-    try:
-        read = datetime.fromisoformat(date)  # type: ignore[arg-type]
-        return calendar.timegm((read.astimezone(UTC) if read.tzinfo else read).timetuple())
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
 SOURCE = Source("Telegram export", claims, read, "Telegram Desktop's JSON")
+FETCHED = json_source("Telegram chat", (b"fetched_by", b"type", b"id"), read_fetched)

@@ -14,7 +14,7 @@ from manera.sources.html import parse_html
 from manera.sources.html_text import first_of_class, has_class, of_class, plain_text, said_text
 from manera.sources.json_export import seconds_of_date
 from manera.sources.markup import CODE, QUOTATION
-from manera.sources.messages import BROKEN_MESSAGE, Talk
+from manera.sources.messages import BROKEN_MESSAGE, Talk, other_of_two
 from manera.sources.source import Source
 
 _PAGE, _HISTORY = b'class="page_wrap', b'class="history'
@@ -78,9 +78,9 @@ def read(file: SourceFile) -> Iterator[SourceRecord]:
     talk = Talk(file.source, title, f"telegram:{title}", "post" if senders == {title} else "message")
     for message in messages:
         yield from _record(talk, message)
-    owners = senders if senders == {title} else senders - {title}
-    if len(owners) == 1 and len(senders) <= 2:
-        yield from (Owner(owner, is_certain=False) for owner in owners)
+    owner = title if senders == {title} else other_of_two({sender: sender for sender in senders}, title)
+    if owner:
+        yield Owner(owner, is_certain=False)
 
 
 def _messages(page: Element) -> Iterator[_Message]:

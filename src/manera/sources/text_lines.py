@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from manera.sources.decoding import BROKEN_BYTES, REPLACEMENT, encoding_of
+from manera.sources.decoding import BROKEN_BYTES, REPLACEMENT
 from manera.sources.files import SourceFile
 
 
@@ -14,13 +14,12 @@ from manera.sources.files import SourceFile
 def open_lines(file: SourceFile, mended: Counter[str]) -> Iterator[Iterator[str]]:
     """Open a file and hand out its lines without their ends; mended counts the bytes of no known encoding."""
     with file.open() as content:
-        yield _lines(content, encoding_of(file.head) or "utf-8", mended)
+        yield _lines(content, file.encoding or "utf-8", mended)
 
 
 def head_lines(file: SourceFile) -> list[str]:
     """Return the lines at the beginning of a file, the last of which may be cut short; none of what is no text."""
-    encoding = encoding_of(file.head)
-    return file.head.decode(encoding, "replace").split("\n") if encoding else []
+    return file.head.decode(file.encoding, "replace").split("\n") if file.encoding else []
 
 
 def _lines(content: BinaryIO, encoding: str, mended: Counter[str]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from manera.sources.dates import midnight, seconds_of_day
 from manera.sources.files import SourceFile
 from manera.sources.foreign import Foreign
 from manera.sources.html import parse_html
-from manera.sources.html_text import first_of_class, has_class, in_order, of_class, plain_text, said_text
+from manera.sources.html_text import first_of_class, has_class, of_class, plain_text, said_text
 from manera.sources.messages import BROKEN_MESSAGE, Talk
 from manera.sources.source import Source
 
@@ -62,7 +62,7 @@ def read(file: SourceFile) -> Iterator[SourceRecord]:
     page = parse_html(file.decoded.text if file.decoded else "")
     crumbs = [plain_text(crumb) for crumb in of_class(page, "ui_crumb")]
     talk = Talk(file.source, crumbs[-1] if crumbs else file.folder, f"vk{file.folder}")
-    for message in in_order(of_class(page, "message")):
+    for message in list(of_class(page, "message"))[::-1]:
         yield from _record(talk, message)
     yield Owner(OWNER, is_certain=True)
 

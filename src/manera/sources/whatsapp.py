@@ -2,13 +2,13 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from manera.records import Cut, Dropped, Mended, Owner, SourceRecord, count_characters
 from manera.sources.chat_lines import DAY, TIME, messages
 from manera.sources.files import SourceFile
 from manera.sources.foreign import is_chat
-from manera.sources.messages import Talk
+from manera.sources.messages import Talk, other_of_two
 from manera.sources.names import stem_of
 from manera.sources.source import Source
 from manera.sources.text_lines import head_lines
@@ -40,7 +40,7 @@ def read(file: SourceFile) -> Iterator[SourceRecord]:
     """
     talk = Talk(file.source, _title(file))
     mended: Counter[str] = Counter()
-    senders: dict[str, None] = {}
+    senders: dict[str, str] = {}
     owner: str | None = None
     around = 0
     for message in messages(file, _HEADING, mended):
@@ -52,13 +52,14 @@ def read(file: SourceFile) -> Iterator[SourceRecord]:
             yield Dropped("service message", file.source, count_characters(message.text))
             continue
         words, reason, cut = own_words(message.text)
-        around += _difference(message.text, [words, *(part for _, part in cut)])
+        if words is not message.text:
+            around += _difference(message.text, [words, *(part for _, part in cut)])
         owner = message.sender if is_of_the_owner(message.text) else owner
         if reason != "service message":
-            senders[message.sender] = None
+            senders[message.sender] = message.sender
         yield from talk.record(message.sender, message.sender, words, message.sent_at, reason=reason, cut=cut)
     yield Cut("dates, names and marks", file.source, around)
-    if owner := owner or _other(senders, talk.thread):
+    if owner := owner or other_of_two(senders, talk.thread):
         yield Owner(owner, is_certain=False)
     yield from (Mended(what, file.source, count) for what, count in mended.items() if count)
 
@@ -66,12 +67,6 @@ def read(file: SourceFile) -> Iterator[SourceRecord]:
 def _title(file: SourceFile) -> str:
     stem = stem_of(file.path)
     return _TITLE.sub("", file.folder if stem == "_chat" else stem)
-
-
-def _other(senders: Collection[str], partner: str) -> str | None:
-    """In a talk of two the file is named after the one whose phone it is not."""
-    others = [sender for sender in senders if sender != partner]
-    return others[0] if len(others) == 1 and len(senders) == 2 else None
 
 
 def _difference(whole: str, parts: Iterable[str]) -> int:

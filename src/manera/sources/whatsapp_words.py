@@ -94,10 +94,10 @@ def own_words(text: str) -> tuple[str, str | None, list[tuple[str, str]]]:
     if reason := _note(text):
         return text, reason, []
     words, cut, sent = text, [], None
-    if edited := _EDITED.search(words):
+    if edited := words.endswith(">") and _EDITED.search(words):
         words = words[: edited.start()]
         cut.append(("mark of editing", edited[0]))
-    if attached := _ATTACHED.search(words) or _OMITTED.search(words):
+    if attached := _attachment(words):
         words = words[: attached.start()] + words[attached.end() :]
         cut.append(("attachment", attached[0]))
         sent = _marked(attached[0]) if attached.re is _OMITTED else _kind(attached[0])
@@ -122,6 +122,12 @@ def _note(text: str) -> str | None:
             return reason
     is_marked = text.startswith(MARK) and not _ATTACHED.search(text) and not _EDITED.search(text)
     return _marked(text) if is_marked else None
+
+
+def _attachment(text: str) -> re.Match[str] | None:
+    """Find what names a file; most messages have none of the signs for it, which are looked for first."""
+    is_named = "<" in text or ")" in text
+    return (_ATTACHED.search(text) if is_named else None) or (_OMITTED.search(text) if MARK in text else None)
 
 
 def _kind(attachment: str) -> str:

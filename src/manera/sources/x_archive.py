@@ -10,6 +10,7 @@ from typing import Any
 from manera.records import Dropped, Mended, Owner, SourceRecord, count_characters
 from manera.sources.beside import near
 from manera.sources.files import SourceFile
+from manera.sources.foreign import Foreign
 from manera.sources.json_document import JsonDocument
 from manera.sources.json_export import as_fields, as_list, as_number, as_text, seconds_of_date
 from manera.sources.messages import BROKEN_MESSAGE, Talk
@@ -25,8 +26,10 @@ _POSTED_AT = "%a %b %d %H:%M:%S %z %Y"
 _OWNER = "owner of the archive"
 
 
-def claims(file: SourceFile) -> bool:
-    """Tell the parts of an archive that hold what somebody wrote."""
+def claims(file: SourceFile) -> bool | Foreign:
+    """Tell the parts of an archive that hold what somebody wrote, and the page that shows them in a browser."""
+    if file.suffix == ".html" and near(file, "data/account.js"):
+        return Foreign("page of an X archive")
     return (file.root is None or file.suffix == ".js") and _part(file) in _READERS
 
 

@@ -23,6 +23,24 @@ from manera.sources.settings import SourcesConfig
 CHAT = json.dumps(
     {"name": "Б", "type": "personal_chat", "id": 1, "messages": [{"id": 1, "type": "message", "text": "да"}]}
 )
+TWEET = {"id_str": "1", "full_text": "да", "created_at": "Thu Feb 01 10:00:00 +0000 2024"}
+DISCORD_MESSAGE = {
+    "id": "1",
+    "type": "Default",
+    "timestamp": "2024-02-01T10:00:00+00:00",
+    "content": "да",
+    "author": {"id": "1", "name": "a", "nickname": "A"},
+}
+DISCORD = {
+    "guild": {"id": "1", "name": "g"},
+    "channel": {"id": "2", "type": "GuildTextChat", "name": "c"},
+    "messages": [DISCORD_MESSAGE],
+}
+TELEGRAM_PAGE = """<!DOCTYPE html><html><body><div class="page_wrap"><div class="page_header">
+<div class="text bold">Чат</div></div><div class="history"><div class="message default clearfix" id="message1">
+<div class="body">
+<div class="pull_right date details" title="01.02.2024 10:00:00 UTC+03:00">10:00</div><div class="from_name">Аня</div>
+<div class="text">да</div></div></div></div></div></body></html>"""
 WHOLE: dict[str, bytes] = {
     "a.fb2": documents.FB2.format(encoding="utf-8").encode(),
     "a.epub": documents.zipped(documents.EPUB),
@@ -38,6 +56,10 @@ WHOLE: dict[str, bytes] = {
     "a.jsonl": json.dumps(tables.MESSAGES).encode(),
     "result.json": CHAT.encode(),
     "_chat.txt": "[12.03.2024, 18:05:00] Аня: привет\n[12.03.2024, 18:06:00] Боря: да\n".encode(),
+    "mail.mbox": "From a@b Thu Feb  1 10:00:00 2024\nFrom: A <a@b>\nSubject: x\n\nПривет.\n".encode(),
+    "tweets.js": b"window.YTD.tweets.part0 = " + json.dumps([{"tweet": TWEET}]).encode(),
+    "discord.json": json.dumps(DISCORD).encode(),
+    "messages.html": TELEGRAM_PAGE.encode(),
     "a.md": b"---\ntitle: x\n---\n# A\n\ntext\n\n```\ncode\n```\n",
     "a.zip": documents.zipped({"a.txt": "Утром пошёл снег.", "b/result.json": CHAT}),
 }
@@ -81,6 +103,14 @@ def test_a_mangled_file_is_read_or_refused(
     whole = WHOLE[name]
     (tmp_path / name).write_bytes(mangled(whole, places)[: max(1, end * len(whole) // 1000)])
     outcome(tmp_path / name, salvage)
+
+
+def test_a_zip_whose_files_have_no_names_is_broken(tmp_path: Path) -> None:
+    content = bytearray(documents.zipped({"a": "x"}))
+    place = content.index(b"PK\x01\x02")
+    content[place + 28 : place + 30] = b"\0\0"
+    (tmp_path / "a.zip").write_bytes(content)
+    assert outcome(tmp_path / "a.zip") == 0
 
 
 @pytest.mark.parametrize("name", WHOLE)

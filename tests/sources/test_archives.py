@@ -118,7 +118,7 @@ def test_what_is_hostile_in_a_zip_is_named_and_not_opened(tmp_path: Path) -> Non
     assert [one.source for one in records if isinstance(one, Opened)] == ["a.zip/good.txt"]
     reasons = sorted(one.reason for one in records if isinstance(one, Skipped))
     assert reasons == sorted([OUTSIDE, OUTSIDE, OUTSIDE, LINK, TWICE, UNUSUAL])
-    assert not list(tmp_path.parent.rglob("evil.txt"))
+    assert not any((place / "evil.txt").exists() for place in (tmp_path, *tmp_path.parents))
 
 
 def test_a_locked_file_is_named(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import gzip
 import io
 import stat
+import struct
 import tarfile
 import tempfile
 import zipfile
@@ -31,7 +32,10 @@ _CHUNK = 1 << 18
 _ENCRYPTED, _UTF_8 = 0x1, 0x800  # bits of an entry's flags
 # The others may ask for gigabytes before they yield a byte.
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
-_BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+_BROKEN = (
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, struct.error),
+    *(EOFError, IndexError, NotImplementedError, RuntimeError, ValueError),
+)
 _DOCUMENT_PARTS = frozenset(
     {"mimetype", "META-INF/container.xml", "META-INF/MANIFEST.MF", "[Content_Types].xml", "word/document.xml"}
 )

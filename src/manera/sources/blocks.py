@@ -54,15 +54,16 @@ def prose_records(
     """Yield the paragraphs of a book, each an utterance or dropped by name; footnote marks are cut."""
     position = 0
     for block in blocks:
+        if not block.text.strip() and not block.marks:
+            continue
         words, marks = footnote_marks_cut(block.text)
-        reason = block.reason or (wordless(words) if block.text.strip() else None)
-        if reason:
+        if reason := block.reason or wordless(words):
             yield Dropped(reason, file.source, count_characters(block.text) + block.marks)
-        elif words:
-            if marks + block.marks:
-                yield Cut(FOOTNOTE_MARK, file.source, marks + block.marks)
-            position += 1
-            yield Utterance(author, author, words, work or file.work, position, "prose", file.source)
+            continue
+        if marks + block.marks:
+            yield Cut(FOOTNOTE_MARK, file.source, marks + block.marks)
+        position += 1
+        yield Utterance(author, author, words, work or file.work, position, "prose", file.source)
 
 
 def post_text(file: SourceFile, blocks: Iterable[Block]) -> tuple[str, list[Cut]]:
@@ -101,7 +102,7 @@ class _Page:
         if tag == "br":
             self._pieces.append("\n")
             return
-        if reason is None and _is_mark(element):
+        if reason is None and (_is_mark(element) or (tag == "span" and _named(element))):
             self._marks += count_characters(text_of(element))
             return
         reason = reason or self._reason(element)
@@ -149,7 +150,7 @@ class _Page:
                 return CODE
             if element.tag in ("ul", "ol") and _are_links(element):
                 return LINKS
-        return _named(element) if element.tag in _BLOCKS or element.tag == "span" else None
+        return _named(element) if element.tag in _BLOCKS else None
 
 
 def _named(element: Element) -> str | None:

@@ -4,7 +4,7 @@ import io
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from manera.errors import SourceError
 from manera.sources import foreign
@@ -12,7 +12,9 @@ from manera.sources.archives import ZIP_MAGIC, Archive
 from manera.sources.decoding import Decoded, decode, encoding_of
 from manera.sources.foreign import Foreign
 from manera.sources.names import MARKDOWN, archive_stem, printable, stem_of, suffix_of
-from manera.sources.settings import SourcesConfig
+
+if TYPE_CHECKING:
+    from manera.sources.settings import SourcesConfig
 
 _HEAD_BYTES = 1 << 16
 # What is held whole; exports are read piece by piece.
@@ -27,6 +29,13 @@ _DOCUMENT_SUFFIXES = frozenset(
     ]
 )
 _ABOUT_FILES = frozenset({"license", "licence", "copying", "notice", "readme", "authors", "contributing", "changelog"})
+
+
+def default_settings() -> "SourcesConfig":
+    """Return the settings where nothing is set; pydantic is loaded only here."""
+    from manera.sources.settings import SourcesConfig
+
+    return SourcesConfig()
 
 
 @dataclass(frozen=True)
@@ -44,7 +53,7 @@ class SourceFile:
     work: str
     root: Path | None = None
     archive: Archive | None = None
-    settings: SourcesConfig = field(default_factory=SourcesConfig)
+    settings: "SourcesConfig" = field(default_factory=default_settings)
 
     @property
     def collection(self) -> str:

@@ -42,7 +42,6 @@ _TEXT_STARTS = (
     (re.compile(r"\s*window\.YTD\."), Foreign("part of an X archive without posts")),
     (re.compile(r"#!"), Foreign("program")),
 )
-_XML = ((re.compile(r"<"), Foreign("XML")),)
 _MARKED_UP = re.compile(r"\s*<(?:!doctype|html|\?xml|FictionBook|TEI|!--|head|body)", re.IGNORECASE)
 _JSON_FIELDS = (((b'"creator"', b'"created_date"'), Foreign("Google Chat export", AS_SCRIPT)),)
 _MAGIC = (
@@ -53,12 +52,7 @@ _MAGIC = (
     (b"\xd0\xcf\x11\xe0", Foreign("old Office document", "save it as plain text")),
 )
 # In a folder, only these are looked into for a format that has help to offer.
-SUFFIXES = frozenset(
-    [
-        *(".7z", ".docx", ".eml", ".epub", ".fb2", ".gz", ".htm", ".html", ".js", ".mbox", ".odt", ".pdf", ".rar"),
-        *(".rtf", ".srt", ".vtt", ".xml", ".zip"),
-    ]
-)
+SUFFIXES = frozenset([".7z", ".eml", ".epub", ".gz", ".js", ".mbox", ".odt", ".rar", ".rtf", ".zip"])
 
 EMPTY = Foreign("empty file", "export or save it again")
 BINARY = Foreign("binary file")
@@ -85,8 +79,6 @@ def of_zip(names: Collection[str] | None) -> Foreign:
     """Recognise a document by what is in its zip; names: None where it cannot be read."""
     if names is None:
         return Foreign("broken archive", "get it once more")
-    if "word/document.xml" in names:
-        return Foreign("DOCX document", AS_TEXT)
     if "content.xml" in names:
         return Foreign("OpenDocument", AS_TEXT)
     if not {"mimetype", "META-INF/container.xml"}.isdisjoint(names):
@@ -103,7 +95,7 @@ def of_json(head: bytes) -> Foreign:
 def of_text(path: Path, text: str) -> Foreign | None:
     """Recognise markup, mail, subtitles and chats of other messengers in a text."""
     if _MARKED_UP.match(text):
-        return next(foreign for pattern, foreign in _XML if pattern.search(text))
+        return Foreign("XML")
     for pattern, foreign in _TEXT_STARTS:
         if pattern.match(text):
             return foreign

@@ -11,8 +11,9 @@ from manera.sources.source import text_source
 _SUFFIXES = frozenset({".fountain", ".spmd"})
 _SCENE = re.compile(r"^(?:\.(?!\.)|(?:INT|EXT|EST|I/E|INT\./EXT|ИНТ|НАТ|ЭКСТ)[. /])", re.IGNORECASE)
 _CUE = re.compile(r"^(?:@(?P<forced>.+?)|(?P<name>[^\W\d_a-zа-яё][^a-zа-яё()\n]{0,50}?))(?:\s*\([^()]*\))*\s*\^?$")
-_MARKUP = re.compile(r"(\*{1,3}|_)(?=\S)(.+?)(?<=\S)\1")
-_NOTE = re.compile(r"\[\[.*?\]\]|/\*.*?\*/", re.DOTALL)
+# What opens is not looked for beyond the next that opens: else a page of openings takes for ever.
+_MARKUP = re.compile(r"(\*{1,3}|_)(?=\S)([^*_\n]+)(?<=\S)\1")
+_NOTE = re.compile(r"\[\[(?:(?!\[\[).)*?\]\]|/\*(?:(?!/\*).)*?\*/", re.DOTALL)
 _TITLE_KEY = re.compile(r"^[A-ZА-ЯЁ][\w ]{0,30}:")
 _MIN_CUES, _MIN_SCENES = 3, 1
 

@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from itertools import chain, groupby, islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from manera.errors import SourceError
 from manera.records import Opened, Skipped, SourceRecord
@@ -36,15 +37,15 @@ from manera.sources import (
     whatsapp,
     x_archive,
 )
-from manera.sources.files import SourceFile
+from manera.sources.files import SourceFile, default_settings
 from manera.sources.finding import BROKEN, CLOSED, find
 from manera.sources.foreign import Foreign
-from manera.sources.settings import SourcesConfig
 from manera.sources.source import Source
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from manera.sources.settings import SourcesConfig
 
-_AS_IS = SourcesConfig()
+logger = logging.getLogger(__name__)
 
 SOURCES = (
     telegram.SOURCE,
@@ -85,7 +86,7 @@ SOURCES = (
 
 
 def read(
-    paths: Iterable[Path], sources: Sequence[Source] = SOURCES, settings: SourcesConfig = _AS_IS
+    paths: Iterable[Path], sources: Sequence[Source] = SOURCES, settings: "SourcesConfig | None" = None
 ) -> Iterator[SourceRecord]:
     """Yield Opened and then one record for each message, post, paragraph or line, file by file.
 
@@ -93,6 +94,7 @@ def read(
     Raises SourceError: a path is missing or named twice, a file cannot be opened, is empty, broken,
     or of a format that is not known.
     """
+    settings = settings or default_settings()
     files, skipped = find(paths, settings.salvage)
     yield from skipped
     for archive, inside in groupby(files, key=lambda file: file.archive):

@@ -31,12 +31,11 @@ def import_corpus(
     aliases: Iterable[str] = (),
     flags: Mapping[str, object] | None = None,
     add_to: bool = False,
-    cluster: str | None = None,
 ) -> None:
     """Import files as a corpus, or into one; show its ledger and three things that somebody wrote."""
     if add_to and replace:
         raise SettingsError("what is there is either kept or replaced", "leave out --add or --replace")
-    records = wanted(paths, flags or {}, cluster)
+    records = wanted(paths, flags or {})
     merged = [parse_alias(alias) for alias in aliases]
     added = add(records, folder, aliases=merged) if add_to else None
     manifest = added.manifest if added else write(records, folder, aliases=merged, replace=replace)
@@ -50,16 +49,11 @@ def import_corpus(
             console.show(f"read again: {text}")
 
 
-def wanted(paths: Iterable[Path], flags: Mapping[str, object], cluster: str | None = None) -> Iterator[SourceRecord]:
-    """Read files, without the chats and the days that were not asked for; cluster: an address of Ray's."""
+def wanted(paths: Iterable[Path], flags: Mapping[str, object]) -> Iterator[SourceRecord]:
+    """Read files, without the chats and the days that were not asked for."""
     from manera.corpus.settings import CorpusConfig
 
-    settings = config.resolve(CorpusConfig, "corpus", flags)
-    if cluster is None:
-        return narrow(read(paths), settings)
-    from manera.sources.ray import read_on_ray
-
-    return narrow(read_on_ray(paths, cluster), settings)
+    return narrow(read(paths), config.resolve(CorpusConfig, "corpus", flags))
 
 
 def _counted(added: Added) -> dict[str, object]:

@@ -140,10 +140,6 @@ def import_(
     ] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="Leave out this chat; as --only.")] = None,
     add: Annotated[bool, typer.Option("--add", help="Add what is new, and update what was edited.")] = False,
-    ray: Annotated[
-        str | None,
-        typer.Option(help="Read the files on a Ray cluster: its address, or local for this machine."),
-    ] = None,
     replace: Replace = False,
     json: Json = False,
 ) -> None:
@@ -151,7 +147,7 @@ def import_(
     from manera.cli import corpora
 
     flags = {"since": since, "until": until, "only": only, "exclude": exclude}
-    corpora.import_corpus(paths, to, replace, json, alias or [], flags, add, ray)
+    corpora.import_corpus(paths, to, replace, json, alias or [], flags, add)
 
 
 @app.command()

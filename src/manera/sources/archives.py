@@ -9,7 +9,6 @@ import zipfile
 import zlib
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, NamedTuple, Protocol, cast
 
@@ -68,7 +67,7 @@ class Archive:
         """path: what to call it, and where it lies unless ``open`` opens it."""
         self.path = path
         self.members: list[Member] = []
-        self._open = open or cast("Callable[[], BinaryIO]", partial(path.open, "rb"))  # so that it can be pickled
+        self._open = open or (lambda: path.open("rb"))
         self._format: _Format | None = None
         self._held = ExitStack()
         self._room = 0

@@ -83,27 +83,11 @@ def read(
     """
     files, skipped = find(paths)
     yield from skipped
-    for shard in shards(files):
-        yield from read_shard(shard, sources, settings)
-
-
-def shards(files: Iterable[SourceFile]) -> Iterator[list[SourceFile]]:
-    """Yield what can be read apart, in order: the members of an archive together, any other file alone."""
     for archive, inside in groupby(files, key=lambda file: file.archive):
-        if archive:
-            yield list(inside)
-        else:
-            yield from ([file] for file in inside)
-
-
-def read_shard(
-    shard: Sequence[SourceFile], sources: Sequence[Source] = SOURCES, settings: SourcesConfig = _AS_IS
-) -> Iterator[SourceRecord]:
-    """Yield the records of files of one archive, or of none."""
-    with shard[0].archive or nullcontext():
-        for file in shard:
-            # A copy: the text that it keeps goes with it.
-            yield from _read_or_skip(replace(file, settings=settings), sources)
+        with archive or nullcontext():
+            for file in inside:
+                # A copy: the text that it keeps goes with it.
+                yield from _read_or_skip(replace(file, settings=settings), sources)
 
 
 def recognise(file: SourceFile, sources: Sequence[Source] = SOURCES) -> Source | Foreign:

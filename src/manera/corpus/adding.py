@@ -2,7 +2,7 @@
 
 import shutil
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -64,7 +64,7 @@ class _Compared:
     """What of the fresh utterances the corpus has: by their places; edits are by the message's own key.
 
     retold: untimed threads of which something changed. renamed: those that only share a name with another text.
-    parts: threads that both have messages of.
+    parts: threads in which something new comes before something old.
     """
 
     is_known: bytearray = field(default_factory=bytearray)
@@ -87,9 +87,9 @@ def _compare(old: Corpus, fresh: Corpus) -> _Compared:
     keys_before = array("q")
     texts: dict[str, set[int]] = {}
     last: dict[str, int] = {}
-    threads: set[str] = set()
+    ends: dict[str, tuple[int, int]] = {}
     for utterance in old.utterances():
-        threads.add(utterance.thread_key)
+        ends[utterance.thread_key] = max(ends.get(utterance.thread_key, _place(utterance)), _place(utterance))
         _note_last(utterance, last)
         if _is_untimed(utterance):
             texts.setdefault(utterance.thread_key, set()).add(hash(utterance.text))
@@ -110,18 +110,18 @@ def _compare(old: Corpus, fresh: Corpus) -> _Compared:
             known = any(key in messages for key in keys)
         if known and len(keys) == 3 and not any(key in messages for key in keys[1:]):
             found.edits[keys[0]] = utterance
-        if not known and thread in threads:
+        if not known and thread in ends and _place(utterance) < ends[thread]:
             found.parts.add(thread)
         found.is_known.append(known)
     _undo_older(found, last, last_fresh)
     for thread in found.retold - shared:
         found.retold.discard(thread)
         found.parts.discard(thread)
-        found.renamed[thread] = _free_name(thread, threads)
+        found.renamed[thread] = _free_name(thread, ends.keys())
     return found
 
 
-def _free_name(thread: str, taken: set[str]) -> str:
+def _free_name(thread: str, taken: Collection[str]) -> str:
     return next(name for number in count(2) if (name := f"{thread} ({number})") not in taken)
 
 
@@ -158,6 +158,11 @@ def _dropped(reason: str, utterance: Utterance) -> Dropped:
 
 def _is_untimed(utterance: Utterance) -> bool:
     return utterance.sent_at is None and utterance.thread_id is None
+
+
+def _place(utterance: Utterance) -> tuple[int, int]:
+    """Return what messages of a thread are ordered by."""
+    return utterance.sent_at or 0, utterance.position
 
 
 def _note_last(utterance: Utterance, last: dict[str, int]) -> None:

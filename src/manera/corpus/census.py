@@ -60,6 +60,8 @@ class Census:
         self._mended: Counter[str] = Counter()
         self._stretches: dict[str, dict[str, _Stretch]] = {}
         self._told_by: dict[str, set[str]] = {}
+        self._last: dict[str, tuple[int, int]] = {}
+        self._out_of_order: set[str] = set()
         self._waits = Waits()
         self._chats: set[str] = set()
 
@@ -184,8 +186,8 @@ class Census:
         return {speaker_id: len(tally.threads & self._chats) for speaker_id, tally in self._tallies.items()}
 
     def threads_in_parts(self) -> set[str]:
-        """Return the keys of the threads that several files tell."""
-        return {key for key, sources in self._told_by.items() if len(sources) > 1}
+        """Return the keys of the threads that several files tell, and not one after the other."""
+        return {key for key in self._out_of_order if len(self._told_by[key]) > 1}
 
     def _keep(self, utterance: Utterance) -> None:
         thread = utterance.thread_key
@@ -204,6 +206,10 @@ class Census:
             self._told_by[thread] = {utterance.source}
         else:
             told_by.add(utterance.source)
+        place = (utterance.sent_at or 0, utterance.position)
+        if place < self._last.get(thread, place):
+            self._out_of_order.add(thread)
+        self._last[thread] = place
         if utterance.kind == "message":
             self._chats.add(thread)
             if utterance.sent_at is not None:

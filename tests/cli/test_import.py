@@ -75,3 +75,16 @@ def test_an_alias_that_cannot_be_is_one_clear_error(tmp_path: Path) -> None:
         assert told in failed.stderr
         assert "hint: " in failed.stderr
         assert not to.exists()
+
+
+def test_days_and_chats_that_were_not_asked_for_are_left_out_by_name(tmp_path: Path) -> None:
+    told = run(
+        *("import", EXAMPLES / "chat-ru", "--to", tmp_path / "c", "--since", "2025-01-01", "--until", "2027-01-01"),
+        home=tmp_path,
+    )
+    assert "written on a day that was not asked for" in told.stdout + told.stderr
+    refused = run("import", EXAMPLES / "chat-ru", "--to", tmp_path / "d", "--exclude", "Нет такого", home=tmp_path)
+    assert refused.returncode == 1
+    assert "there is no chat 'Нет такого'" in refused.stderr
+    refused = run("import", EXAMPLES / "chat-ru", "--to", tmp_path / "d", "--since", "2025", home=tmp_path)
+    assert "settings of [corpus] cannot be used: since = '2025'" in refused.stderr

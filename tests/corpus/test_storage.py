@@ -111,6 +111,20 @@ def test_the_owner_is_who_the_export_says_else_who_most_chats_show(source: Path,
     assert owner_of([*people, *shown, shown[0], Owner("id-б", True)], source, folder) == "id-б"
 
 
+def test_who_alone_speaks_in_every_chat_is_the_owner(source: Path, tmp_path: Path) -> None:
+    def chats(*pairs: str) -> list[SourceRecord]:
+        return [said(speaker=name, thread=f"чат {i}") for i, pair in enumerate(pairs) for name in pair]
+
+    folder = tmp_path / "corpus"
+    assert owner_of(chats("яа", "яб", "яв"), source, folder) == "id-я"
+    assert open_corpus(folder).manifest.owner_evidence == "presence"
+    assert owner_of(chats("яа", "яб"), source, folder) is None
+    assert owner_of(chats("яа", "яа", "яб"), source, folder) is None
+    assert owner_of(chats("яа", "яб", "аб"), source, folder) is None
+    lines: list[SourceRecord] = [said(speaker="я", thread=f"сцена {i}", kind="line") for i in range(5)]
+    assert owner_of([*lines, said(speaker="а", kind="line")], source, folder) is None
+
+
 def failing() -> Iterator[SourceRecord]:
     yield said()
     raise SourceError("broken")

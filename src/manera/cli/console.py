@@ -31,6 +31,13 @@ def show(text: str) -> None:
     print(text, flush=True)
 
 
+def minutes(seconds: float) -> str:
+    """Say how long something takes, in the unit that people would use."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
 def result(document: Mapping[str, Any] | msgspec.Struct) -> None:
     """Print one JSON document on stdout."""
     built = msgspec.to_builtins(document)

@@ -1,28 +1,59 @@
 """``manera import`` and ``manera speakers``."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
+from manera import config
 from manera.cli import console
+from manera.corpus.adding import Added, add
 from manera.corpus.aliases import parse_alias, propose
-from manera.corpus.manifest import Ledger, Manifest, Speaker
+from manera.corpus.manifest import Ledger, Manifest, OwnerEvidence, Speaker
+from manera.corpus.narrowing import narrow
 from manera.corpus.samples import samples
 from manera.corpus.storage import Corpus, open_corpus, write
+from manera.errors import SettingsError
 from manera.sources.reading import read
 
 NAMED_FILES = 5
+EVIDENCE: dict[OwnerEvidence, str] = {
+    "account": "as the export says",
+    "chats": "as the talks of two show",
+    "presence": "the only one who speaks in every chat",
+}
 
 
 def import_corpus(
-    paths: list[Path], folder: Path, replace: bool, as_json: bool, aliases: Iterable[str] = ()
-) -> Manifest:
-    """Import files as a corpus, and show its ledger and three things that somebody wrote."""
-    manifest = write(read(paths), folder, aliases=[parse_alias(alias) for alias in aliases], replace=replace)
+    paths: list[Path],
+    folder: Path,
+    replace: bool,
+    as_json: bool,
+    aliases: Iterable[str] = (),
+    flags: Mapping[str, object] | None = None,
+    add_to: bool = False,
+) -> None:
+    """Import files as a corpus, or into one; show its ledger and three things that somebody wrote."""
+    from manera.corpus.settings import CorpusConfig
+
+    if add_to and replace:
+        raise SettingsError("what is there is either kept or replaced", "leave out --add or --replace")
+    settings = config.resolve(CorpusConfig, "corpus", flags or {})
+    records = narrow(read(paths), settings)
+    merged = [parse_alias(alias) for alias in aliases]
+    added = add(records, folder, aliases=merged) if add_to else None
+    manifest = added.manifest if added else write(records, folder, aliases=merged, replace=replace)
     if as_json:
-        console.result(manifest.ledger)
-    else:
-        show_import(open_corpus(folder), console.show)
-    return manifest
+        console.result(_counted(added) if added else manifest.ledger)
+        return
+    show_import(open_corpus(folder), console.show)
+    if added:
+        console.show(f"added {added.added:,}, edited {added.edited:,}, known before {added.known:,}")
+        for text in added.replaced:
+            console.show(f"read again: {text}")
+
+
+def _counted(added: Added) -> dict[str, object]:
+    counts = {name: getattr(added, name) for name in ("added", "edited", "known", "replaced")}
+    return counts | {"ledger": added.manifest.ledger}
 
 
 def show_import(corpus: Corpus, tell: Callable[[str], None]) -> None:
@@ -30,6 +61,10 @@ def show_import(corpus: Corpus, tell: Callable[[str], None]) -> None:
     manifest = corpus.manifest
     for line in [*_ledger(manifest.ledger), *_left_out(manifest), *_skipped(manifest)]:
         tell(line)
+    if manifest.kinds.get("message"):
+        tell(f"a silence of {console.minutes(manifest.silence_seconds)} ends a conversation")
+    if owner := next((one for one in manifest.speakers if one.speaker_id == manifest.owner), None):
+        tell(f"owner: {owner.name}, {EVIDENCE[manifest.owner_evidence or 'chats']}")
     for alias in propose(manifest.speakers):
         tell(f'maybe one person: --alias "{alias.name}={",".join(alias.others)}"')
     speaker = _most_likely(manifest)

@@ -106,16 +106,11 @@ def plan_voice(
 def in_words(forecast: "Forecast") -> str:
     """Say what a run will take, in one line."""
     return (
-        f"{forecast.steps:,} steps in {_minutes(forecast.step_seconds)}, {_minutes(forecast.seconds)} in all; "
+        f"{forecast.steps:,} steps in {console.minutes(forecast.step_seconds)}, "
+        f"{console.minutes(forecast.seconds)} in all; "
         f"{forecast.peak_memory_bytes / 1e9:.1f} GB of memory, {forecast.disk_bytes / 1e6:,.0f} MB of disk; "
         f"{forecast.rows_at_once} of {forecast.rows_per_step} rows of a step at once"
     )
-
-
-def _minutes(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def _draw(event: "Event", progress: console.TrainingProgress) -> None:

@@ -129,11 +129,25 @@ def with_options_of(
 
 
 @app.command("import")
-def import_(paths: Paths, to: To, alias: Aliases = None, replace: Replace = False, json: Json = False) -> None:
+def import_(
+    paths: Paths,
+    to: To,
+    alias: Aliases = None,
+    since: Annotated[str | None, typer.Option(help="Leave out what was written before this day: 2025-01-31.")] = None,
+    until: Annotated[str | None, typer.Option(help="Leave out what was written after this day.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Keep this chat only, by name or id; * is anything; may be repeated.")
+    ] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="Leave out this chat; as --only.")] = None,
+    add: Annotated[bool, typer.Option("--add", help="Add what is new, and update what was edited.")] = False,
+    replace: Replace = False,
+    json: Json = False,
+) -> None:
     """Read files into a corpus, with a ledger of what was kept and what was dropped."""
     from manera.cli import corpora
 
-    corpora.import_corpus(paths, to, replace, json, alias or [])
+    flags = {"since": since, "until": until, "only": only, "exclude": exclude}
+    corpora.import_corpus(paths, to, replace, json, alias or [], flags, add)
 
 
 @app.command()
@@ -142,6 +156,27 @@ def speakers(corpus: CorpusFolder, all: All = False, json: Json = False) -> None
     from manera.cli import corpora
 
     corpora.show_speakers(corpus, all, json)
+
+
+@app.command()
+def forget(
+    corpus: CorpusFolder,
+    speaker: Annotated[str | None, typer.Option(help="Forget everything of this person: a name or an id.")] = None,
+    message: Annotated[str | None, typer.Option(help="Forget one message: its number, or CHAT/NUMBER.")] = None,
+    json: Json = False,
+) -> None:
+    """Take a person or a message out of a corpus for good, and mark the voices that have learned from them."""
+    from manera.cli import forgetting
+
+    forgetting.forget(corpus, speaker, message, json)
+
+
+@app.command()
+def voices(all: All = False, json: Json = False) -> None:
+    """Show the voices that there are, what they are worth, and which know what was forgotten."""
+    from manera.cli.voices import show_voices
+
+    show_voices(all, json)
 
 
 @app.command()

@@ -3,16 +3,26 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from manera.corpus.duplicates import Duplicates
-from manera.corpus.manifest import Characters, Files, Ledger, LeftOut, Speaker
+from manera.corpus.manifest import Characters, Files, Ledger, LeftOut, OwnerEvidence, Speaker
+from manera.corpus.silence import Waits, silence
 from manera.records import Cut, Dropped, Mended, Opened, Owner, Skipped, SourceRecord, Utterance, count_characters
 from manera.text.words import count_words
 
-DUPLICATE = "already imported from another file"
 # More of a book than this is not dropped without saying where.
 _LARGE_SHARE = 0.1
 _TOLD_SHARE = 0.05
+# Of so many chats one person is the owner of all, where the others are in few.
+_ENOUGH_CHATS = 3
+_OTHERS_SHARE = 0.5
+
+
+class FoundOwner(NamedTuple):
+    """Whose export it is, and by what evidence."""
+
+    speaker_id: str
+    evidence: OwnerEvidence
 
 
 @dataclass(slots=True)
@@ -35,7 +45,7 @@ class _Stretch:
 
 
 class Census:
-    """Memory grows with speakers and threads; of utterances, only what tells duplicates is kept."""
+    """Memory grows with speakers and threads only."""
 
     def __init__(self) -> None:
         self._tallies: dict[str, _Tally] = {}
@@ -49,15 +59,17 @@ class Census:
         self._skipped: list[Skipped] = []
         self._mended: Counter[str] = Counter()
         self._stretches: dict[str, dict[str, _Stretch]] = {}
-        self._duplicates = Duplicates()
         self._told_by: dict[str, set[str]] = {}
         self._place: tuple[str, str] | None = None
+        self._waits = Waits()
+        self._chats: set[str] = set()
 
     def count(self, record: SourceRecord) -> Utterance | None:
-        """Count a record; return it when it is an utterance that no earlier file held."""
+        """Count a record; return it when it is an utterance."""
         match record:
             case Utterance():
-                return record if self._keep(record) else None
+                self._keep(record)
+                return record
             case Dropped():
                 self._drop(record)
             case Cut(reason, _, characters):
@@ -89,6 +101,10 @@ class Census:
             Files(dict(read.most_common()), dict(skipped.most_common())),
             dict(self._mended.most_common()),
         )
+
+    def silence_seconds(self) -> int:
+        """Return the silence that ends a conversation, as the waiting times show it."""
+        return silence(self._waits.bins)
 
     def kinds(self) -> dict[str, int]:
         return dict(self._kinds.most_common())
@@ -147,27 +163,33 @@ class Census:
             if other in self._certain_owners:
                 self._certain_owners[speaker_id] = None
 
-    def owner(self) -> str | None:
-        """Return the one whose export this is; None when nothing says so, or two are as likely."""
+    def owner(self) -> FoundOwner | None:
+        """Return the one whose export this is, and why; None when nothing says so, or two are as likely.
+
+        Who else speaks in every chat, while nobody else does in more than half of them.
+        """
         certain = [speaker_id for speaker_id in self._certain_owners if speaker_id in self._tallies]
         if certain:
-            return certain[0] if len(certain) == 1 else None
-        likely = self._owners.most_common(2)
-        if not likely or (len(likely) == 2 and likely[0][1] == likely[1][1]):
-            return None
-        return likely[0][0]
+            return FoundOwner(certain[0], "account") if len(certain) == 1 else None
+        likely = [entry for entry in self._owners.most_common() if entry[0] in self._tallies][:2]
+        if likely:
+            is_tie = len(likely) == 2 and likely[0][1] == likely[1][1]
+            return None if is_tie else FoundOwner(likely[0][0], "chats")
+        first, *others = sorted(self._chats_of().items(), key=lambda entry: -entry[1]) or [("", 0)]
+        second = others[0][1] if others else 0
+        if first[1] == len(self._chats) >= _ENOUGH_CHATS and second <= _OTHERS_SHARE * first[1]:
+            return FoundOwner(first[0], "presence")
+        return None
+
+    def _chats_of(self) -> dict[str, int]:
+        return {speaker_id: len(tally.threads & self._chats) for speaker_id, tally in self._tallies.items()}
 
     def threads_in_parts(self) -> set[str]:
         """Return the keys of the threads that several files tell."""
         return {key for key, sources in self._told_by.items() if len(sources) > 1}
 
-    def _keep(self, utterance: Utterance) -> bool:
-        characters = count_characters(utterance.text)
+    def _keep(self, utterance: Utterance) -> None:
         thread = utterance.thread_key
-        if self._duplicates.holds(utterance):
-            self._dropped[DUPLICATE] += 1
-            self._characters[DUPLICATE] += characters
-            return False
         tally = self._tallies.get(utterance.speaker_id)
         if tally is None:
             tally = self._tallies[utterance.speaker_id] = _Tally(utterance.speaker)
@@ -181,9 +203,12 @@ class Census:
         if (thread, utterance.source) != self._place:
             self._place = (thread, utterance.source)
             self._told_by.setdefault(thread, set()).add(utterance.source)
+        if utterance.kind == "message":
+            self._chats.add(thread)
+            if utterance.sent_at is not None:
+                self._waits.count(thread, utterance.sent_at)
         self._kinds[utterance.kind] += 1
-        self._kept_characters[utterance.source] += characters
-        return True
+        self._kept_characters[utterance.source] += count_characters(utterance.text)
 
     def _drop(self, dropped: Dropped) -> None:
         self._dropped[dropped.reason] += 1

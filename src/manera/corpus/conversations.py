@@ -1,34 +1,53 @@
-"""Utterances of a thread, cut at long silences and joined into turns."""
+"""Utterances of a thread, cut at long silences and where the topic changes, and joined into turns."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from manera.corpus.silence import USUAL_SECONDS
+from manera.corpus.storage import Corpus
+from manera.corpus.topic_change import Embed, topic_changes
 from manera.records import Conversation, Turn, Utterance
 
-# Someone who answers within an hour or two still answers; who writes the next day begins anew.
-SILENCE_SECONDS = 3 * 3600
+ANSWERED_WITHIN_SECONDS = 24 * 3600
+"""An answer to a message of the conversation goes on with it after a silence too, but not after days."""
 
 
-def conversations(utterances: Iterable[Utterance], silence_seconds: int = SILENCE_SECONDS) -> Iterator[Conversation]:
+def conversations_of(corpus: Corpus, embed: Embed | None = None) -> Iterator[Conversation]:
+    """Yield the conversations of a corpus, cut at the silence that it shows."""
+    return conversations(corpus.utterances(), corpus.manifest.silence_seconds, embed)
+
+
+def conversations(
+    utterances: Iterable[Utterance], silence_seconds: int = USUAL_SECONDS, embed: Embed | None = None
+) -> Iterator[Conversation]:
     """Yield conversations as they end; threads may interleave.
 
-    Chat messages are cut where nobody wrote for longer than the silence, each post stands alone,
+    Chat messages are cut where nobody wrote for longer than the silence, unless they answer a message before it, and,
+    where they can be embedded, where the topic changes in a long stretch. Each post stands alone,
     and a book's work or a play's scene is one conversation. Adjacent utterances of one speaker are
     one turn however long the pause between them: a pause long enough to matter cuts the conversation,
     so two turns of one speaker never follow each other.
     """
+    for stretch in stretches(utterances, silence_seconds):
+        start = 0
+        for end in [*(topic_changes(stretch, embed) if embed else ()), len(stretch)]:
+            yield _conversation(stretch[start:end])
+            start = end
+
+
+def stretches(utterances: Iterable[Utterance], silence_seconds: int) -> Iterator[list[Utterance]]:
+    """Yield what no silence cuts, as it ends."""
     pending: dict[str, list[Utterance]] = {}
     for utterance in utterances:
         thread = utterance.thread_key
         earlier = pending.get(thread)
         if earlier is None:
             pending[thread] = [utterance]
-        elif _continues(earlier[-1], utterance, silence_seconds):
+        elif _continues(earlier, utterance, silence_seconds):
             earlier.append(utterance)
         else:
-            yield _conversation(earlier)
+            yield earlier
             pending[thread] = [utterance]
-    for earlier in pending.values():
-        yield _conversation(earlier)
+    yield from pending.values()
 
 
 def merge_turns(turns: Iterable[Turn]) -> tuple[Turn, ...]:
@@ -41,12 +60,17 @@ def merge_turns(turns: Iterable[Turn]) -> tuple[Turn, ...]:
     return tuple(merged)
 
 
-def _continues(earlier: Utterance, later: Utterance, silence_seconds: int) -> bool:
+def _continues(stretch: Sequence[Utterance], later: Utterance, silence_seconds: int) -> bool:
+    earlier = stretch[-1]
     if later.kind == "post":
         return False
     if earlier.sent_at is None or later.sent_at is None:
         return True
-    return later.sent_at - earlier.sent_at <= silence_seconds
+    silent = later.sent_at - earlier.sent_at
+    if silent <= silence_seconds:
+        return True
+    is_answer = later.reply_to is not None and silent <= ANSWERED_WITHIN_SECONDS
+    return is_answer and any(said.position == later.reply_to for said in stretch)
 
 
 def _conversation(utterances: Sequence[Utterance]) -> Conversation:

@@ -1,7 +1,12 @@
 """What a corpus holds, in figures: ``corpus.json``."""
 
+from collections import Counter
+from collections.abc import Iterable
+from typing import Literal
+
 import msgspec
 
+from manera.corpus.silence import USUAL_SECONDS
 from manera.records import Skipped
 
 VERSION = 1
@@ -40,6 +45,26 @@ class Ledger(msgspec.Struct, frozen=True):
     files: Files = Files()
     mended: dict[str, int] = {}
 
+    def after(self, *earlier: "Ledger") -> "Ledger":
+        """Return the ledger of what earlier readings kept, kept or dropped now, with what they had dropped."""
+        ledgers = (*earlier, self)
+        dropped = _sum(one.characters.dropped for one in ledgers)
+        return Ledger(
+            read=sum(one.read for one in earlier),
+            kept=self.kept,
+            dropped=_sum(one.dropped for one in ledgers),
+            characters=Characters(self.characters.kept + sum(dropped.values()), self.characters.kept, dropped),
+            files=Files(_sum(one.files.read for one in ledgers), _sum(one.files.skipped for one in ledgers)),
+            mended=_sum(one.mended for one in ledgers),
+        )
+
+
+def _sum(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for one in counts:
+        total.update(one)
+    return dict(total.most_common())
+
 
 class LeftOut(msgspec.Struct, frozen=True):
     """A large part of a book that was dropped: its share of the characters, and the lines it lies between."""
@@ -63,8 +88,23 @@ class Speaker(msgspec.Struct, frozen=True):
     threads: int
 
 
+class Forgotten(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is not to come back with a newer export: hashes of ids and of messages, which tell no one's name."""
+
+    speakers: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
+
+
+OwnerEvidence = Literal["account", "chats", "presence"]
+"""What says whose export it is: the export itself, most of its talks of two, or that one person is in every chat."""
+
+
 class Manifest(msgspec.Struct, frozen=True):
-    """The speakers stand in order of how much they wrote; fingerprint is that of the utterances' file."""
+    """The speakers stand in order of how much they wrote; fingerprint is that of the utterances' file.
+
+    merged: by id, whom those are who were found to be another one. silence_seconds: how long nobody writes in a chat
+    before a conversation is over.
+    """
 
     version: int
     sources: tuple[Source, ...]
@@ -75,3 +115,7 @@ class Manifest(msgspec.Struct, frozen=True):
     fingerprint: str
     skipped: tuple[Skipped, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    merged: dict[str, str] = {}
+    forgotten: Forgotten = Forgotten()
+    silence_seconds: int = USUAL_SECONDS
+    owner_evidence: OwnerEvidence | None = None

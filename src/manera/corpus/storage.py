@@ -1,17 +1,20 @@
 """A corpus on disk: ``utterances.jsonl`` and ``corpus.json``, whole or not at all."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import msgspec
 
-from manera.corpus.aliases import Alias, resolve
+from manera.corpus.aliases import Alias, Merged, resolve
 from manera.corpus.arranging import Name, arrange
-from manera.corpus.census import Census
-from manera.corpus.manifest import VERSION, Ledger, Manifest, Source
+from manera.corpus.census import Census, FoundOwner
+from manera.corpus.duplicates import without_duplicates
+from manera.corpus.forgotten import without_forgotten
+from manera.corpus.manifest import VERSION, Forgotten, Ledger, Manifest, Source
 from manera.errors import CorpusError
 from manera.files import fingerprint, read_records, remove_abandoned, replacing, replacing_folder
 from manera.records import Skipped, SourceRecord, Utterance
@@ -41,31 +44,64 @@ def write(
 
     Everything goes to a folder beside it first, so a failure leaves nothing and harms nothing.
     Files are for their owner alone. Raises CorpusError when the folder is in use, when nothing
-    was kept, or when it cannot be written; what reading raises passes through.
+    was kept, or when it cannot be written; what reading raises passes through. What was forgotten in the corpus that
+    is replaced stays so.
     """
-    folder = folder.absolute()
-    remove_abandoned(folder.parent)
     _refuse_occupied(folder, replace)
-    with _replacing(folder) as new:
-        census = Census()
-        digest = _write_utterances(records, new / UTTERANCES, census)
-        ledger = census.ledger()
-        _refuse_nothing(ledger, census.skipped())
-        digest = _arranged(new / UTTERANCES, census, aliases) or digest
-        manifest = Manifest(
-            version=VERSION,
-            sources=tuple(Source(opened.source, *fingerprint(opened.path)) for opened in census.opened()),
-            ledger=ledger,
-            speakers=census.speakers(),
-            owner=census.owner(),
-            kinds=census.kinds(),
-            fingerprint=digest,
-            skipped=census.skipped(),
-            left_out=census.left_out(),
-        )
-        with replacing(new / MANIFEST) as unfinished:
-            unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2))
+    forgotten = _forgotten(folder)
+    with rewriting(folder) as new:
+        known = without_duplicates(without_forgotten(records, forgotten))
+        return write_into(new, known, aliases, forgotten=forgotten)
+
+
+def write_into(
+    folder: Path,
+    records: Iterable[SourceRecord],
+    aliases: Sequence[Alias] = (),
+    *,
+    before: Sequence[Manifest] = (),
+    parts: Collection[str] = (),
+    forgotten: Forgotten | None = None,
+) -> Manifest:
+    """Fill a folder of one's own with what a corpus consists of; raise CorpusError when nothing was kept.
+
+    before: of the corpora whose utterances the records are, the changed one first. parts: threads that come in parts.
+    forgotten: what is forgotten from now on; by default what was before.
+    """
+    census = Census()
+    digest = _write_utterances(records, folder / UTTERANCES, census)
+    ledger = census.ledger()
+    _refuse_nothing(ledger, census.skipped())
+    merged = tuple(resolve(aliases, census.speakers()))
+    digest = _arranged(folder / UTTERANCES, census, merged, parts) or digest
+    opened = tuple(Source(opened.source, *fingerprint(opened.path)) for opened in census.opened())
+    speakers = census.speakers()
+    ids = {speaker.speaker_id for speaker in speakers}
+    owner = _owner(census, before, ids)
+    manifest = Manifest(
+        version=VERSION,
+        sources=tuple(dict.fromkeys(chain(*(one.sources for one in before), opened))),
+        ledger=ledger.after(*(one.ledger for one in before)) if before else ledger,
+        speakers=speakers,
+        owner=owner.speaker_id if owner else None,
+        owner_evidence=owner.evidence if owner else None,
+        kinds=census.kinds(),
+        fingerprint=digest,
+        skipped=tuple(dict.fromkeys(chain(*(one.skipped for one in before), census.skipped()))),
+        left_out=tuple(dict.fromkeys(chain(*(one.left_out for one in before), census.left_out()))),
+        merged={other: whom for other, whom in _merged(before, merged).items() if whom in ids},
+        forgotten=forgotten or (before[0].forgotten if before else Forgotten()),
+        silence_seconds=census.silence_seconds(),
+    )
+    with replacing(folder / MANIFEST) as unfinished:
+        unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2))
     return manifest
+
+
+def is_corpus(folder: Path) -> bool:
+    """Tell whether there is a corpus, whole or not."""
+    remove_abandoned(folder.absolute().parent)
+    return (folder / MANIFEST).is_file()
 
 
 def open_corpus(folder: Path) -> Corpus:
@@ -87,6 +123,13 @@ def open_corpus(folder: Path) -> Corpus:
     if found != manifest.fingerprint:
         raise CorpusError(f"{folder / UTTERANCES} was changed after it was imported", again)
     return Corpus(folder, manifest)
+
+
+def _forgotten(folder: Path) -> Forgotten:
+    try:
+        return msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest).forgotten
+    except (OSError, msgspec.DecodeError):
+        return Forgotten()
 
 
 def _write_utterances(records: Iterable[SourceRecord], path: Path, census: Census) -> str:
@@ -112,14 +155,29 @@ def _batches(records: Iterable[SourceRecord], census: Census) -> Iterator[list[U
     yield batch
 
 
-def _arranged(path: Path, census: Census, aliases: Sequence[Alias]) -> str | None:
+def _arranged(path: Path, census: Census, merged: Iterable[Merged], parts: Collection[str]) -> str | None:
     """Join what belongs together, as all files show it; return the new fingerprint, None where nothing changed."""
-    threads = census.threads_in_parts()
+    threads = census.threads_in_parts() | set(parts)
     speakers: dict[str, Name] = {}
-    for merged in resolve(aliases, census.speakers()):
-        census.merge_speakers(*merged)
-        speakers |= dict.fromkeys((merged.speaker_id, *merged.others), Name(merged.name, merged.speaker_id))
+    for one in merged:
+        census.merge_speakers(*one)
+        speakers |= dict.fromkeys((one.speaker_id, *one.others), Name(one.name, one.speaker_id))
     return arrange(path, threads, speakers) if threads or speakers else None
+
+
+def _owner(census: Census, before: Sequence[Manifest], ids: Collection[str]) -> FoundOwner | None:
+    """Return whose corpus it is: what was known of it stays, since utterances that are read again do not say so."""
+    for one in reversed(before):
+        if one.owner in ids:
+            return FoundOwner(str(one.owner), one.owner_evidence or "chats")
+    return census.owner()
+
+
+def _merged(before: Sequence[Manifest], now: Sequence[Merged]) -> dict[str, str]:
+    """Return who is whom: who became another one goes along when that one is merged again."""
+    new = {other: one.speaker_id for one in now for other in one.others}
+    old = {other: new.get(whom, whom) for manifest in before for other, whom in manifest.merged.items()}
+    return old | new
 
 
 def _refuse_nothing(ledger: Ledger, skipped: Sequence[Skipped]) -> None:
@@ -134,6 +192,7 @@ def _refuse_nothing(ledger: Ledger, skipped: Sequence[Skipped]) -> None:
 
 
 def _refuse_occupied(folder: Path, replace: bool) -> None:
+    remove_abandoned(folder.absolute().parent)
     if not folder.exists():
         return
     if not folder.is_dir():
@@ -144,16 +203,25 @@ def _refuse_occupied(folder: Path, replace: bool) -> None:
     if MANIFEST not in entries:
         raise CorpusError(f"{folder} is not empty and holds no corpus", "choose another folder for the corpus")
     if not replace:
-        raise CorpusError(f"there is a corpus in {folder} already", "to replace it, add --replace")
+        raise CorpusError(
+            f"there is a corpus in {folder} already", "to add what is new, add --add; to replace it, --replace"
+        )
+
+
+@contextmanager
+def rewriting(folder: Path) -> Iterator[Path]:
+    """Lend a folder beside a corpus's, or beside where one is to be, that takes its place when the block succeeds.
+
+    Raises CorpusError when something that is not manera's would go with the old one, or it cannot be written.
+    """
+    folder = folder.absolute()
+    remove_abandoned(folder.parent)
+    entries = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
     if foreign := sorted(entries - _OWN_FILES):
         raise CorpusError(
             f"the corpus in {folder} cannot be replaced: it also holds {', '.join(foreign[:3])}",
             "move that elsewhere, or choose another folder for the corpus",
         )
-
-
-@contextmanager
-def _replacing(folder: Path) -> Iterator[Path]:
     with ExitStack() as stack:
         try:
             new = stack.enter_context(replacing_folder(folder))

@@ -16,6 +16,7 @@ from manera.records import ExampleKind
 from manera.voice.folder import RHYTHM, voice_folder
 from manera.voice.manifest import HeldOut, Voice, read_voice
 from manera.voice.prompts import held_out_prompts
+from manera.voice.stale import Stale, read_stale
 
 VERDICT = "verdict.json"
 
@@ -37,7 +38,10 @@ class Measured(msgspec.Struct, frozen=True):
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
-    """A voice in short. bytes: on disk. can_talk: it is served here, and can be used."""
+    """A voice in short. bytes: on disk. can_talk: it is served here, and can be used.
+
+    stale: set where it has learned from what was forgotten since.
+    """
 
     id: str
     persona: str
@@ -56,6 +60,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
     has_rhythm: bool
     can_talk: bool
+    stale: Stale | None
 
 
 class Headline(msgspec.Struct, frozen=True):
@@ -115,6 +120,7 @@ def _card(voice: Voice, name: str, can_talk: bool, report: Report | None) -> Car
         bytes=sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()),
         has_rhythm=(folder / RHYTHM).is_file(),
         can_talk=can_talk,
+        stale=read_stale(name),
     )
 
 

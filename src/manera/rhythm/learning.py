@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from manera.corpus.conversations import SILENCE_SECONDS
+from manera.corpus.silence import USUAL_SECONDS
 from manera.records import Utterance
 from manera.rhythm.answering import features, is_named
 from manera.rhythm.record import Answering, Compared, Delay, Rhythm, Said, TimedTurn
@@ -97,7 +97,7 @@ def turns_of(thread: Thread) -> Iterator[list[Utterance]]:
     """Cut a chat where another speaks, and at long silences."""
     turn: list[Utterance] = []
     for message in thread:
-        goes_on = turn and message.speaker_id == turn[-1].speaker_id and _seconds(turn[-1], message) <= SILENCE_SECONDS
+        goes_on = turn and message.speaker_id == turn[-1].speaker_id and _seconds(turn[-1], message) <= USUAL_SECONDS
         if turn and not goes_on:
             yield turn
             turn = []
@@ -112,7 +112,7 @@ def timed_turns(thread: Thread, speaker_id: str) -> Iterator[TimedTurn]:
     for turn in turns_of(thread):
         if turn[0].speaker_id == speaker_id:
             waited = _seconds(before[-1], turn[0]) if before else None
-            is_answer = waited is not None and waited <= SILENCE_SECONDS
+            is_answer = waited is not None and waited <= USUAL_SECONDS
             yield TimedTurn(
                 at=_at(turn[0]),
                 lengths=tuple(len(message.text) for message in turn),

@@ -38,6 +38,7 @@ from manera.voice.known import read_known
 from manera.voice.manifest import Cost, HeldOut, Likelihood, Voice, require_base
 from manera.voice.recipe import Recipe
 from manera.voice.rhythm import read_compared, read_rhythm
+from manera.voice.stale import require_fresh
 
 FIXED = ("method", "rank", "alpha", "dropout", "targets", "max_length", "format", "context_share")
 """What a voice was trained with, and a run that goes on from it cannot change."""
@@ -110,7 +111,11 @@ def _rhythm(voice: Voice) -> learning.Learned | None:
 
 
 def require_fitting(voice: Voice, config: TrainingConfig) -> None:
-    """Raise TrainingError where something was asked for that a run which goes on from a voice cannot do."""
+    """Raise TrainingError where something was asked for that a run which goes on from a voice cannot do.
+
+    Raises ModelError where the voice knows what was forgotten.
+    """
+    require_fresh(voice.name)
     recipe = voice.recipe
     for name in FIXED:
         if name in config.model_fields_set and getattr(config, name) not in (None, getattr(recipe, name)):

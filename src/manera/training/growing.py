@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from manera.corpus.conversations import conversations
+from manera.corpus.keys import key_of, keys_of
 from manera.corpus.speakers import choose_speaker
 from manera.corpus.splitting import HELD_OUT_SHARE, REPEATED, Parts, require_enough, split, without_texts
 from manera.corpus.storage import Corpus
@@ -21,6 +22,7 @@ from manera.dataset.encoding import IGNORE_INDEX, Encoded
 from manera.dataset.examples import example_kind, messages_of
 from manera.errors import TrainingError
 from manera.records import Example, ExampleKind, SplitName, TrainingStep
+from manera.retrieval.sentences import embed
 from manera.rhythm import learning
 from manera.training.again import (
     Floats,
@@ -40,7 +42,6 @@ from manera.training.settings import TrainingConfig
 from manera.training.setup import Setup
 from manera.voice.dataset import PARTS, read_unread
 from manera.voice.exchanges import exchanges_of
-from manera.voice.known import key_of, keys_of
 from manera.voice.manifest import Voice, read_voice
 
 RATE_SHARE = 0.5
@@ -143,8 +144,9 @@ def new_material(corpus: Corpus, old: Material) -> Material:
     A long text that it held out is not learned now, and one that it learned is not held out now.
     """
     speaker = choose_speaker(corpus.manifest, old.speaker.speaker_id)
+    silence = corpus.manifest.silence_seconds
     fresh = (utterance for utterance in corpus.utterances() if key_of(utterance) not in old.known)
-    parts = split(conversations(fresh), speaker.speaker_id, HELD_OUT_SHARE)
+    parts = split(conversations(fresh, silence, embed), speaker.speaker_id, HELD_OUT_SHARE)
     divided, repeated = _unlike(parts.conversations, speaker.speaker_id, old)
     require_enough(divided["train"], speaker.speaker_id, f"what is new of {speaker.name}")
     kind = example_kind(divided["train"], speaker.speaker_id)

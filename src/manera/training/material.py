@@ -9,7 +9,8 @@ import msgspec
 from manera.bases import base_model
 from manera.bases.base_model import BaseModel
 from manera.bases.templates import format_for, template_of
-from manera.corpus.conversations import conversations
+from manera.corpus.conversations import conversations_of
+from manera.corpus.keys import keys_of
 from manera.corpus.manifest import Speaker
 from manera.corpus.speakers import choose_speaker
 from manera.corpus.splitting import HELD_OUT_SHARE, require_enough, split
@@ -22,10 +23,10 @@ from manera.dataset.formats.format import Format, missing_tokens
 from manera.dataset.packing import pack, place, with_context
 from manera.errors import TrainingError
 from manera.records import Conversation, Example, ExampleKind
+from manera.retrieval.sentences import embed
 from manera.rhythm import learning
 from manera.text.languages import Language, language_of
 from manera.voice.exchanges import Exchange, exchanges_of
-from manera.voice.known import keys_of
 
 MAX_HELD_OUT_CHARACTERS = 40_000
 """More would hardly sharpen the figure, and is better learned from; it is scored many times in a run."""
@@ -78,7 +79,7 @@ def gather(
     """
     speaker = choose_speaker(corpus.manifest, requested)
     share = min(HELD_OUT_SHARE, MAX_HELD_OUT_CHARACTERS / speaker.characters)
-    parts = split(conversations(corpus.utterances()), speaker.speaker_id, share)
+    parts = split(conversations_of(corpus, embed), speaker.speaker_id, share)
     learned_from = parts.conversations["train"]
     require_enough(learned_from, speaker.speaker_id, speaker.name)
     kind = example_kind(learned_from, speaker.speaker_id)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from manera.corpus.conversations import conversations
+from manera.corpus.conversations import conversations_of
 from manera.corpus.storage import open_corpus
 from manera.dataset.encoding import Encoded, Encoder
 from manera.dataset.formats.format import read_format
@@ -43,5 +43,5 @@ def bundled_texts(languages: Iterable[str]) -> Iterator[str]:
 
 def corpus_texts(folder: Path) -> Iterator[str]:
     """Yield each conversation of a corpus as running text; raise CorpusError where there is no corpus."""
-    for talk in conversations(open_corpus(folder).utterances()):
+    for talk in conversations_of(open_corpus(folder)):
         yield "\n".join(text for turn in talk.turns for text in turn.texts)

@@ -16,6 +16,7 @@ voices/<name>/manera.json                   Voice
              /dataset/{train,validation,test}.jsonl
              /known.hashes                  which utterances there were: 8 bytes each
              /preferences.jsonl             what people preferred of what it wrote, where they said so
+             /stale.json                    Stale, where it knows what was forgotten since
 """
 
 import re
@@ -40,6 +41,7 @@ RHYTHM_TURNS = "rhythm-turns.json"
 DATASET = "dataset"
 KNOWN = "known.hashes"
 PREFERENCES = "preferences.jsonl"
+STALE = "stale.json"
 _NAME = re.compile(r"[^\W_](?:[\w.-]{0,62}[\w-])?")
 _DEVICES = frozenset(
     {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in "123456789")}

@@ -1,30 +1,12 @@
-"""Which utterances there were when a voice was trained, so that what is new later can be told from them.
+"""Which utterances there were when a voice was trained: a file of their keys, one after the other."""
 
-A file of 8-byte hashes: of a thread and a time, or where there are no times of a thread and a text. A message that was
-edited since is no new one.
-"""
-
-import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from pathlib import Path
 
+from manera.corpus.keys import KEY_BYTES
 from manera.errors import ModelError
 from manera.files import replacing
-from manera.records import Utterance
 from manera.voice.folder import KNOWN, voice_folder
-
-_BYTES = 8
-
-
-def key_of(utterance: Utterance) -> bytes:
-    """Return the hash that an utterance is known by."""
-    what = utterance.text if utterance.sent_at is None else utterance.sent_at
-    return hashlib.sha256(f"{utterance.thread_key}\0{what}".encode(errors="surrogatepass")).digest()[:_BYTES]
-
-
-def keys_of(utterances: Iterable[Utterance]) -> frozenset[bytes]:
-    """Return the hashes of utterances."""
-    return frozenset(map(key_of, utterances))
 
 
 def write_known(keys: Collection[bytes], folder: Path) -> None:
@@ -43,4 +25,4 @@ def read_known(voice: str) -> frozenset[bytes]:
             f"the voice {voice!r} does not know which text it was made of: {path.name} is missing",
             "train it once more from the whole corpus, with --replace; from then on it can grow",
         ) from error
-    return frozenset(stored[start : start + _BYTES] for start in range(0, len(stored), _BYTES))
+    return frozenset(stored[start : start + KEY_BYTES] for start in range(0, len(stored), KEY_BYTES))

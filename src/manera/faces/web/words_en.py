@@ -115,6 +115,7 @@ ENGLISH: dict[str, str] = {
     "card_likeness": "likeness",
     "card_copied": "copied, 8 words and more",
     "card_base": "base",
+    "card_stale": "It has learned from messages that were forgotten since. Make it again, or delete it.",
     "card_cannot": "It is not served here: its base is another one.",
     "report": "Report",
     "export": "Export",

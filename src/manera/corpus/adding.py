@@ -1,0 +1,163 @@
+"""A newer export added to a corpus: what is new is added, what was edited is updated, everything else stays."""
+
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import msgspec
+
+from manera.corpus.aliases import Alias
+from manera.corpus.duplicates import DUPLICATE, chat_of, keys_of_message, without_duplicates
+from manera.corpus.forgotten import without_forgotten
+from manera.corpus.manifest import Manifest
+from manera.corpus.storage import Corpus, is_corpus, open_corpus, rewriting, write, write_into
+from manera.records import Dropped, SourceRecord, Utterance, count_characters
+
+EDITED = "earlier form of a message that was edited"
+REPLACED = "earlier reading of a text that was read again"
+_FRESH = "fresh"
+
+
+class Added(msgspec.Struct, frozen=True):
+    """What an addition changed: messages that are new, were edited, and were known; texts that were read again."""
+
+    manifest: Manifest
+    added: int
+    edited: int = 0
+    known: int = 0
+    replaced: tuple[str, ...] = ()
+
+
+def add(records: Iterable[SourceRecord], folder: Path, *, aliases: Sequence[Alias] = ()) -> Added:
+    """Add what was read to a corpus; where there is none, make it.
+
+    A message is known as in an import of both exports. Of one that was edited the form counts that the export with
+    the later messages of its chat has. A text without times and numbers, as a book, is read again whole when any of it
+    changed. People who were merged, and what was forgotten, stay so. Raises CorpusError.
+    """
+    if not is_corpus(folder):
+        manifest = write(records, folder, aliases=aliases)
+        return Added(manifest, manifest.ledger.kept)
+    old = open_corpus(folder)
+    with rewriting(folder) as new:
+        (new / _FRESH).mkdir()
+        known = _merged_as_before(without_forgotten(records, old.manifest.forgotten), old.manifest)
+        fresh = Corpus(new / _FRESH, write_into(new / _FRESH, without_duplicates(known)))
+        found = _compare(old, fresh)
+        joined = _joined(old, fresh, found)
+        manifest = write_into(new, joined, aliases, before=(old.manifest, fresh.manifest), parts=found.parts)
+        shutil.rmtree(new / _FRESH)
+    return Added(
+        manifest,
+        len(found.is_known) - sum(found.is_known),
+        len(found.edits),
+        sum(found.is_known) - len(found.edits),
+        tuple(sorted(found.retold)),
+    )
+
+
+@dataclass
+class _Compared:
+    """What of the fresh utterances the corpus has: by their places; edits are by the message's own key.
+
+    retold: untimed threads of which something changed. renamed: those that only share a name with another text.
+    parts: threads that both have messages of.
+    """
+
+    is_known: bytearray = field(default_factory=bytearray)
+    edits: dict[int, Utterance] = field(default_factory=dict)
+    retold: set[str] = field(default_factory=set)
+    renamed: dict[str, str] = field(default_factory=dict)
+    parts: set[str] = field(default_factory=set)
+
+
+def _merged_as_before(records: Iterable[SourceRecord], manifest: Manifest) -> Iterator[SourceRecord]:
+    names = {speaker.speaker_id: speaker.name for speaker in manifest.speakers}
+    for record in records:
+        if isinstance(record, Utterance) and (one := manifest.merged.get(record.speaker_id)):
+            record = msgspec.structs.replace(record, speaker_id=one, speaker=names.get(one, record.speaker))
+        yield record
+
+
+def _compare(old: Corpus, fresh: Corpus) -> _Compared:
+    """Tell what is known; of an edit the form in the export that knows the chat longer counts."""
+    messages: set[int] = set()
+    texts: dict[str, set[int]] = {}
+    last: dict[str, int] = {}
+    threads: set[str] = set()
+    for utterance in old.utterances():
+        threads.add(utterance.thread_key)
+        _note_last(utterance, last)
+        if _is_untimed(utterance):
+            texts.setdefault(utterance.thread_key, set()).add(hash(utterance.text))
+        messages.update(keys_of_message(utterance))
+    found, last_fresh, shared = _Compared(), dict[str, int](), set[str]()
+    for utterance in fresh.utterances():
+        _note_last(utterance, last_fresh)
+        keys = keys_of_message(utterance)
+        thread = utterance.thread_key
+        if _is_untimed(utterance):
+            known = hash(utterance.text) in texts.get(thread, ())
+            if known:
+                shared.add(thread)
+            elif thread in texts:
+                found.retold.add(thread)
+        else:
+            known = any(key in messages for key in keys)
+        if known and len(keys) == 3 and messages.isdisjoint(keys[1:]):
+            found.edits[keys[0]] = utterance
+        if not known and thread in threads:
+            found.parts.add(thread)
+        found.is_known.append(known)
+    _undo_older(found, last, last_fresh)
+    for thread in found.retold - shared:
+        found.retold.discard(thread)
+        found.parts.discard(thread)
+        found.renamed[thread] = _free_name(thread, threads)
+    return found
+
+
+def _free_name(thread: str, taken: set[str]) -> str:
+    return next(name for number in count(2) if (name := f"{thread} ({number})") not in taken)
+
+
+def _undo_older(found: _Compared, last: dict[str, int], last_fresh: dict[str, int]) -> None:
+    for key, utterance in list(found.edits.items()):
+        chat = chat_of(utterance) or ""
+        if last_fresh[chat] < last[chat]:
+            del found.edits[key]
+
+
+def _joined(old: Corpus, fresh: Corpus, found: _Compared) -> Iterator[SourceRecord]:
+    for utterance in old.utterances():
+        keys = keys_of_message(utterance)
+        edit = found.edits.get(keys[0]) if keys else None
+        if utterance.thread_key in found.retold:
+            yield _dropped(REPLACED, utterance)
+        elif edit:
+            yield _dropped(EDITED, utterance)
+            yield msgspec.structs.replace(utterance, text=edit.text)
+        else:
+            yield utterance
+    for utterance, is_known in zip(fresh.utterances(), found.is_known, strict=True):
+        keys = keys_of_message(utterance)
+        if utterance.thread_key in found.retold or not is_known:
+            name = found.renamed.get(utterance.thread)
+            yield msgspec.structs.replace(utterance, thread=name) if name else utterance
+        elif not (keys and keys[0] in found.edits):
+            yield _dropped(DUPLICATE, utterance)
+
+
+def _dropped(reason: str, utterance: Utterance) -> Dropped:
+    return Dropped(reason, utterance.source, count_characters(utterance.text))
+
+
+def _is_untimed(utterance: Utterance) -> bool:
+    return utterance.sent_at is None and utterance.thread_id is None
+
+
+def _note_last(utterance: Utterance, last: dict[str, int]) -> None:
+    if (chat := chat_of(utterance)) and utterance.sent_at is not None:
+        last[chat] = max(last.get(chat, utterance.sent_at), utterance.sent_at)

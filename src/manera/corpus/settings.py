@@ -1,0 +1,35 @@
+"""What can be set about an import."""
+
+from datetime import date
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+
+class CorpusConfig(BaseModel):
+    """Settings of ``[corpus]``; None and an empty list leave nothing out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    since: date | None = Field(None, description="leave out what was written before this day, in UTC")
+    until: date | None = Field(None, description="leave out what was written after this day, in UTC")
+    only: tuple[str, ...] = Field((), description="chats to keep, by name or id; * stands for anything")
+    exclude: tuple[str, ...] = Field((), description="chats to leave out, by name or id; * stands for anything")
+
+    @field_validator("since", "until", mode="before")
+    @classmethod
+    def _day(cls, value: Any) -> Any:
+        """Take days only: of a number it could only be guessed what is meant."""
+        return date.fromisoformat(value) if isinstance(value, str) else value
+
+    @field_validator("only", "exclude", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        """Take one name as it is given in the environment."""
+        return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "CorpusConfig":
+        if self.since and self.until and self.since > self.until:
+            raise ValueError(f"since {self.since} is after until {self.until}")
+        return self

@@ -7,6 +7,7 @@ from manera import config
 from manera.cli import console
 from manera.corpus.adding import Added, add
 from manera.corpus.aliases import parse_alias, propose
+from manera.corpus.cleaning import STAND_INS, Cleaning
 from manera.corpus.manifest import Ledger, Manifest, OwnerEvidence, Speaker
 from manera.corpus.narrowing import narrow
 from manera.corpus.samples import samples
@@ -39,8 +40,14 @@ def import_corpus(
     settings = config.resolve(CorpusConfig, "corpus", flags or {})
     records = narrow(read(paths), settings)
     merged = [parse_alias(alias) for alias in aliases]
-    added = add(records, folder, aliases=merged) if add_to else None
-    manifest = added.manifest if added else write(records, folder, aliases=merged, replace=replace)
+    keep_names, manner_only = settings.keep_names, settings.manner_only
+    added = None
+    if add_to:
+        added = add(records, folder, aliases=merged, keep_names=keep_names, manner_only=manner_only)
+        manifest = added.manifest
+    else:
+        cleaning = Cleaning(keep_names=keep_names, manner_only=manner_only)
+        manifest = write(records, folder, aliases=merged, replace=replace, cleaning=cleaning)
     if as_json:
         console.result(_counted(added) if added else manifest.ledger)
         return
@@ -84,6 +91,9 @@ def _ledger(ledger: Ledger) -> Iterator[str]:
     if ledger.mended:
         yield "mended:"
         yield from _counts(ledger.mended)
+    if ledger.replaced:
+        yield f"private, and something else stands for it ({STAND_INS} says what):"
+        yield from _counts(ledger.replaced)
     files = ledger.files
     if files.skipped or sum(files.read.values()) > 1:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in files.read.items())

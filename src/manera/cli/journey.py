@@ -11,6 +11,7 @@ from manera.cli import console, corpora, learning, talking
 from manera.cli.bases import ready_base
 from manera.cli.serving import ServeOptions, serve
 from manera.cli.web import web_settings
+from manera.corpus.cleaning import Cleaning
 from manera.corpus.speakers import choose_speaker
 from manera.corpus.storage import Corpus, open_corpus, write
 from manera.errors import SettingsError
@@ -70,7 +71,7 @@ def up(path: Path | None, options: UpOptions) -> None:
 def _made(path: Path, options: UpOptions) -> str:
     """Import and train, unless the voice is there; return its name."""
     settings = presets.resolve({"minutes": options.minutes, "epochs": options.epochs})
-    corpus = _imported(path, options.name)
+    corpus = _imported(path, options.name, options.speaker)
     chosen = choose_speaker(corpus.manifest, options.speaker, command=f"manera up {path}")
     voice = options.name or name_for(chosen.name)
     console.say(f"voice of {chosen.name} ({chosen.utterances:,} utterances, {chosen.words:,} words)")
@@ -83,12 +84,12 @@ def _made(path: Path, options: UpOptions) -> str:
     return voice
 
 
-def _imported(path: Path, name: str | None) -> Corpus:
+def _imported(path: Path, name: str | None, speaker: str | None) -> Corpus:
     """Import a file or folder into a corpus of its own, and show what was kept."""
     folder = config.home() / "corpora" / (name or name_for(path.absolute().stem))
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     console.say(f"importing {path}")
-    write(read([path]), folder, replace=True)
+    write(read([path]), folder, replace=True, cleaning=Cleaning(known=[speaker] if speaker else []))
     corpus = open_corpus(folder)
     corpora.show_import(corpus, console.say)
     return corpus

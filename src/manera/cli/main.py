@@ -139,6 +139,9 @@ def import_(
         list[str] | None, typer.Option(help="Keep this chat only, by name or id; * is anything; may be repeated.")
     ] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="Leave out this chat; as --only.")] = None,
+    keep_names: Annotated[
+        bool | None, typer.Option("--keep-names", help="Leave names of people in messages as they are.")
+    ] = None,
     add: Annotated[bool, typer.Option("--add", help="Add what is new, and update what was edited.")] = False,
     replace: Replace = False,
     json: Json = False,
@@ -146,7 +149,7 @@ def import_(
     """Read files into a corpus, with a ledger of what was kept and what was dropped."""
     from manera.cli import corpora
 
-    flags = {"since": since, "until": until, "only": only, "exclude": exclude}
+    flags = {"since": since, "until": until, "only": only, "exclude": exclude, "keep_names": keep_names}
     corpora.import_corpus(paths, to, replace, json, alias or [], flags, add)
 
 

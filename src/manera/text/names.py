@@ -105,6 +105,14 @@ def _may_be_name(word: str) -> bool:
     return word.lower() in given_names() or word.lower() in _TITLES
 
 
+def forms_known(name: str) -> set[str]:
+    """Return what found() is told as known of somebody who is called so."""
+    parts = found(name)
+    given = {plain(use.given.name) for part in parts for use in part.uses}
+    others = (lemmas(plain(part.text)) | {part.text.lower()} for part in parts if not part.uses)
+    return given.union(*others)
+
+
 def _words(text: str) -> list[_Word]:
     matches = list(_WORD.finditer(text))
     words = []

@@ -58,11 +58,22 @@ class StandIns:
     def __init__(self, entries: Mapping[str, str] | None = None, kept: Iterable[str] = ()) -> None:
         self.entries = dict(entries or {})
         self._taken = set(self.entries.values())
-        self._kept = {key for name in kept for found in names.found(name) for key in _keys(found)}
+        self._kept: set[str] = set()
+        self.keep(kept)
 
-    def without_data(self, text: str) -> tuple[str, Counter[str]]:
-        """Replace what is found by its pattern; count it by kind."""
-        found = personal_data.found(text)
+    def keep(self, people: Iterable[str]) -> None:
+        """Let the names of these people stay from now on."""
+        self._kept.update(key for name in people for found in names.found(name) for key in _keys(found))
+
+    def forget(self, name: str) -> None:
+        """Forget what stands for the names of somebody who is called so."""
+        keys = {key for found in names.found(name) for key in _keys(found)} | {f"speaker {name}"}
+        for key in keys | {f"person {key}" for key in keys}:
+            self.entries.pop(key, None)
+
+    def without_data(self, text: str, spared: Set[str] = frozenset()) -> tuple[str, Counter[str]]:
+        """Replace what is found by its pattern, but for kinds that are spared; count it by kind."""
+        found = [stretch for stretch in personal_data.found(text) if stretch.kind not in spared]
         return _replaced(text, [(stretch.start, stretch.end, self._of_data(stretch)) for stretch in found]), Counter(
             stretch.kind for stretch in found
         )
@@ -203,7 +214,7 @@ def _keys(name: Name) -> set[str]:
     if name.part == "surname":
         stems = [match[1] for pattern, _ in _SURNAMES if (match := pattern.fullmatch(name.text))]
         return {f"surname {plain((stems or [name.text])[0])}"}
-    return {f"{name.part} {plain(name.text)}"}
+    return {f"{'name' if name.part == 'given' else name.part} {plain(name.text)}"}
 
 
 def _replaced(text: str, stretches: Iterable[tuple[int, int, str]]) -> str:

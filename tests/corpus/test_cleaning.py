@@ -78,7 +78,11 @@ def test_the_map_is_for_its_owner_alone_and_an_addition_goes_by_it(tmp_path: Pat
 
 
 def test_a_voice_learns_no_names_of_others(tmp_path: Path) -> None:
-    records = [Owner("id-Дима", is_certain=True), said("привет всем", 1, "Катя Орлова"), said("и тебе", 2)]
+    records: list[SourceRecord] = [
+        Owner("id-Дима", is_certain=True),
+        said("привет всем", 1, "Катя Орлова"),
+        said("и тебе", 2),
+    ]
     _, manifest = cleaned(tmp_path, records)
     assert {speaker.name for speaker in manifest.speakers} == {"Дима", "Катя Орлова"}
     (conversation,) = conversations_of(open_corpus(tmp_path / "corpus"))
@@ -87,7 +91,11 @@ def test_a_voice_learns_no_names_of_others(tmp_path: Path) -> None:
 
 
 def test_who_is_forgotten_leaves_the_map_too(tmp_path: Path) -> None:
-    records = [Owner("id-Дима", is_certain=True), said("привет всем", 1, "Катя Орлова"), said("и тебе, Катя", 2)]
+    records: list[SourceRecord] = [
+        Owner("id-Дима", is_certain=True),
+        said("привет всем", 1, "Катя Орлова"),
+        said("и тебе, Катя", 2),
+    ]
     cleaned(tmp_path, records)
     forget_speaker(tmp_path / "corpus", "Катя Орлова")
     assert json.loads((tmp_path / "corpus" / STAND_INS).read_bytes()) == {}

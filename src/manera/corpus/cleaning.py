@@ -6,7 +6,8 @@ are published as they are: nothing of them is taken. Of posts, which were writte
 
 import re
 from array import array
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from manera.corpus.other_languages import MAX_CHARACTERS, Languages
 from manera.corpus.repeats import Repeats
 from manera.corpus.silence import USUAL_SECONDS
 from manera.files import read_records, replacing
-from manera.records import Cut, Dropped, Replaced, SourceRecord, Utterance, count_characters
+from manera.records import Cut, Dropped, Owner, Replaced, SourceRecord, Utterance, UtteranceKind, count_characters
 from manera.text.names import forms_known
 from manera.text.stand_ins import StandIns
 
@@ -29,6 +30,8 @@ OTHER_LANGUAGE = "in another language"
 
 _ASIDE = "aside.jsonl"
 _COMMAND = re.compile(r"\s*[/!][a-z][a-z0-9_]*(?:@\w+)?(?:[ \t]+\S+){0,2}\s*", re.IGNORECASE | re.ASCII)
+# Accounts that a post names are there for everybody.
+_PUBLIC = frozenset({"handle"})
 # As messengers and mail quote: «> » before each line; «>» alone is somebody's own.
 _QUOTED = re.compile(r"(?:> [^\n]*\n)+\s*(?=\S)")
 
@@ -88,17 +91,24 @@ class Cleaning:
         aside.unlink()
 
     def _put_aside(self, records: Iterable[SourceRecord], aside: Path, census: Census) -> Iterator[SourceRecord]:
+        """Write utterances to a file and hand on the rest; of a census only what says who is who."""
         encoder = msgspec.json.Encoder()
+        met: set[tuple[str, str, str]] = set()
         with aside.open("wb") as out:
             for record in records:
-                census.count(record)
                 if isinstance(record, Utterance):
+                    who = (record.speaker_id, record.speaker, record.thread_key)
+                    if who not in met:
+                        met.add(who)
+                        census.count(record)
                     self._stretch_of.append(self._stretch(record))
                     if record.kind == "post":
                         self._footers.count(record)
                     out.write(encoder.encode(record) + b"\n")
-                else:
-                    yield record
+                    continue
+                if isinstance(record, Owner):
+                    census.count(record)
+                yield record
 
     def _stretch(self, utterance: Utterance) -> int:
         """Return the number of the conversation that an utterance belongs to."""
@@ -146,7 +156,9 @@ class Cleaning:
             return
         if cut:
             yield Cut(why, utterance.source, count_characters(cut))
-        text = yield from self._without_private_data(text, utterance)
+        text, replaced = self._without_private_data(text, utterance.kind)
+        for what, count in replaced.items():
+            yield Replaced(what, utterance.source, count)
         yield utterance if text == utterance.text else msgspec.structs.replace(utterance, text=text)
 
     def _own(self, utterance: Utterance, stretch: int) -> tuple[str, str, str]:
@@ -161,16 +173,13 @@ class Cleaning:
         quoted = _QUOTED.match(text)
         return (text[quoted.end() :], quoted[0], QUOTATION) if quoted else (text, "", "")
 
-    def _without_private_data(self, text: str, utterance: Utterance) -> Generator[Replaced, None, str]:
-        """Yield what was replaced, and return the text."""
-        text, counts = self._stand_ins.without_data(
-            text, spared={"handle"} if utterance.kind == "post" else frozenset()
-        )
-        if utterance.kind == "message" and not self._keep_names:
+    def _without_private_data(self, text: str, kind: UtteranceKind) -> tuple[str, Counter[str]]:
+        text, replaced = self._stand_ins.without_data(text, _PUBLIC if kind == "post" else frozenset())
+        if kind == "message" and not self._keep_names:
             text, named = self._stand_ins.without_names(text, self._people)
-            counts.update(named)
-        yield from (Replaced(what, utterance.source, count) for what, count in counts.items())
-        return text
+            if named:
+                replaced["name"] = named
+        return text, replaced
 
 
 def _begins(stretch: _Stretch, later: Utterance) -> bool:

@@ -49,6 +49,7 @@ class _Word(NamedTuple):
 
 
 _WORD = re.compile(r"(?<![\w@/])[^\W\d_]+(?:-[^\W\d_]+|['’](?!s\b)[^\W\d_]+)*(?![\w@])")
+_LETTERS = re.compile(r"[^\W\d_]+")
 _CYRILLIC = re.compile("[а-яё]", re.IGNORECASE)
 _SIGN = "[\U0001f000-\U0001faff\u2600-\u27bf]"
 _OPENING = re.compile(rf"(?:[\n.!?…:;\"«“(\[*•)\]—–#>|~_]|{_SIGN})\s*(?:-\s*)?$")
@@ -81,8 +82,8 @@ _PUBLIC = listed(_LISTS, "public")
 
 def found(text: str, known: Set[str] = frozenset()) -> list[Name]:
     """Return the names of a text in order; known: names, in the nominative, of people who certainly are meant here."""
-    if not any(_may_be_name(word) for word in _WORD.findall(text)):
-        return []
+    if not any(map(_may_be_name, _LETTERS.findall(text))):
+        return []  # most messages name nobody
     words = _words(text)
     parts: list[Part | None] = [_part(words, index, known) for index in range(len(words))]
     for index, word in enumerate(words):
@@ -129,7 +130,7 @@ def _words(text: str) -> list[_Word]:
                 *match.span(),
                 word,
                 word[0].isupper() and _TITLE_CASE.fullmatch(word) is not None,
-                not is_after_initial and (index == 0 or _OPENING.search(before) is not None),
+                index == 0 or (before != " " and not is_after_initial and _OPENING.search(before) is not None),
                 before,
                 after,
                 reading(word, word[0].isupper()) if is_russian else NOTHING,

@@ -1,5 +1,6 @@
 """Russian given names in all their forms, and what a word may be besides."""
 
+import re
 from collections import defaultdict
 from functools import cache, lru_cache
 from typing import Any, Literal, NamedTuple, cast
@@ -52,6 +53,9 @@ class Reading(NamedTuple):
 NOTHING = Reading()
 _MARKS = ("Name", "Surn", "Patr")
 _SELDOM = 0.2
+_OF_KIN = re.compile(
+    "(?:[оеи]в|[иы]н|[сц]к|ко|[ую]к|ян|ер|ич|ыч|вн|дзе|швили)(?:[аеуы]|ой|ым|ом|ых|ий|ого|ому|им|ем|ая|ую|их)?$"
+)
 # The counts of a dictionary of books are misleading for talk.
 _MORE_A_WORD = words("beside-names.toml", "more_a_word")
 _MORE_A_NAME = words("beside-names.toml", "more_a_name")
@@ -88,17 +92,26 @@ def plain(word: str) -> str:
 def may_be_name(word: str) -> bool:
     """Tell quickly whether a word may be a name at all: few are."""
     key = plain(word)
-    if key in _uses() or _is_name_in_dictionary(key):
+    if key in _uses():
         return True
-    return word[0].isupper() and not _morphology().word_is_known(key)
+    if word[0].isupper():
+        return _is_name_in_dictionary(key) or not _morphology().word_is_known(key)
+    return _is_of_kin(key) and _is_name_in_dictionary(key)
+
+
+def _is_of_kin(word: str) -> bool:
+    """Tell whether a word may be a surname or a patronymic: without a capital, other rare names are not looked for."""
+    return _OF_KIN.search(word) is not None
 
 
 @lru_cache(maxsize=1 << 18)
 def reading(word: str, is_capital: bool = False) -> Reading:
     """Say what a word may be; what the dictionary has not is guessed by its ending, if it has a capital."""
     word = plain(word)
-    is_known = _morphology().word_is_known(word)
     uses = _uses().get(word, ())
+    if not (uses or is_capital or _is_of_kin(word)):
+        return NOTHING
+    is_known = _morphology().word_is_known(word)
     if is_known and not uses and not _is_name_in_dictionary(word):
         return NOTHING
     parses = _morphology().parse(word) if is_known or is_capital else []

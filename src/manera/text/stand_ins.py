@@ -74,16 +74,13 @@ class StandIns:
     def without_data(self, text: str, spared: Set[str] = frozenset()) -> tuple[str, Counter[str]]:
         """Replace what is found by its pattern, but for kinds that are spared; count it by kind."""
         found = [stretch for stretch in personal_data.found(text) if stretch.kind not in spared]
-        return _replaced(text, [(stretch.start, stretch.end, self._of_data(stretch)) for stretch in found]), Counter(
-            stretch.kind for stretch in found
-        )
+        made = [(stretch.start, stretch.end, self._of_data(stretch)) for stretch in found]
+        return _replaced(text, made), Counter(stretch.kind for stretch in found)
 
-    def without_names(self, text: str, known: Set[str] = frozenset()) -> tuple[str, Counter[str]]:
-        """Replace names of people but those that are kept; known: as in names.found."""
+    def without_names(self, text: str, known: Set[str] = frozenset()) -> tuple[str, int]:
+        """Replace names of people but those that are kept, and count them; known: as in names.found."""
         found = [name for name in names.found(text, known) if self._kept.isdisjoint(_keys(name))]
-        return _replaced(text, [(name.start, name.end, self._of_name(name)) for name in found]), Counter(
-            {"name": len(found)} if found else {}
-        )
+        return _replaced(text, [(name.start, name.end, self._of_name(name)) for name in found]), len(found)
 
     def of_speaker(self, name: str) -> str:
         """Return what people are called instead; who has no known name gets one that is a man's and a woman's."""
@@ -217,7 +214,9 @@ def _keys(name: Name) -> set[str]:
     return {f"{'name' if name.part == 'given' else name.part} {plain(name.text)}"}
 
 
-def _replaced(text: str, stretches: Iterable[tuple[int, int, str]]) -> str:
+def _replaced(text: str, stretches: Sequence[tuple[int, int, str]]) -> str:
+    if not stretches:
+        return text
     parts, end = [], 0
     for start, until, made in stretches:
         parts += [text[end:start], made]
@@ -279,10 +278,20 @@ def _people_like(given: Given) -> tuple[str, ...]:
     """List the people of the table whose names are declined as this person's, and who are called in this manner too."""
     pattern = declension(given.name, given.gender)
     signature = _signature(given.person) if given.person in persons() else (pattern,)
-    alike = [person for person in persons() if _signature(person)[: len(signature)] == signature]
+    alike = [person for person in _usual() if _signature(person)[: len(signature)] == signature]
     same_gender = [person for person in persons() if person.endswith(given.gender)]
     called = [person for person in alike if _fitting(given, person)]
     return tuple(called if len(called) > 1 else alike if len(alike) > 1 else same_gender)
+
+
+@cache
+def _usual() -> tuple[str, ...]:
+    """List the people whose names have short forms, or have none because they are never declined."""
+    return tuple(
+        person
+        for person, called in persons().items()
+        if len({given.name for given in called}) > 1 or len(set(declined(called[0].name, called[0].gender))) == 1
+    )
 
 
 def _fitting(given: Given, person: str) -> list[Given]:

@@ -3,7 +3,7 @@
     python benchmarks/privacy.py [dev]
 
 benchmarks/texts/private-dev.tsv and private-test.tsv hold invented lines of talk, Russian and English. Rules are made
-with the first half in sight; the second is what is reported. A "private" line has its data as {kind:text}; "plain" and
+with the first file in sight; the second is what is reported. A "private" line has its data as {kind:text}; "plain" and
 "hard" lines have none, and the hard ones look as if they had: «вера в людей», "hope so", order numbers, prices.
 A name is found when every word of it is, initials aside; anything else when all of it is, and as its own kind.
 """
@@ -99,17 +99,17 @@ def _overlap(one: Found, other: Found) -> bool:
 def main() -> None:
     """Print a table, then one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("half", nargs="?", choices=("dev", "test"), default="test")
+    parser.add_argument("part", nargs="?", choices=("dev", "test"), default="test")
     parser.add_argument("--save", action="store_true")
     given = parser.parse_args()
-    figures = measure(lines(TEXTS / f"private-{given.half}.tsv"))
+    figures = measure(lines(TEXTS / f"private-{given.part}.tsv"))
     print(f"{'kind':<10}{'labelled':>9}{'recall':>8}{'told':>6}{'precision':>11}")
     for kind, count in figures.labelled.most_common():
         recall, precision = figures.recalled[kind] / count, figures.true[kind] / max(figures.told[kind], 1)
         print(f"{kind:<10}{count:>9}{recall:>8.3f}{figures.told[kind]:>6}{precision:>11.3f}")
     for kind in ("plain", "hard"):
         print(f"{kind} lines: {figures.alarms[kind]} of {figures.lines[kind]} with a false alarm")
-    document = {"benchmark": "privacy", "half": given.half} | machine.described("pymorphy3", "phonenumbers")
+    document = {"benchmark": "privacy", "part": given.part} | machine.described("pymorphy3", "phonenumbers")
     machine.tell(document | figures._asdict(), "privacy" if given.save else None)
 
 

@@ -87,10 +87,11 @@ def test_any_text_can_be_read(text: str) -> None:
     StandIns().without_data(text)
 
 
-def test_half_of_the_labelled_lines_were_never_looked_at_and_most_of_it_is_found() -> None:
+def test_most_is_found_in_labelled_lines_that_no_rule_was_made_for() -> None:
     figures = privacy.measure(privacy.lines(privacy.TEXTS / "private-test.tsv"))
     patterned = [kind for kind in figures.labelled if kind != privacy.NAME]
     found, labelled = (sum(counts[kind] for kind in patterned) for counts in (figures.recalled, figures.labelled))
     assert found / labelled >= 0.97
     assert figures.recalled[privacy.NAME] / figures.labelled[privacy.NAME] >= 0.9
-    assert figures.alarms["plain"] <= 0.01 * figures.lines["plain"]
+    alarms, ordinary = (counts["plain"] + counts["hard"] for counts in (figures.alarms, figures.lines))
+    assert alarms < 0.01 * ordinary

@@ -60,11 +60,11 @@ _MAX_INITIAL = 1
 _NEAR = 8
 
 # A word that is a name in so many of its uses is one, whatever stands beside it.
-_SURE = 0.35
+_SURE = 0.32
 _SURE_UNUSUAL = 0.8
 _SELDOM_UNUSUAL = 0.2
 _MIN_UNUSUAL = 4
-_SURE_SURNAME = 0.9
+_SURE_SURNAME = 0.8
 _MIN_PREDICTED = 0.3
 
 _LISTS = "beside-names.toml"
@@ -78,6 +78,7 @@ _PLACES = listed(_LISTS, "places")
 _MONTHS = listed(_LISTS, "months")
 _NO_SURNAMES = listed(_LISTS, "no_surnames")
 _PUBLIC = listed(_LISTS, "public")
+_SAINTS = listed(_LISTS, "saints")
 
 
 def found(text: str, known: Set[str] = frozenset()) -> list[Name]:
@@ -142,6 +143,8 @@ def _words(text: str) -> list[_Word]:
 
 def _part(words: Sequence[_Word], index: int, known: Set[str]) -> Part | None:
     word = words[index]
+    if _follows(words, index, _SAINTS):
+        return None
     if word.english:
         return "given" if _is_english_name(words, index, known) else None
     if not word.reading.share or len(word.text) <= _MAX_INITIAL or (_PUBLIC & lemmas(word.lower)):

@@ -107,14 +107,14 @@ def _is_of_kin(word: str) -> bool:
 @lru_cache(maxsize=1 << 18)
 def reading(word: str, is_capital: bool = False) -> Reading:
     """Say what a word may be; what the dictionary has not is guessed by its ending, if it has a capital."""
-    word = plain(word)
+    written, word = word.lower(), plain(word)
     uses = _uses().get(word, ())
     if not (uses or is_capital or _is_of_kin(word)):
         return NOTHING
     is_known = _morphology().word_is_known(word)
     if is_known and not uses and not _is_name_in_dictionary(word):
         return NOTHING
-    parses = _morphology().parse(word) if is_known or is_capital else []
+    parses = _morphology().parse(written) if is_known or is_capital else []
     shares = {mark: sum(parse.score for parse in parses if _marks(parse, mark)) for mark in _MARKS}
     given = shares["Name"] if is_known or not uses else 1.0
     if word in _MORE_A_WORD:

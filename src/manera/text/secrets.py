@@ -16,7 +16,7 @@ _KEY = re.compile(
 )
 _NAMED_KEY = re.compile(
     r"""(?ix)
-    \b (?: key | token | secret | ключ\w* | токен\w* | секрет\w* ) (?: \s+ [^\W\d_]\S{0,15} )?? [\s:="'—-]{1,4}
+    \b (?: key | token | secret | ключ\w* | токен\w* | секрет\w* ) (?: \s+ \S{1,15} ){0,3}? [\s:="'—-]{1,4}
     (?P<it> [0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12} | (?=[\w-]*\d)(?=[\w-]*[a-z])[\w-]{24,} ) (?![\w-])"""
 )
 _LINK = re.compile(r"(?i)\b[a-z][a-z+.-]{1,12}://[^\s<>\"'»)]+(?<![.,!?;:])")
@@ -40,7 +40,7 @@ _AFTER_CUE = re.compile(
 _NO_PASSWORD = re.compile(r"[/()\[\]<>]|.@")
 _TOKEN = re.compile(r"\S+")
 _END_MARKS = ".,;:!?\"'»«)(…"
-_WORDS_AROUND = 4
+_WORDS_AROUND = 6
 _REACH = 80
 _DIGITS_OF_PIN = range(4, 9)
 _MIN_LENGTH = 6

@@ -16,6 +16,7 @@ from typer.main import get_command
 
 from manera import errors
 from manera.cli.main import app
+from manera.corpus.settings import CorpusConfig
 from manera.dataset.building import MAX_LENGTH
 from manera.generation.engine import Engine
 from manera.serving.app import create_app
@@ -65,6 +66,7 @@ def help_of(*arguments: str) -> str:
 def settings() -> str:
     """Return every setting with its default."""
     training = TrainingConfig.model_json_schema()["properties"]
+    corpus = CorpusConfig.model_json_schema()["properties"]
     decided = [
         (kind, EPOCHS[kind], LEARNING_RATES[kind], BATCH_TOKENS[kind], CONTEXT_WEIGHTS[kind], MAX_LENGTH[kind])
         for kind in EPOCHS
@@ -83,6 +85,11 @@ that above the default. Where the default is a dash, the text or the machine dec
 Where nothing is set, the kind of text decides. With `minutes`, training runs as many epochs as fit into them.
 
 {table("kind | epochs | learning_rate | batch_tokens | context_weight | max_length", decided)}
+## [corpus] in manera.toml
+
+What `manera import` leaves out; its flags stand above these.
+
+{table("setting | default | values | what it is", settings_rows(corpus))}
 ## Sampling
 
 How a voice draws the next token: `sampling` in its `manera.json`. Training chooses the temperature; a request or a flag

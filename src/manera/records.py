@@ -81,7 +81,7 @@ class Replaced(msgspec.Struct, frozen=True):
 
 
 class Opened(msgspec.Struct, frozen=True):
-    """A file that is read, and as what; its records follow."""
+    """A file that is read, and as what; its records follow. path: where it is on the disk."""
 
     kind: str
     source: str

@@ -137,8 +137,6 @@ def test_a_diary_is_no_chat(text: str, tmp_path: Path) -> None:
         ("tsconfig.json", '{\n  // strict\n  "compilerOptions": {}\n}\n', "other JSON"),
         ("a.srt", "1\n00:00:01,000 --> 00:00:02,000\nДа.\n", "subtitles"),
         ("play.xml", '<?xml version="1.0"?><TEI xmlns="http://www.tei-c.org/ns/1.0"></TEI>', "TEI document"),
-        ("messages0.html", '<!DOCTYPE html><html><a href="https://vk.com/id1">', "VK archive"),
-        ("letter.eml", "From: a@example.org\nTo: b@example.org\nSubject: Hi\n\nHello.\n", "e-mail"),
         ("a.7z", "7z\xbc\xaf'\x1c", "7z archive"),
     ],
 )

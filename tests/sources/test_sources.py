@@ -9,6 +9,7 @@ import pytest
 from manera.corpus.census import Census
 from manera.errors import SourceError
 from manera.records import Dropped, Opened, Skipped, SourceRecord, Utterance, count_characters
+from manera.sources import prose, telegram
 from manera.sources.files import SourceFile
 from manera.sources.foreign import Foreign
 from manera.sources.reading import SOURCES, read
@@ -30,14 +31,15 @@ def read_log(file: SourceFile) -> Iterator[SourceRecord]:
 
 
 def read_notes(file: SourceFile) -> Iterator[SourceRecord]:
-    with zipfile.ZipFile(file.path) as archive:
-        for position, name in enumerate(archive.namelist()):
-            text = archive.read(name).decode()
+    with file.unpacked() as archive:
+        names = [name for name, _ in archive.members if name != "mimetype"]
+        for position, name in enumerate(names):
+            text = archive.open(name).read().decode()
             yield Utterance(file.author, file.author, text, file.work, position, "post", file.source, title=name)
 
 
 logs = Source("log", lambda file: file.suffix == ".log", read_log)
-notes = Source("archive of notes", lambda file: file.suffix == ".notes" and file.head.startswith(b"PK"), read_notes)
+notes = Source("book of notes", lambda file: file.parts is not None and "mimetype" in file.parts, read_notes)
 
 
 def log_in(folder: Path) -> Path:
@@ -69,6 +71,7 @@ def test_without_the_source_such_a_file_is_passed_over(tmp_path: Path) -> None:
 
 def test_an_archive_is_read_by_a_source_that_opens_it(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.notes", "w") as archive:
+        archive.writestr("mimetype", "application/notes")
         archive.writestr("first", "Дождь.")
         archive.writestr("second", "Опять дождь.")
     records = read([tmp_path / "a.notes"], sources=(*SOURCES, notes))
@@ -76,7 +79,7 @@ def test_an_archive_is_read_by_a_source_that_opens_it(tmp_path: Path) -> None:
         ("first", "Дождь."),
         ("second", "Опять дождь."),
     ]
-    with pytest.raises(SourceError, match="zip archive of first, second"):
+    with pytest.raises(SourceError, match="EPUB book"):
         list(read([tmp_path / "a.notes"]))
 
 
@@ -93,7 +96,5 @@ def test_a_source_may_say_why_it_cannot_read_a_file_of_its_own(tmp_path: Path) -
 def test_what_can_be_read_is_told_from_the_sources(tmp_path: Path) -> None:
     (tmp_path / "a.bin").write_bytes(bytes(range(256)) * 9)
     with pytest.raises(SourceError) as caught:
-        list(read([tmp_path / "a.bin"], sources=(logs, *SOURCES)))
-    assert caught.value.hint == (
-        "known are: log, Telegram Desktop's JSON, Markdown posts, scripts of NAME: line, plain-text prose"
-    )
+        list(read([tmp_path / "a.bin"], sources=(logs, telegram.SOURCE, prose.SOURCE)))
+    assert caught.value.hint == "known are: log, Telegram Desktop's JSON, plain-text prose"

@@ -289,7 +289,10 @@ def test_a_real_blog_becomes_dated_posts(shared_data: Path) -> None:
 
 
 def test_what_is_readable_has_a_name() -> None:
-    assert [source.name for source in SOURCES] == ["Telegram export", "post", "script", "prose"]
+    assert [source.name for source in SOURCES] == [
+        *("Telegram export", "FB2 book", "EPUB book", "DOCX document", "PDF document", "feed", "web page"),
+        *("post", "script", "prose"),
+    ]
 
 
 def test_a_title_before_a_name_is_part_of_it_and_a_place_is_no_speaker(tmp_path: Path) -> None:

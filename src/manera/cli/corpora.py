@@ -13,12 +13,13 @@ from manera.corpus.narrowing import narrow
 from manera.corpus.samples import samples
 from manera.corpus.storage import Corpus, open_corpus, write
 from manera.errors import SettingsError
+from manera.records import SourceRecord
 from manera.sources.reading import read
 
 NAMED_FILES = 5
 EVIDENCE: dict[OwnerEvidence, str] = {
     "account": "as the export says",
-    "chats": "as the talks of two show",
+    "chats": "as the chats show",
     "presence": "the only one who speaks in every chat",
 }
 
@@ -33,21 +34,13 @@ def import_corpus(
     add_to: bool = False,
 ) -> None:
     """Import files as a corpus, or into one; show its ledger and three things that somebody wrote."""
-    from manera.corpus.settings import CorpusConfig
-
     if add_to and replace:
         raise SettingsError("what is there is either kept or replaced", "leave out --add or --replace")
-    settings = config.resolve(CorpusConfig, "corpus", flags or {})
-    records = narrow(read(paths), settings)
+    records = wanted(paths, flags or {})
     merged = [parse_alias(alias) for alias in aliases]
-    keep_names, manner_only = settings.keep_names, settings.manner_only
-    added = None
-    if add_to:
-        added = add(records, folder, aliases=merged, keep_names=keep_names, manner_only=manner_only)
-        manifest = added.manifest
-    else:
-        cleaning = Cleaning(keep_names=keep_names, manner_only=manner_only)
-        manifest = write(records, folder, aliases=merged, replace=replace, cleaning=cleaning)
+    cleaned = cleaning(flags or {})
+    added = add(records, folder, aliases=merged, cleaning=cleaned) if add_to else None
+    manifest = added.manifest if added else write(records, folder, aliases=merged, replace=replace, cleaning=cleaned)
     if as_json:
         console.result(_counted(added) if added else manifest.ledger)
         return
@@ -56,6 +49,21 @@ def import_corpus(
         console.show(f"added {added.added:,}, edited {added.edited:,}, known before {added.known:,}")
         for text in added.replaced:
             console.show(f"read again: {text}")
+
+
+def wanted(paths: Iterable[Path], flags: Mapping[str, object]) -> Iterator[SourceRecord]:
+    """Read files, without the chats and the days that were not asked for."""
+    from manera.corpus.settings import CorpusConfig
+
+    return narrow(read(paths), config.resolve(CorpusConfig, "corpus", flags))
+
+
+def cleaning(flags: Mapping[str, object], known: Iterable[str] = ()) -> Cleaning:
+    """Return how an import is cleaned; known: people whose names stay."""
+    from manera.corpus.settings import CorpusConfig
+
+    settings = config.resolve(CorpusConfig, "corpus", flags)
+    return Cleaning(keep_names=settings.keep_names, manner_only=settings.manner_only, known=known)
 
 
 def _counted(added: Added) -> dict[str, object]:

@@ -11,7 +11,6 @@ from manera.cli import console, corpora, learning, talking
 from manera.cli.bases import ready_base
 from manera.cli.serving import ServeOptions, serve
 from manera.cli.web import web_settings
-from manera.corpus.cleaning import Cleaning
 from manera.corpus.speakers import choose_speaker
 from manera.corpus.storage import Corpus, open_corpus, write
 from manera.errors import SettingsError
@@ -20,7 +19,6 @@ from manera.records import Message
 from manera.serving.app import create_app_on
 from manera.serving.catalogue import Catalogue
 from manera.serving.listening import HOST, PORT, serve_in_thread
-from manera.sources.reading import read
 from manera.training import presets
 from manera.voice.folder import is_there, name_for
 from manera.voice.manifest import read_voice
@@ -89,7 +87,8 @@ def _imported(path: Path, name: str | None, speaker: str | None) -> Corpus:
     folder = config.home() / "corpora" / (name or name_for(path.absolute().stem))
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     console.say(f"importing {path}")
-    write(read([path]), folder, replace=True, cleaning=Cleaning(known=[speaker] if speaker else []))
+    cleaning = corpora.cleaning({}, [speaker] if speaker else [])
+    write(corpora.wanted([path], {}), folder, replace=True, cleaning=cleaning)
     corpus = open_corpus(folder)
     corpora.show_import(corpus, console.say)
     return corpus

@@ -162,6 +162,22 @@ def speakers(corpus: CorpusFolder, all: All = False, json: Json = False) -> None
 
 
 @app.command()
+def describe(
+    corpus: CorpusFolder,
+    speaker: Annotated[str | None, typer.Option(help="Whom to describe: a name or an id.")] = None,
+    to: Annotated[Path | None, typer.Option(help="File of the page; by default in the corpus.")] = None,
+    prompt: Annotated[
+        bool, typer.Option("--prompt", help="Print a note instead, which lets any language model write like them.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Describe how somebody writes, as a page to look at: when, how much, how fast, in which words."""
+    from manera.cli import describing
+
+    describing.describe_speaker(corpus, speaker, to, prompt, json)
+
+
+@app.command()
 def forget(
     corpus: CorpusFolder,
     speaker: Annotated[str | None, typer.Option(help="Forget everything of this person: a name or an id.")] = None,

@@ -1,7 +1,8 @@
 """A newer export added to a corpus: what is new is added, what was edited is updated, everything else stays."""
 
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from array import array
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -10,7 +11,7 @@ import msgspec
 
 from manera.corpus.aliases import Alias
 from manera.corpus.cleaning import STAND_INS, Cleaning, read_entries
-from manera.corpus.duplicates import DUPLICATE, chat_of, keys_of_message, without_duplicates
+from manera.corpus.duplicates import DUPLICATE, Hashes, chat_of, keys_of_message, without_duplicates
 from manera.corpus.forgotten import without_forgotten
 from manera.corpus.manifest import Manifest
 from manera.corpus.storage import Corpus, is_corpus, open_corpus, rewriting, write, write_into
@@ -36,8 +37,7 @@ def add(
     folder: Path,
     *,
     aliases: Sequence[Alias] = (),
-    keep_names: bool = False,
-    manner_only: bool = True,
+    cleaning: Cleaning | None = None,
 ) -> Added:
     """Add what was read to a corpus; where there is none, make it.
 
@@ -45,18 +45,13 @@ def add(
     the later messages of its chat has. A text without times and numbers, as a book, is read again whole when any of it
     changed. People who were merged, what was forgotten, and what stands for what, stay so. Raises CorpusError.
     """
+    cleaning = cleaning or Cleaning()
     if not is_corpus(folder):
-        cleaning = Cleaning(keep_names=keep_names, manner_only=manner_only)
         manifest = write(records, folder, aliases=aliases, cleaning=cleaning)
         return Added(manifest, manifest.ledger.kept)
     old = open_corpus(folder)
     owner = next((one for one in old.manifest.speakers if one.speaker_id == old.manifest.owner), None)
-    cleaning = Cleaning(
-        keep_names=keep_names,
-        manner_only=manner_only,
-        entries=read_entries(folder),
-        known=(owner.speaker_id, owner.name, *owner.aliases) if owner else (),
-    )
+    cleaning.go_by(read_entries(folder), [owner.speaker_id, owner.name, *owner.aliases] if owner else [])
     with rewriting(folder) as new:
         (new / _FRESH).mkdir()
         known = _merged_as_before(without_forgotten(records, old.manifest.forgotten), old.manifest)
@@ -80,7 +75,7 @@ class _Compared:
     """What of the fresh utterances the corpus has: by their places; edits are by the message's own key.
 
     retold: untimed threads of which something changed. renamed: those that only share a name with another text.
-    parts: threads that both have messages of.
+    parts: threads in which something new comes before something old.
     """
 
     is_known: bytearray = field(default_factory=bytearray)
@@ -100,16 +95,17 @@ def _merged_as_before(records: Iterable[SourceRecord], manifest: Manifest) -> It
 
 def _compare(old: Corpus, fresh: Corpus) -> _Compared:
     """Tell what is known; of an edit the form in the export that knows the chat longer counts."""
-    messages: set[int] = set()
+    keys_before = array("q")
     texts: dict[str, set[int]] = {}
     last: dict[str, int] = {}
-    threads: set[str] = set()
+    ends: dict[str, tuple[int, int]] = {}
     for utterance in old.utterances():
-        threads.add(utterance.thread_key)
+        ends[utterance.thread_key] = max(ends.get(utterance.thread_key, _place(utterance)), _place(utterance))
         _note_last(utterance, last)
         if _is_untimed(utterance):
             texts.setdefault(utterance.thread_key, set()).add(hash(utterance.text))
-        messages.update(keys_of_message(utterance))
+        keys_before.extend(keys_of_message(utterance))
+    messages = Hashes(keys_before)
     found, last_fresh, shared = _Compared(), dict[str, int](), set[str]()
     for utterance in fresh.utterances():
         _note_last(utterance, last_fresh)
@@ -123,20 +119,20 @@ def _compare(old: Corpus, fresh: Corpus) -> _Compared:
                 found.retold.add(thread)
         else:
             known = any(key in messages for key in keys)
-        if known and len(keys) == 3 and messages.isdisjoint(keys[1:]):
+        if known and len(keys) == 3 and not any(key in messages for key in keys[1:]):
             found.edits[keys[0]] = utterance
-        if not known and thread in threads:
+        if not known and thread in ends and _place(utterance) < ends[thread]:
             found.parts.add(thread)
         found.is_known.append(known)
     _undo_older(found, last, last_fresh)
     for thread in found.retold - shared:
         found.retold.discard(thread)
         found.parts.discard(thread)
-        found.renamed[thread] = _free_name(thread, threads)
+        found.renamed[thread] = _free_name(thread, ends.keys())
     return found
 
 
-def _free_name(thread: str, taken: set[str]) -> str:
+def _free_name(thread: str, taken: Collection[str]) -> str:
     return next(name for number in count(2) if (name := f"{thread} ({number})") not in taken)
 
 
@@ -173,6 +169,11 @@ def _dropped(reason: str, utterance: Utterance) -> Dropped:
 
 def _is_untimed(utterance: Utterance) -> bool:
     return utterance.sent_at is None and utterance.thread_id is None
+
+
+def _place(utterance: Utterance) -> tuple[int, int]:
+    """Return what messages of a thread are ordered by."""
+    return utterance.sent_at or 0, utterance.position
 
 
 def _note_last(utterance: Utterance, last: dict[str, int]) -> None:

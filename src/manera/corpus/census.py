@@ -72,7 +72,6 @@ class Census:
         self._replaced: Counter[str] = Counter()
         self._stretches: dict[str, dict[str, _Stretch]] = {}
         self._told_by: dict[str, set[str]] = {}
-        self._place: tuple[str, str] | None = None
         self._waits = Waits()
         self._chats: set[str] = set()
 
@@ -215,9 +214,11 @@ class Census:
         tally.characters += len(utterance.text)
         tally.words += count_words(utterance.text)
         tally.threads.add(thread)
-        if (thread, utterance.source) != self._place:
-            self._place = (thread, utterance.source)
-            self._told_by.setdefault(thread, set()).add(utterance.source)
+        told_by = self._told_by.get(thread)
+        if told_by is None:
+            self._told_by[thread] = {utterance.source}
+        else:
+            told_by.add(utterance.source)
         if utterance.kind == "message":
             self._chats.add(thread)
             if utterance.sent_at is not None:

@@ -49,8 +49,8 @@ class _Stretch:
 class Cleaning:
     """How an import is cleaned, and afterwards what stands for what.
 
-    keep_names: names of people stay. manner_only: footers, repeats and other languages go. entries: what stood for what
-    before. known: names or ids of people whose names stay, besides the owner's.
+    keep_names: names of people stay. manner_only: footers, repeats and other languages go. known: names or ids of
+    people whose names stay, besides the owner's.
     """
 
     def __init__(
@@ -58,20 +58,24 @@ class Cleaning:
         *,
         keep_names: bool = False,
         manner_only: bool = True,
-        entries: Mapping[str, str] | None = None,
         known: Iterable[str] = (),
     ) -> None:
         self.called: dict[str, str] = {}
         self._keep_names = keep_names
         self._manner_only = manner_only
         self._known_people = frozenset(known)
-        self._stand_ins = StandIns(entries)
+        self._stand_ins = StandIns()
         self._footers = Footers()
         self._languages = Languages()
         self._stretch_of = array("L")
         self._open: dict[str, _Stretch] = {}
         self._stretches = 0
         self._people: frozenset[str] = frozenset()
+
+    def go_by(self, entries: Mapping[str, str], known: Iterable[str]) -> None:
+        """Let what stood for what before do so again, and the names of these people stay."""
+        self._stand_ins = StandIns(entries)
+        self._known_people |= frozenset(known)
 
     @property
     def entries(self) -> dict[str, str]:

@@ -98,7 +98,7 @@ class Forgotten(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 OwnerEvidence = Literal["account", "chats", "presence"]
-"""What says whose export it is: the export itself, most of its talks of two, or that one person is in every chat."""
+"""What says whose export it is: the export itself, what its chats are called, or that one person is in every chat."""
 
 
 class Manifest(msgspec.Struct, frozen=True):

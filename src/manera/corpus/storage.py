@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 from pathlib import Path
 
@@ -19,12 +20,13 @@ from manera.corpus.forgotten import without_forgotten
 from manera.corpus.manifest import VERSION, Forgotten, Ledger, Manifest, Source
 from manera.errors import CorpusError
 from manera.files import fingerprint, read_records, remove_abandoned, replacing, replacing_folder
-from manera.records import Skipped, SourceRecord, Utterance
+from manera.records import Opened, Skipped, SourceRecord, Utterance
 
 MANIFEST = "corpus.json"
 UTTERANCES = "utterances.jsonl"
+DESCRIPTION = "description.html"
 # What manera itself keeps in a corpus: replacing one may not take anything else with it.
-_OWN_FILES = frozenset({MANIFEST, UTTERANCES, STAND_INS, "train.jsonl", "validation.jsonl", "test.jsonl"})
+_OWN_FILES = frozenset({MANIFEST, UTTERANCES, STAND_INS, "train.jsonl", "validation.jsonl", "test.jsonl", DESCRIPTION})
 _BATCH = 2000
 
 
@@ -91,7 +93,7 @@ def write_into(
     _refuse_nothing(ledger, census.skipped())
     merged = tuple(resolve(aliases, census.speakers()))
     digest = _arranged(folder / UTTERANCES, census, merged, parts) or digest
-    opened = tuple(Source(opened.source, *fingerprint(opened.path)) for opened in census.opened())
+    opened = _fingerprinted(census.opened())
     speakers = census.speakers()
     ids = {speaker.speaker_id for speaker in speakers}
     owner = _owner(census, before, ids)
@@ -143,6 +145,12 @@ def open_corpus(folder: Path) -> Corpus:
     if found != manifest.fingerprint:
         raise CorpusError(f"{folder / UTTERANCES} was changed after it was imported", again)
     return Corpus(folder, manifest)
+
+
+def _fingerprinted(files: Iterable[Opened]) -> tuple[Source, ...]:
+    """Files of one archive have its fingerprint, which is taken once."""
+    once = cache(fingerprint)
+    return tuple(Source(opened.source, *once(opened.path)) for opened in files)
 
 
 def _forgotten(folder: Path) -> Forgotten:

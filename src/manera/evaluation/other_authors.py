@@ -108,5 +108,12 @@ def _other_voices(voice: Voice) -> Iterator[Author]:
         yield Author(f"{OTHER_VOICE}.{other.name}", "", tuple(tuple(talk) for talk in writing))
 
 
+def bundled_texts(language: str, without: str) -> Iterator[str]:
+    """Yield what the invented authors wrote in a language, without one whose name has this in it."""
+    for author in _bundled():
+        if author.language == language and without not in author.name:
+            yield from (text for talk in author.conversations for text in talk)
+
+
 def _bundled() -> Iterator[Author]:
     return read_records(BUNDLED, Author)

@@ -24,6 +24,8 @@ _CONTEXT_BYTES = 1024
 REPLACEMENT = "\ufffd"
 BROKEN_BYTES = "bytes in no known encoding, shown as \ufffd"
 
+CUT_SHORT = "files cut short, of which the beginning was kept"
+
 
 class Decoded(NamedTuple):
     """Text with LF line ends; broken counts the bytes that became ``\\ufffd``."""

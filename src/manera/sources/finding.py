@@ -2,14 +2,16 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from manera.errors import SourceError
 from manera.files import is_unfinished
 from manera.records import Skipped
+from manera.sources.archives import ARCHIVE_SUFFIXES, Archive, Member, is_archive, is_document
 from manera.sources.files import SourceFile
-from manera.sources.names import printable, stem_of
+from manera.sources.names import archive_stem, printable, stem_of, suffix_of
 
 # What Telegram Desktop calls its export, and the folders beside it that hold what people sent each other.
 TELEGRAM_RESULT = "result.json"
@@ -20,6 +22,8 @@ _ATTACHMENTS = frozenset(
     ]
 )
 _CORPUS = ("corpus.json", "utterances.jsonl")
+_MACINTOSH = "__MACOSX"
+_MAGIC_BYTES = 512
 
 ATTACHMENT = "attachment of a Telegram export"
 HIDDEN = "hidden file"
@@ -29,31 +33,43 @@ LINK_TO_NOTHING = "link to nothing"
 LINK_TO_FILE = "link to a file that is read anyway"
 SPECIAL = "neither a file nor a folder"
 CLOSED = "cannot be opened"
+BROKEN = "broken file"
+
+
+class Found(NamedTuple):
+    """A file to read: its path, the folder or archive named by the person, and the archive that it lies in."""
+
+    path: Path
+    root: Path | None
+    archive: Archive | None = None
 
 
 def find(paths: Iterable[Path]) -> tuple[list[SourceFile], list[Skipped]]:
-    """Return the files to read, folders walked in order of name, and those that need not be opened.
+    """Return the files to read, folders and archives walked in order of name, and those that need not be opened.
 
     Raises SourceError for a path that is missing, is named twice, cannot be opened, or is an empty folder.
     """
-    found: list[tuple[Path, Path | None]] = []
+    found: list[Found] = []
     skipped: list[Skipped] = []
     for path in paths:
         if not path.is_dir():
-            found.append((_existing(path), None))
+            found.append(Found(_existing(path), None))
             continue
         for file, reason in _walk(path):
             if reason:
                 skipped.append(Skipped(reason, _source(file, path)))
             else:
-                found.append((file, path))
+                found.append(Found(file, path))
     found, links = _without_links(found)
-    _refuse_twice([file for file, _ in found])
-    skipped += [Skipped(LINK_TO_FILE, _source(file, root)) for file, root in links]
-    sources = _distinct([_source(file, root) for file, root in found], [file for file, _ in found])
-    works = _distinct([_work(file) for file, _ in found], [file for file, _ in found])
+    _refuse_twice([file.path for file in found])
+    skipped += [Skipped(LINK_TO_FILE, _source(file.path, file.root)) for file in links]
+    found = list(_with_members(found, skipped))
+    places = [file.path for file in found]
+    sources = _distinct([_source(file.path, file.root) for file in found], places)
+    works = _distinct([_work(file) for file in found], places)
     files = [
-        SourceFile(file, source, work, root) for (file, root), source, work in zip(found, sources, works, strict=True)
+        SourceFile(file.path, source, work, file.root, file.archive)
+        for file, source, work in zip(found, sources, works, strict=True)
     ]
     return files, skipped
 
@@ -111,23 +127,77 @@ def _unreadable(entry: Path) -> str | None:
     return LINK_TO_NOTHING if entry.is_symlink() else SPECIAL
 
 
-Found = list[tuple[Path, Path | None]]
-
-
-def _without_links(found: Found) -> tuple[Found, Found]:
+def _without_links(found: Sequence[Found]) -> tuple[list[Found], list[Found]]:
     """Set links aside that were met in a folder and lead to a file which is read anyway."""
-    read = {os.path.realpath(file) for file, root in found if root is None or not file.is_symlink()}
-    kept: Found = []
-    links: Found = []
-    for file, root in found:
-        if root is not None and file.is_symlink():
-            target = os.path.realpath(file)
+    read = {os.path.realpath(file.path) for file in found if file.root is None or not file.path.is_symlink()}
+    kept: list[Found] = []
+    links: list[Found] = []
+    for file in found:
+        if file.root is not None and file.path.is_symlink():
+            target = os.path.realpath(file.path)
             if target in read:
-                links.append((file, root))
+                links.append(file)
                 continue
             read.add(target)
-        kept.append((file, root))
+        kept.append(file)
     return kept, links
+
+
+def _with_members(found: Iterable[Found], skipped: list[Skipped]) -> Iterator[Found]:
+    """Yield what is in each archive in its place; what need not be opened of it is added to skipped."""
+    for file in found:
+        if not _may_be_archive(file):
+            yield file
+            continue
+        archive = Archive(file.path)
+        try:
+            with archive:
+                members = archive.members
+        except SourceError as error:
+            if file.root is None:
+                raise
+            skipped.append(Skipped(BROKEN, _source(file.path, file.root), error.message))
+            continue
+        if is_document([member.name for member in members]):
+            yield file
+            continue
+        if not members and file.root is None:
+            raise SourceError(f"there are no files in {file.path}", "pack an export or texts, and name that")
+        root = file.root or file.path
+        for name, reason in _reasons(members):
+            if reason:
+                skipped.append(Skipped(reason, _source(file.path / name, root)))
+            else:
+                yield Found(file.path / name, root, archive)
+
+
+def _may_be_archive(file: Found) -> bool:
+    """In a folder only those are looked into that are called so."""
+    if file.root is not None and suffix_of(file.path) not in ARCHIVE_SUFFIXES:
+        return False
+    try:
+        with file.path.open("rb") as content:
+            return is_archive(content.read(_MAGIC_BYTES))
+    except OSError:
+        return False
+
+
+def _reasons(members: Sequence[Member]) -> Iterator[tuple[str, str | None]]:
+    """Yield the files of an archive with why they are not opened, as folders have it."""
+    names = {PurePosixPath(member.name) for member in members}
+    exports = {name.parent for name in names if name.name == TELEGRAM_RESULT}
+    corpora = {name.parent for name in names if all(name.parent / part in names for part in _CORPUS)}
+    for member in members:
+        yield member.name, member.fault or _reason_inside(PurePosixPath(member.name), exports, corpora)
+
+
+def _reason_inside(name: PurePosixPath, exports: set[PurePosixPath], corpora: set[PurePosixPath]) -> str | None:
+    if name.parts[0] == _MACINTOSH or any(part.startswith(".") for part in name.parts):
+        return HIDDEN
+    if not corpora.isdisjoint(name.parents):
+        return OWN_CORPUS
+    folders = (name, *name.parents)
+    return ATTACHMENT if any(place.name in _ATTACHMENTS and place.parent in exports for place in folders) else None
 
 
 def _refuse_twice(files: list[Path]) -> None:
@@ -140,10 +210,13 @@ def _source(file: Path, root: Path | None) -> str:
     return printable(file.name if root is None else (Path(root.resolve().name) / file.relative_to(root)).as_posix())
 
 
-def _work(file: Path) -> str:
+def _work(file: Found) -> str:
     """A blog keeps a post with pictures as ``its-name/index.md``."""
-    stem = stem_of(file)
-    return printable(file.resolve().parent.name) if stem == "index" else stem
+    stem = stem_of(file.path)
+    if stem != "index":
+        return stem
+    parent = file.path.resolve().parent
+    return archive_stem(parent) if file.archive and parent == file.archive.path.resolve() else printable(parent.name)
 
 
 def _distinct(names: list[str], files: list[Path]) -> list[str]:

@@ -1,19 +1,16 @@
 """Formats that are recognised and not read: what they are called, and how to turn them into what is read."""
 
 import re
-import zipfile
-import zlib
+from collections.abc import Collection, Iterable
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from manera.sources.names import suffix_of
 
-AS_SCRIPT = "of messengers, Telegram Desktop's JSON is read; write this as a text file, one message a line, NAME: text"
+AS_SCRIPT = "write it as a text file, one message a line, NAME: text"
 AS_TEXT = "save it as plain text: pandoc '{path}' -t plain --wrap=none -o book.txt"
-MACHINE_READABLE = "export again in Telegram Desktop and choose the format: Machine-readable JSON"
 UNPACK = "unpack it first, and name the folder"
-_NAMES_SHOWN = 3
-_MIME_BYTES = 100
 
 
 class Foreign(NamedTuple):
@@ -26,14 +23,8 @@ class Foreign(NamedTuple):
 # Each messenger begins a message with its date and sender in a way of its own. A diary has dates, but no senders.
 _DAY = r"(?:\d{1,4}[./-]\d{1,2}[./-]\d{2,4}|\d{1,2}-\w{3}-\d{2,4})"
 _TIME = r"(?:klo )?\d{1,2}[:.]\d{2}(?:[:.]\d{2})?(?:[ \u202f\u00a0]?[ap]\.?[ \u202f\u00a0]?m\.?)?"
-_MARK = "[\u200e\u200f\ufeff]?"
-_SENDER = r"(?:(?P<sender>[^:\n]{1,60}):)?"
 _VK = "chat copied from VK"
 _CHAT_LINES = {
-    "Signal export": re.compile(rf"^\[\d{{4}}-\d\d-\d\d, \d\d:\d\d\] {_SENDER}"),
-    "WhatsApp export": re.compile(
-        rf"^{_MARK}(?:\[{_DAY},? {_TIME}\]|{_DAY},? {_TIME} [-–]) {_MARK}(?:~[ \u202f])?{_SENDER}", re.IGNORECASE
-    ),
     "Discord export": re.compile(rf"^\[{_DAY} {_TIME}\] (?P<sender>\S[^\n]{{0,40}})$", re.IGNORECASE),
     "chat copied from Telegram": re.compile(r"^(?P<sender>[^\n]{1,60}), \[\d[^\]\n]{5,30}\]:?$"),
     "IRC log": re.compile(
@@ -48,34 +39,18 @@ _SENDERS_SHARE = 0.5
 
 _TEXT_STARTS = (
     (re.compile(r"\{\\rtf"), Foreign("RTF document", AS_TEXT)),
-    (re.compile(r"\s*window\.YTD\."), Foreign("X (Twitter) archive", AS_SCRIPT)),
-    (re.compile(r"From \S+@?\S* .*\d{4}\r?\n(?:[\w-]+:|>)"), Foreign("mailbox", "save your own letters as text files")),
-    (
-        re.compile(r"(?:(?:[\w-]+:)?[ \t].*\n){1,40}?(?:Subject|Тема): "),
-        Foreign("e-mail", "save its text as a text file"),
-    ),
+    (re.compile(r"\s*window\.YTD\."), Foreign("part of an X archive without posts")),
     (re.compile(r"WEBVTT\b|\s*\d+\n\d\d:\d\d:\d\d[,.]\d{3} --> "), Foreign("subtitles", AS_SCRIPT)),
     (re.compile(r"\[Script Info\]"), Foreign("subtitles", AS_SCRIPT)),
     (re.compile(r"#!"), Foreign("program")),
 )
 _XML = (
-    (re.compile(r"<FictionBook\b"), Foreign("FB2 book", AS_TEXT)),
     (re.compile(r"<(?:\w+:)?TEI\b|<TEI\.2\b"), Foreign("TEI document", "write it as NAME: line in a text file")),
-    (re.compile(r'class="page_wrap"'), Foreign("Telegram export in HTML", MACHINE_READABLE)),
-    (re.compile(r'vk\.com|class="message__header"'), Foreign("VK archive", AS_SCRIPT)),
-    (re.compile(r"<html\b|<!doctype html", re.IGNORECASE), Foreign("web page", AS_TEXT)),
     (re.compile(r"<"), Foreign("XML")),
 )
 _MARKED_UP = re.compile(r"\s*<(?:!doctype|html|\?xml|FictionBook|TEI|!--|head|body)", re.IGNORECASE)
-_JSON_FIELDS = (
-    ((b'"sender_name"', b'"timestamp_ms"'), Foreign("Messenger or Instagram export", AS_SCRIPT)),
-    ((b'"guild"', b'"channel"'), Foreign("Discord export", AS_SCRIPT)),
-    ((b'"creator"', b'"created_date"'), Foreign("Google Chat export", AS_SCRIPT)),
-    ((b'"type"', b'"user"', b'"ts"'), Foreign("Slack export", AS_SCRIPT)),
-    ((b'"mapping"', b'"conversation_id"'), Foreign("ChatGPT export", AS_SCRIPT)),
-)
+_JSON_FIELDS = (((b'"creator"', b'"created_date"'), Foreign("Google Chat export", AS_SCRIPT)),)
 _MAGIC = (
-    (b"%PDF", Foreign("PDF document", "take the text out: pdftotext -nopgbrk '{path}' book.txt")),
     (b"\x1f\x8b", Foreign("gzip archive", UNPACK)),
     (b"7z\xbc\xaf", Foreign("7z archive", UNPACK)),
     (b"Rar!", Foreign("RAR archive", UNPACK)),
@@ -106,11 +81,22 @@ def is_json(head: bytes) -> bool:
     return _JSON.match(head.replace(b"\0", b"")) is not None
 
 
-def of_bytes(path: Path, head: bytes) -> Foreign | None:
+def of_bytes(head: bytes) -> Foreign | None:
     """Recognise archives and documents by their first bytes."""
-    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return _zip(path)
     return next((foreign for magic, foreign in _MAGIC if head.startswith(magic)), None)
+
+
+def of_zip(names: Collection[str] | None) -> Foreign:
+    """Recognise a document by what is in its zip; names: None where it cannot be read."""
+    if names is None:
+        return Foreign("broken archive", "get it once more")
+    if "word/document.xml" in names:
+        return Foreign("DOCX document", AS_TEXT)
+    if "content.xml" in names:
+        return Foreign("OpenDocument", AS_TEXT)
+    if not {"mimetype", "META-INF/container.xml"}.isdisjoint(names):
+        return Foreign("EPUB book", AS_TEXT)
+    return Foreign("archive in an archive" if names else "empty zip archive", UNPACK)
 
 
 def of_json(head: bytes) -> Foreign:
@@ -141,33 +127,23 @@ def is_table(text: str) -> bool:
     )
 
 
+def is_chat(lines: Iterable[str], heading: re.Pattern[str]) -> bool:
+    """Tell a chat by its headings, which bear a date and mostly a sender; that one or two lines do proves nothing."""
+    lines = list(islice(filter(None, map(str.strip, lines)), _CHAT_HEAD_LINES))
+    headed = [found["sender"] for line in lines if (found := heading.match(line))]
+    senders = [sender for sender in headed if sender]
+    return len(headed) >= max(_MIN_CHAT_LINES, _CHAT_SHARE * len(lines)) and (
+        len(senders) >= _SENDERS_SHARE * len(headed)
+    )
+
+
 def _chat(text: str) -> Foreign | None:
-    """In a chat many lines are headed by a date and a sender; that one or two bear a date proves nothing."""
-    lines = [line.strip() for line in text.split("\n") if line.strip()][:_CHAT_HEAD_LINES]
+    lines = text.split("\n")
     for name, pattern in _CHAT_LINES.items():
-        headed = [found["sender"] for line in lines if (found := pattern.match(line))]
-        senders = [sender for sender in headed if sender]
-        if len(headed) < max(_MIN_CHAT_LINES, _CHAT_SHARE * len(lines)) or len(senders) < _SENDERS_SHARE * len(headed):
+        if not is_chat(lines, pattern):
             continue
+        senders = [found["sender"] for line in lines if (found := pattern.match(line.strip()))]
         if name == _VK and len(set(senders)) > _SENDERS_SHARE * len(senders):
             continue  # such lines may be a timetable: people write again and again
         return Foreign(name, AS_SCRIPT)
     return None
-
-
-def _zip(path: Path) -> Foreign:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = [name for name in archive.namelist() if not name.endswith("/")]
-            is_epub = "mimetype" in names and archive.getinfo("mimetype").file_size < _MIME_BYTES
-            is_epub = is_epub and archive.read("mimetype").startswith(b"application/epub")
-    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, RuntimeError):
-        return Foreign("broken archive", "get it once more")
-    if "word/document.xml" in names:
-        return Foreign("DOCX document", AS_TEXT)
-    if is_epub or "META-INF/container.xml" in names:
-        return Foreign("EPUB book", AS_TEXT)
-    if "content.xml" in names:
-        return Foreign("OpenDocument", AS_TEXT)
-    shown = ", ".join(names[:_NAMES_SHOWN]) + (f" and {len(names) - _NAMES_SHOWN:,} more" if names[3:] else "")
-    return Foreign(f"zip archive of {shown}" if names else "empty zip archive", UNPACK)

@@ -10,11 +10,11 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from manera.errors import SourceError
 from manera.sources.decoding import BROKEN_BYTES, REPLACEMENT, encoding_of
+from manera.sources.files import SourceFile
 
 CHUNK_BYTES = 1 << 18
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -189,7 +189,7 @@ class JsonDocument:
 
 
 @contextmanager
-def open_document(path: Path) -> Iterator[JsonDocument]:
+def open_document(file: SourceFile) -> Iterator[JsonDocument]:
     """Open a file as JSON in UTF-8, UTF-16 or UTF-32; faults are SourceErrors with their place."""
-    with path.open("rb") as content:
-        yield JsonDocument(content, str(path))
+    with file.open() as content:
+        yield JsonDocument(content, str(file.path))

@@ -21,6 +21,11 @@ def stem_of(path: Path) -> str:
     return printable(_SUFFIX.sub("", path.name))
 
 
+def archive_stem(path: Path) -> str:
+    """Return an archive's name without its suffixes: ``blog`` of ``blog.tar.gz``."""
+    return stem_of(path).removesuffix(".tar")
+
+
 def printable(name: str) -> str:
     """Return a file's name as text: bytes of it that are not UTF-8 become ``\\ufffd``."""
     return os.fsencode(name).decode("utf-8", "replace")

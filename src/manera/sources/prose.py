@@ -64,12 +64,12 @@ def read(file: SourceFile, text: str) -> Iterator[SourceRecord]:
     author = file.author
     position = 0
     for paragraph, reason in zip(found, _reasons(found, stem_of(file.path), marked.is_edition), strict=True):
-        words = _FOOTNOTE_MARK.sub("", paragraph.text).strip()
-        whole = count_characters(paragraph.text)
+        words, marks = footnote_marks_cut(paragraph.text)
         if reason:
-            yield Dropped(reason, file.source, whole + paragraph.hyphens, paragraph.line)
+            whole = count_characters(paragraph.text) + paragraph.hyphens
+            yield Dropped(reason, file.source, whole, paragraph.line)
             continue
-        if marks := whole - count_characters(words):
+        if marks:
             yield Cut("footnote mark", file.source, marks, paragraph.line)
         if paragraph.hyphens:
             yield Cut("hyphen at a line end", file.source, paragraph.hyphens, paragraph.line)
@@ -77,10 +77,16 @@ def read(file: SourceFile, text: str) -> Iterator[SourceRecord]:
         yield Utterance(author, author, words, file.work, position, "prose", file.source)
 
 
+def footnote_marks_cut(text: str) -> tuple[str, int]:
+    """Return a paragraph without marks like ``[1]``, and how many characters those had."""
+    words = _FOOTNOTE_MARK.sub("", text).strip()
+    return words, count_characters(text) - count_characters(words)
+
+
 def _reasons(found: Sequence[Paragraph], title: str, is_edition: bool) -> list[str | None]:
     """Say why each paragraph is dropped, None where it is not."""
-    texts = [_FOOTNOTE_MARK.sub("", paragraph.text).strip() for paragraph in found]
-    reasons = [_wordless(text) for text in texts]
+    texts = [footnote_marks_cut(paragraph.text)[0] for paragraph in found]
+    reasons = [wordless(text) for text in texts]
     for notes in _notes(texts):
         reasons[notes.start : notes.stop] = ["editor's note"] * len(notes)
     above = _title_end(texts, title)
@@ -91,7 +97,8 @@ def _reasons(found: Sequence[Paragraph], title: str, is_edition: bool) -> list[s
     return reasons
 
 
-def _wordless(words: str) -> str | None:
+def wordless(words: str) -> str | None:
+    """Say what a paragraph is that holds no prose; None for prose."""
     if not words:
         return "footnote mark"
     if _YEARS.match(words):

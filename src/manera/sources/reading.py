@@ -2,31 +2,79 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
+from itertools import chain, groupby, islice
 from pathlib import Path
 
 from manera.errors import SourceError
 from manera.records import Opened, Skipped, SourceRecord
-from manera.sources import foreign, posts, prose, script, telegram
+from manera.sources import (
+    assistants,
+    discord,
+    docx,
+    epub,
+    fb2,
+    feeds,
+    foreign,
+    mail,
+    messenger,
+    pages,
+    pdf,
+    posts,
+    prose,
+    script,
+    signal,
+    slack,
+    telegram,
+    telegram_html,
+    vk,
+    whatsapp,
+    x_archive,
+)
 from manera.sources.files import SourceFile
-from manera.sources.finding import CLOSED, find
+from manera.sources.finding import BROKEN, CLOSED, find
 from manera.sources.foreign import Foreign
+from manera.sources.settings import SourcesConfig
 from manera.sources.source import Source
 
 logger = logging.getLogger(__name__)
 
+_AS_IS = SourcesConfig()
+
 SOURCES = (
     telegram.SOURCE,
+    telegram_html.SOURCE,
+    vk.SOURCE,
+    signal.MARKDOWN,
+    whatsapp.SOURCE,
+    discord.SOURCE,
+    discord.PACKAGE,
+    messenger.SOURCE,
+    messenger.ENCRYPTED,
+    slack.SOURCE,
+    signal.EXPORT,
+    signal.LINES,
+    x_archive.SOURCE,
+    mail.SOURCE,
+    assistants.CHATGPT,
+    assistants.OPEN_WEBUI,
+    fb2.SOURCE,
+    epub.SOURCE,
+    docx.SOURCE,
+    pdf.SOURCE,
+    feeds.SOURCE,
+    pages.SOURCE,
     posts.SOURCE,
     script.SOURCE,
     prose.SOURCE,
 )
 """In the order they are asked whether a file is theirs."""
 
-BROKEN = "broken file"
 
-
-def read(paths: Iterable[Path], sources: Sequence[Source] = SOURCES) -> Iterator[SourceRecord]:
+def read(
+    paths: Iterable[Path], sources: Sequence[Source] = SOURCES, settings: SourcesConfig = _AS_IS
+) -> Iterator[SourceRecord]:
     """Yield Opened and then one record for each message, post, paragraph or line, file by file.
 
     A file of a folder that is broken, or not somebody's words, is one Skipped; named by itself, it is an error.
@@ -35,18 +83,11 @@ def read(paths: Iterable[Path], sources: Sequence[Source] = SOURCES) -> Iterator
     """
     files, skipped = find(paths)
     yield from skipped
-    for file in files:
-        try:
-            yield from _read_file(replace(file), sources)  # a copy: the text that it keeps goes with it
-        except SourceError as error:
-            if file.root is None:
-                raise
-            yield Skipped(BROKEN, file.source, error.message)
-        except PermissionError as error:
-            closed = SourceError(f"{file.path} cannot be opened: {error.strerror}", f"chmod u+r '{file.path}'")
-            if file.root is None:
-                raise closed from error
-            yield Skipped(CLOSED, file.source, closed.hint)
+    for archive, inside in groupby(files, key=lambda file: file.archive):
+        with archive or nullcontext():
+            for file in inside:
+                # A copy: the text that it keeps goes with it.
+                yield from _read_or_skip(replace(file, settings=settings), sources)
 
 
 def recognise(file: SourceFile, sources: Sequence[Source] = SOURCES) -> Source | Foreign:
@@ -60,12 +101,28 @@ def recognise(file: SourceFile, sources: Sequence[Source] = SOURCES) -> Source |
     return _unread(file)
 
 
+def _read_or_skip(file: SourceFile, sources: Sequence[Source]) -> Iterator[SourceRecord]:
+    try:
+        yield from _read_file(file, sources)
+    except SourceError as error:
+        if file.root is None:
+            raise
+        yield Skipped(BROKEN, file.source, error.message)
+    except PermissionError as error:
+        closed = SourceError(f"{file.path} cannot be opened: {error.strerror}", f"chmod u+r '{file.path}'")
+        if file.root is None:
+            raise closed from error
+        yield Skipped(CLOSED, file.source, closed.hint)
+
+
 def _read_file(file: SourceFile, sources: Sequence[Source]) -> Iterator[SourceRecord]:
     recognised = recognise(file, sources)
     if isinstance(recognised, Source):
         logger.info("reading a file as %s", recognised.name)
-        yield Opened(recognised.name, file.source, file.path)
-        yield from recognised.read(file)
+        records = recognised.read(file)
+        first = list(islice(records, 1))  # a file that cannot be read at all is not told to be
+        yield Opened(recognised.name, file.source, file.archive.path if file.archive else file.path)
+        yield from chain(first, records)
         return
     hint = recognised.hint.format(path=file.path) if recognised.hint else None
     if file.root is None:

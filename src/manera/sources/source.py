@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from manera.errors import SourceError
 from manera.records import Mended, SourceRecord
 from manera.sources.decoding import BROKEN_BYTES
 from manera.sources.files import SourceFile
@@ -39,11 +40,31 @@ def text_source(
             return False
         return claims(file, file.decoded.text)
 
+    return Source(name, claims_file, _reader_of_text(name, read), description)
+
+
+def document_source(
+    name: str,
+    claims: Callable[[SourceFile, str], bool | Foreign],
+    read: Callable[[SourceFile, str], Iterator[SourceRecord]],
+    description: str | None = None,
+) -> Source:
+    """Make a source of marked-up text, which is told by how it begins: ``claims`` is given that alone."""
+
+    def claims_file(file: SourceFile) -> bool | Foreign:
+        return bool(file.may_be_document and file.head_text) and claims(file, file.head_text)
+
+    return Source(name, claims_file, _reader_of_text(name, read), description)
+
+
+def _reader_of_text(
+    name: str, read: Callable[[SourceFile, str], Iterator[SourceRecord]]
+) -> Callable[[SourceFile], Iterator[SourceRecord]]:
     def read_file(file: SourceFile) -> Iterator[SourceRecord]:
         if file.decoded is None:
-            raise ValueError(f"no text: {name} does not claim it")
+            raise SourceError(f"{file.path} begins like {name}, but is no text", "get it once more")
         if file.decoded.broken:
             yield Mended(BROKEN_BYTES, file.source, file.decoded.broken)
         yield from read(file, file.decoded.text)
 
-    return Source(name, claims_file, read_file, description)
+    return read_file

@@ -1,7 +1,6 @@
 """Telegram Desktop's machine-readable export: one chat, or a whole account."""
 
 import calendar
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,10 +9,10 @@ from itertools import chain, islice
 from typing import Any, TypeGuard
 
 from manera.records import Cut, Dropped, Mended, Owner, SourceRecord, Utterance, UtteranceKind, count_characters
-from manera.sources.decoding import REPLACEMENT
 from manera.sources.files import SourceFile
 from manera.sources.foreign import Foreign, is_json
 from manera.sources.json_document import JsonDocument, open_document
+from manera.sources.messages import BROKEN_MESSAGE, LONE_SURROGATES, encodable, is_broken, why_wordless
 from manera.sources.source import Source
 
 CHAT_TYPES = frozenset(
@@ -49,10 +48,6 @@ _MESSAGES_HELD = 1000
 
 # Entities of a text that are not the sender's own prose.
 _FOREIGN_ENTITIES = {"blockquote": "quotation", "pre": "code"}
-_LINK = r"(?:[a-z][a-z0-9+.-]*://|www\.|t\.me/)\S+"
-_LINKS = re.compile(rf"\s*{_LINK}(?:\s+{_LINK})*\s*", re.IGNORECASE)
-_COMMAND = re.compile(r"\s*/[a-z][a-z0-9_]*(?:@\w+)?(?:[ \t]+\S+){0,2}\s*", re.IGNORECASE | re.ASCII)
-LONE_SURROGATES = "halves of characters, shown as \ufffd"
 
 # The first key present says why a message has no words of its own.
 _WORDLESS_MEDIA = {
@@ -98,7 +93,7 @@ class _Chat:
 
     @property
     def name(self) -> str:
-        return _encodable(str(self.header.get("name") or self.type.replace("_", " ") or "chat"))
+        return encodable(str(self.header.get("name") or self.type.replace("_", " ") or "chat"))
 
     @property
     def type(self) -> str:
@@ -145,7 +140,7 @@ class _Chat:
     def _topic(self, message: dict[str, Any]) -> int | None:
         number = message.get("id")
         if message.get("action") == "topic_created" and _is_number(number):
-            self._topics[number] = _encodable(str(message.get("title") or number))
+            self._topics[number] = encodable(str(message.get("title") or number))
         answered = _answered(message)
         if answered is None:
             return None
@@ -179,7 +174,7 @@ def read(file: SourceFile) -> Iterator[SourceRecord]:
     without a zone, which are taken for UTC. Raises SourceError with line and column when the file is
     not valid JSON, and is not broken in a way that Telegram Desktop is known for.
     """
-    with open_document(file.path) as document:
+    with open_document(file) as document:
         ordinal = 0
         account: str | None = None
         for header in _headers(document):
@@ -200,7 +195,7 @@ def claims(file: SourceFile) -> bool | Foreign:
     """Tell an export by its fields, up to its first message; one without a single message cannot be read."""
     if not (file.may_be_text and is_json(file.head)):
         return False
-    with open_document(file.path) as document:
+    with open_document(file) as document:
         return _holds_messages(document)
 
 
@@ -242,7 +237,7 @@ def _headers(document: JsonDocument, is_account: bool = True) -> Iterator[dict[s
         else:
             value = document.value()
             if key == "name" or key == "type" or (key == "id" and isinstance(value, int | str)):
-                header[key] = value if not isinstance(value, str) else _encodable(value)
+                header[key] = value if not isinstance(value, str) else encodable(value)
             elif key == "personal_information" and isinstance(value, dict) and "user_id" in value:
                 yield {"user_id": value["user_id"]}
 
@@ -261,7 +256,7 @@ def _messages(chat: _Chat, document: JsonDocument) -> Iterator[SourceRecord]:
     position = 0
     for message in _with_partner(chat, document.values()):
         if not isinstance(message, dict):
-            yield Dropped("broken message", source)
+            yield Dropped(BROKEN_MESSAGE, source)
             continue
         thread, thread_id = chat.place(message)
         reason, text, cuts = _words(message)
@@ -275,10 +270,10 @@ def _messages(chat: _Chat, document: JsonDocument) -> Iterator[SourceRecord]:
             yield Cut(what, source, count_characters(removed))
         number = message.get("id")
         position = number if _is_number(number) else position + 1
-        whole = _encodable(text)
+        whole = encodable(text)
         if whole is not text:
-            if not whole.strip(REPLACEMENT):
-                yield Dropped("broken message", source, count_characters(text))
+            if is_broken(whole):
+                yield Dropped(BROKEN_MESSAGE, source, count_characters(text))
                 continue
             yield Mended(LONE_SURROGATES, source, 1)
         yield Utterance(
@@ -318,9 +313,9 @@ def _words(message: dict[str, Any]) -> tuple[str | None, str, list[tuple[str, st
     if type(text) is not str:
         text, foreign, are_links = _parts(text)
     if kind != "message":
-        return (f"{kind} message" if kind in ("service", "unsupported") else "broken message"), text or "", []
+        return (f"{kind} message" if kind in ("service", "unsupported") else BROKEN_MESSAGE), text or "", []
     if text is None:
-        return "broken message", "", []
+        return BROKEN_MESSAGE, "", []
     # Present but null: forwarded from an account that was deleted.
     if "forwarded_from" in message or "saved_from" in message:
         return "forward", text, []
@@ -328,11 +323,8 @@ def _words(message: dict[str, Any]) -> tuple[str | None, str, list[tuple[str, st
         return "via bot", text, []
     if not text.strip():
         return _wordless(message), text, []
-    if "/" in text or "www." in text:
-        if _LINKS.fullmatch(text):
-            return "nothing but a link", text, []
-        if _COMMAND.fullmatch(text):
-            return "bot command", text, []
+    if reason := why_wordless(text):
+        return reason, text, []
     if are_links:
         return "nothing but a link", text, []
     if not foreign:
@@ -387,17 +379,6 @@ def _wordless(message: dict[str, Any]) -> str:
     return next((reason for key, reason in _WORDLESS_KEYS.items() if key in message), "empty text")
 
 
-def _encodable(text: str) -> str:
-    r"""JSON may hold half of a surrogate pair (``\ud83d``), which is no character."""
-    if text.isascii():
-        return text
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
-
-
 def _sender(message: dict[str, Any], chat: _Chat) -> tuple[str, str]:
     """Return id and name. Old exports number users and channels alike; some files leave ids out."""
     name = message.get("from")
@@ -405,9 +386,9 @@ def _sender(message: dict[str, Any], chat: _Chat) -> tuple[str, str]:
     if not isinstance(name, str) or not name:
         name = chat.name if chat.is_channel and number is None else DELETED
     known = chat.names.get(name)
-    name = chat.names.setdefault(name, _encodable(name)) if known is None else known
+    name = chat.names.setdefault(name, encodable(name)) if known is None else known
     if isinstance(number, str) and number:
-        return _encodable(number), name
+        return encodable(number), name
     if isinstance(number, int):
         return f"{'channel' if chat.is_channel else 'user'}{number}", name
     return name, name

@@ -12,7 +12,7 @@ Piece = Sequence[str]
 """Messages or paragraphs of one author that follow each other."""
 
 _EMOJI = re.compile("[\u2190-\u21ff\u2300-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]")
-_SMILE = re.compile(r"[:;=]-?[)(DP]|\){2,}|\({2,}")
+SMILE = re.compile(r"[:;=]-?[)(DP]|\){2,}|\({2,}")
 _MARKS = ".,!?…;:—–-()\"«»“”'*/"
 _KEPT_LETTERS = 2
 
@@ -61,7 +61,7 @@ def habits(piece: Piece) -> NDArray[np.float64]:
             sum(character.isdigit() for character in text) / characters,
             text.lower().count("ё") / characters,
             len(emoji(text)) / characters,
-            len(_SMILE.findall(text)) / messages,
+            len(SMILE.findall(text)) / messages,
             sum("\n" in message for message in piece) / messages,
             *(text.count(mark) / characters for mark in _MARKS),
         ]

@@ -78,7 +78,9 @@ def test_stop_and_leaving_free_the_engine(browser: Browser, engine: Recorded, ur
 
         def begin() -> None:
             for side in ("left", "right"):
-                expect(page.get_by_label(say(side), exact=True).first).to_have_value(re.compile(r"\S"), timeout=PATIENCE)
+                expect(page.get_by_label(say(side), exact=True).first).to_have_value(
+                    re.compile(r"\S"), timeout=PATIENCE
+                )
             page.get_by_role("button", name=say("compare_it"), exact=True).click()
             for side in ("left", "right"):
                 expect(page.locator(f"#{side}-text textarea")).not_to_have_value("", timeout=PATIENCE)

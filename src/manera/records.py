@@ -72,6 +72,14 @@ class Mended(msgspec.Struct, frozen=True):
     count: int
 
 
+class Replaced(msgspec.Struct, frozen=True):
+    """So many pieces of personal data of a kind that something else stands for in a text that is kept."""
+
+    what: str
+    source: str
+    count: int
+
+
 class Opened(msgspec.Struct, frozen=True):
     """A file that is read, and as what; its records follow. path: where it is on the disk."""
 
@@ -95,7 +103,7 @@ class Owner(msgspec.Struct, frozen=True):
     is_certain: bool
 
 
-SourceRecord = Utterance | Dropped | Cut | Mended | Opened | Skipped | Owner
+SourceRecord = Utterance | Dropped | Cut | Mended | Replaced | Opened | Skipped | Owner
 
 
 def count_characters(text: str) -> int:

@@ -8,6 +8,7 @@ from manera.cli import console
 from manera.cli.fetching import fetched
 from manera.corpus.adding import Added, add
 from manera.corpus.aliases import parse_alias, propose
+from manera.corpus.cleaning import STAND_INS, Cleaning
 from manera.corpus.manifest import Ledger, Manifest, OwnerEvidence, Speaker
 from manera.corpus.narrowing import narrow
 from manera.corpus.samples import samples
@@ -39,8 +40,9 @@ def import_corpus(
         raise SettingsError("what is there is either kept or replaced", "leave out --add or --replace")
     records = wanted(paths, flags or {}, of_sources)
     merged = [parse_alias(alias) for alias in aliases]
-    added = add(records, folder, aliases=merged) if add_to else None
-    manifest = added.manifest if added else write(records, folder, aliases=merged, replace=replace)
+    cleaned = cleaning(flags or {})
+    added = add(records, folder, aliases=merged, cleaning=cleaned) if add_to else None
+    manifest = added.manifest if added else write(records, folder, aliases=merged, replace=replace, cleaning=cleaned)
     if as_json:
         console.result(_counted(added) if added else manifest.ledger)
         return
@@ -61,6 +63,14 @@ def wanted(
     settings = config.resolve(CorpusConfig, "corpus", flags)
     reading = config.resolve(SourcesConfig, "sources", of_sources or {})
     return narrow(read(fetched(paths), settings=reading), settings)
+
+
+def cleaning(flags: Mapping[str, object], known: Iterable[str] = ()) -> Cleaning:
+    """Return how an import is cleaned; known: people whose names stay."""
+    from manera.corpus.settings import CorpusConfig
+
+    settings = config.resolve(CorpusConfig, "corpus", flags)
+    return Cleaning(keep_names=settings.keep_names, manner_only=settings.manner_only, known=known)
 
 
 def _counted(added: Added) -> dict[str, object]:
@@ -96,6 +106,9 @@ def _ledger(ledger: Ledger) -> Iterator[str]:
     if ledger.mended:
         yield "mended:"
         yield from _counts(ledger.mended)
+    if ledger.replaced:
+        yield f"private, and something else stands for it ({STAND_INS} says what):"
+        yield from _counts(ledger.replaced)
     files = ledger.files
     if files.skipped or sum(files.read.values()) > 1:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in files.read.items())

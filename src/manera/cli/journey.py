@@ -69,7 +69,7 @@ def up(path: Path | None, options: UpOptions) -> None:
 def _made(path: Path, options: UpOptions) -> str:
     """Import and train, unless the voice is there; return its name."""
     settings = presets.resolve({"minutes": options.minutes, "epochs": options.epochs})
-    corpus = _imported(path, options.name)
+    corpus = _imported(path, options.name, options.speaker)
     chosen = choose_speaker(corpus.manifest, options.speaker, command=f"manera up {path}")
     voice = options.name or name_for(chosen.name)
     console.say(f"voice of {chosen.name} ({chosen.utterances:,} utterances, {chosen.words:,} words)")
@@ -82,12 +82,13 @@ def _made(path: Path, options: UpOptions) -> str:
     return voice
 
 
-def _imported(path: Path, name: str | None) -> Corpus:
+def _imported(path: Path, name: str | None, speaker: str | None) -> Corpus:
     """Import a file or folder into a corpus of its own, and show what was kept."""
     folder = config.home() / "corpora" / (name or name_for(path.absolute().stem))
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     console.say(f"importing {path}")
-    write(corpora.wanted([path], {}), folder, replace=True)
+    cleaning = corpora.cleaning({}, [speaker] if speaker else [])
+    write(corpora.wanted([path], {}), folder, replace=True, cleaning=cleaning)
     corpus = open_corpus(folder)
     corpora.show_import(corpus, console.say)
     return corpus

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from manera.corpus.aliases import Alias
+from manera.corpus.cleaning import STAND_INS, Cleaning, read_entries
 from manera.corpus.duplicates import DUPLICATE, Hashes, chat_of, keys_of_message, without_duplicates
 from manera.corpus.forgotten import without_forgotten
 from manera.corpus.manifest import Manifest
@@ -31,24 +32,34 @@ class Added(msgspec.Struct, frozen=True):
     replaced: tuple[str, ...] = ()
 
 
-def add(records: Iterable[SourceRecord], folder: Path, *, aliases: Sequence[Alias] = ()) -> Added:
+def add(
+    records: Iterable[SourceRecord],
+    folder: Path,
+    *,
+    aliases: Sequence[Alias] = (),
+    cleaning: Cleaning | None = None,
+) -> Added:
     """Add what was read to a corpus; where there is none, make it.
 
     A message is known as in an import of both exports. Of one that was edited the form counts that the export with
     the later messages of its chat has. A text without times and numbers, as a book, is read again whole when any of it
-    changed. People who were merged, and what was forgotten, stay so. Raises CorpusError.
+    changed. People who were merged, what was forgotten, and what stands for what, stay so. Raises CorpusError.
     """
+    cleaning = cleaning or Cleaning()
     if not is_corpus(folder):
-        manifest = write(records, folder, aliases=aliases)
+        manifest = write(records, folder, aliases=aliases, cleaning=cleaning)
         return Added(manifest, manifest.ledger.kept)
     old = open_corpus(folder)
+    owner = next((one for one in old.manifest.speakers if one.speaker_id == old.manifest.owner), None)
+    cleaning.go_by(read_entries(folder), [owner.speaker_id, owner.name, *owner.aliases] if owner else [])
     with rewriting(folder) as new:
         (new / _FRESH).mkdir()
         known = _merged_as_before(without_forgotten(records, old.manifest.forgotten), old.manifest)
-        fresh = Corpus(new / _FRESH, write_into(new / _FRESH, without_duplicates(known)))
+        fresh = Corpus(new / _FRESH, write_into(new / _FRESH, without_duplicates(known), cleaning=cleaning))
         found = _compare(old, fresh)
         joined = _joined(old, fresh, found)
         manifest = write_into(new, joined, aliases, before=(old.manifest, fresh.manifest), parts=found.parts)
+        (new / _FRESH / STAND_INS).replace(new / STAND_INS)
         shutil.rmtree(new / _FRESH)
     return Added(
         manifest,

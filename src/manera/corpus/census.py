@@ -7,7 +7,18 @@ from typing import NamedTuple
 
 from manera.corpus.manifest import Characters, Files, Ledger, LeftOut, OwnerEvidence, Speaker
 from manera.corpus.silence import Waits, silence
-from manera.records import Cut, Dropped, Mended, Opened, Owner, Skipped, SourceRecord, Utterance, count_characters
+from manera.records import (
+    Cut,
+    Dropped,
+    Mended,
+    Opened,
+    Owner,
+    Replaced,
+    Skipped,
+    SourceRecord,
+    Utterance,
+    count_characters,
+)
 from manera.text.words import count_words
 
 # More of a book than this is not dropped without saying where.
@@ -58,6 +69,7 @@ class Census:
         self._opened: dict[str, Opened] = {}
         self._skipped: list[Skipped] = []
         self._mended: Counter[str] = Counter()
+        self._replaced: Counter[str] = Counter()
         self._stretches: dict[str, dict[str, _Stretch]] = {}
         self._told_by: dict[str, set[str]] = {}
         self._last: dict[str, tuple[int, int]] = {}
@@ -77,6 +89,8 @@ class Census:
                 self._characters[reason] += characters
             case Mended(what, _, count):
                 self._mended[what] += count
+            case Replaced(what, _, count):
+                self._replaced[what] += count
             case Opened():
                 self._opened[record.source] = record
             case Skipped():
@@ -101,6 +115,7 @@ class Census:
             Characters(words + sum(dropped.values()), words, dropped),
             Files(dict(read.most_common()), dict(skipped.most_common())),
             dict(self._mended.most_common()),
+            dict(self._replaced.most_common()),
         )
 
     def silence_seconds(self) -> int:

@@ -13,7 +13,7 @@ ANSWERED_WITHIN_SECONDS = 24 * 3600
 
 def conversations_of(corpus: Corpus, embed: Embed | None = None) -> Iterator[Conversation]:
     """Yield the conversations of a corpus, cut at the silence that it shows."""
-    return conversations(corpus.utterances(), corpus.manifest.silence_seconds, embed)
+    return conversations(corpus.told(), corpus.manifest.silence_seconds, embed)
 
 
 def conversations(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from manera.corpus.cleaning import forget_names
 from manera.corpus.forgotten import dropped, message_hash, speaker_hash
 from manera.corpus.keys import key_of
 from manera.corpus.manifest import Forgotten, Manifest
@@ -32,12 +33,15 @@ class Forgetting(NamedTuple):
 def forget_speaker(folder: Path, speaker: str) -> Forgetting:
     """Remove everything that somebody wrote; raise CorpusError when nobody answers, or nothing would be left."""
     corpus = open_corpus(folder)
-    speaker_id = choose_speaker(corpus.manifest, speaker, f"manera forget {folder}").speaker_id
+    person = choose_speaker(corpus.manifest, speaker, f"manera forget {folder}")
+    speaker_id = person.speaker_id
     merged = [other for other, whom in corpus.manifest.merged.items() if whom == speaker_id]
     known = corpus.manifest.forgotten
     hashes = (*known.speakers, *map(speaker_hash, [speaker_id, *merged]))
     kept = Forgotten(tuple(dict.fromkeys(hashes)), known.messages)
-    return _forget(corpus, kept, lambda utterance: utterance.speaker_id == speaker_id)
+    forgotten = _forget(corpus, kept, lambda utterance: utterance.speaker_id == speaker_id)
+    forget_names(folder, [person.name, *person.aliases])
+    return forgotten
 
 
 def forget_message(folder: Path, id: str) -> Forgetting:

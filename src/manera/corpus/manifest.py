@@ -44,6 +44,7 @@ class Ledger(msgspec.Struct, frozen=True):
     characters: Characters = Characters()
     files: Files = Files()
     mended: dict[str, int] = {}
+    replaced: dict[str, int] = {}
 
     def after(self, *earlier: "Ledger") -> "Ledger":
         """Return the ledger of what earlier readings kept, kept or dropped now, with what they had dropped."""
@@ -56,6 +57,7 @@ class Ledger(msgspec.Struct, frozen=True):
             characters=Characters(self.characters.kept + sum(dropped.values()), self.characters.kept, dropped),
             files=Files(_sum(one.files.read for one in ledgers), _sum(one.files.skipped for one in ledgers)),
             mended=_sum(one.mended for one in ledgers),
+            replaced=_sum(one.replaced for one in ledgers),
         )
 
 
@@ -102,8 +104,8 @@ OwnerEvidence = Literal["account", "chats", "presence"]
 class Manifest(msgspec.Struct, frozen=True):
     """The speakers stand in order of how much they wrote; fingerprint is that of the utterances' file.
 
-    merged: by id, whom those are who were found to be another one. silence_seconds: how long nobody writes in a chat
-    before a conversation is over.
+    merged: by id, whom those are who were found to be another one. called: by id, what a voice that learns from them
+    calls others than the owner. silence_seconds: how long nobody writes in a chat before a conversation is over.
     """
 
     version: int
@@ -116,6 +118,7 @@ class Manifest(msgspec.Struct, frozen=True):
     skipped: tuple[Skipped, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     merged: dict[str, str] = {}
+    called: dict[str, str] = {}
     forgotten: Forgotten = Forgotten()
     silence_seconds: int = USUAL_SECONDS
     owner_evidence: OwnerEvidence | None = None

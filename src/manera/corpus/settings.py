@@ -15,6 +15,10 @@ class CorpusConfig(BaseModel):
     until: date | None = Field(None, description="leave out what was written after this day, in UTC")
     only: tuple[str, ...] = Field((), description="chats to keep, by name or id; * stands for anything")
     exclude: tuple[str, ...] = Field((), description="chats to leave out, by name or id; * stands for anything")
+    keep_names: bool = Field(False, description="leave names of people in messages as they are")
+    manner_only: bool = Field(
+        True, description="take out footers, long texts that were written before, and other languages"
+    )
 
     @field_validator("since", "until", mode="before")
     @classmethod

@@ -1,6 +1,7 @@
 """A corpus on disk: ``utterances.jsonl`` and ``corpus.json``, whole or not at all."""
 
 import hashlib
+import shutil
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import msgspec
 from manera.corpus.aliases import Alias, Merged, resolve
 from manera.corpus.arranging import Name, arrange
 from manera.corpus.census import Census, FoundOwner
+from manera.corpus.cleaning import STAND_INS, Cleaning, write_entries
 from manera.corpus.duplicates import without_duplicates
 from manera.corpus.forgotten import without_forgotten
 from manera.corpus.manifest import VERSION, Forgotten, Ledger, Manifest, Source
@@ -24,7 +26,7 @@ MANIFEST = "corpus.json"
 UTTERANCES = "utterances.jsonl"
 DESCRIPTION = "description.html"
 # What manera itself keeps in a corpus: replacing one may not take anything else with it.
-_OWN_FILES = frozenset({MANIFEST, UTTERANCES, "train.jsonl", "validation.jsonl", "test.jsonl", DESCRIPTION})
+_OWN_FILES = frozenset({MANIFEST, UTTERANCES, STAND_INS, "train.jsonl", "validation.jsonl", "test.jsonl", DESCRIPTION})
 _BATCH = 2000
 
 
@@ -38,11 +40,23 @@ class Corpus:
     def utterances(self) -> Iterator[Utterance]:
         return read_records(self.folder / UTTERANCES, Utterance)
 
+    def told(self) -> Iterator[Utterance]:
+        """Yield the utterances as a voice learns from them: of others than the owner it learns no names."""
+        called = self.manifest.called
+        for utterance in self.utterances():
+            name = called.get(utterance.speaker_id)
+            yield msgspec.structs.replace(utterance, speaker=name) if name else utterance
+
 
 def write(
-    records: Iterable[SourceRecord], folder: Path, *, aliases: Sequence[Alias] = (), replace: bool = False
+    records: Iterable[SourceRecord],
+    folder: Path,
+    *,
+    aliases: Sequence[Alias] = (),
+    replace: bool = False,
+    cleaning: Cleaning | None = None,
 ) -> Manifest:
-    """Write what was read as a corpus, and return its figures.
+    """Write what was read as a corpus, cleaned, and return its figures.
 
     Everything goes to a folder beside it first, so a failure leaves nothing and harms nothing.
     Files are for their owner alone. Raises CorpusError when the folder is in use, when nothing
@@ -53,7 +67,7 @@ def write(
     forgotten = _forgotten(folder)
     with rewriting(folder) as new:
         known = without_duplicates(without_forgotten(records, forgotten))
-        return write_into(new, known, aliases, forgotten=forgotten)
+        return write_into(new, known, aliases, cleaning=cleaning or Cleaning(), forgotten=forgotten)
 
 
 def write_into(
@@ -61,17 +75,20 @@ def write_into(
     records: Iterable[SourceRecord],
     aliases: Sequence[Alias] = (),
     *,
+    cleaning: Cleaning | None = None,
     before: Sequence[Manifest] = (),
     parts: Collection[str] = (),
     forgotten: Forgotten | None = None,
 ) -> Manifest:
     """Fill a folder of one's own with what a corpus consists of; raise CorpusError when nothing was kept.
 
-    before: of the corpora whose utterances the records are, the changed one first. parts: threads that come in parts.
+    cleaning: what the records go through first; none if they did so before. before: of the corpora whose utterances
+    the records are, the changed one first. parts: threads that come in parts.
     forgotten: what is forgotten from now on; by default what was before.
     """
     census = Census()
-    digest = _write_utterances(records, folder / UTTERANCES, census)
+    cleaned = cleaning.walk(records, folder) if cleaning else records
+    digest = _write_utterances(cleaned, folder / UTTERANCES, census)
     ledger = census.ledger()
     _refuse_nothing(ledger, census.skipped())
     merged = tuple(resolve(aliases, census.speakers()))
@@ -92,9 +109,12 @@ def write_into(
         skipped=tuple(dict.fromkeys(chain(*(one.skipped for one in before), census.skipped()))),
         left_out=tuple(dict.fromkeys(chain(*(one.left_out for one in before), census.left_out()))),
         merged={other: whom for other, whom in _merged(before, merged).items() if whom in ids},
+        called={one: name for one, name in _called(before, cleaning).items() if one in ids},
         forgotten=forgotten or (before[0].forgotten if before else Forgotten()),
         silence_seconds=census.silence_seconds(),
     )
+    if cleaning:
+        write_entries(folder, cleaning.entries)
     with replacing(folder / MANIFEST) as unfinished:
         unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2))
     return manifest
@@ -188,6 +208,13 @@ def _merged(before: Sequence[Manifest], now: Sequence[Merged]) -> dict[str, str]
     return old | new
 
 
+def _called(before: Sequence[Manifest], cleaning: Cleaning | None) -> dict[str, str]:
+    called: dict[str, str] = {}
+    for manifest in reversed(before):
+        called |= manifest.called
+    return called | (cleaning.called if cleaning else {})
+
+
 def _refuse_nothing(ledger: Ledger, skipped: Sequence[Skipped]) -> None:
     if ledger.kept:
         return
@@ -237,4 +264,6 @@ def rewriting(folder: Path) -> Iterator[Path]:
             raise CorpusError(
                 f"{folder} cannot be written: {error.strerror}", "choose another folder for the corpus"
             ) from error
+        if (folder / STAND_INS).is_file():
+            shutil.copy2(folder / STAND_INS, new / STAND_INS)
         yield new

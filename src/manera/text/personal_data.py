@@ -2,18 +2,41 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable, Iterator, Set
+from typing import NamedTuple
 
-_PATTERNS: dict[str, re.Pattern[str]] = {
-    "e-mail": re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b"),
-    "card": re.compile(r"(?<!\d)(?:\d[ -]?){15,18}\d(?!\d)"),
-    "phone": re.compile(r"(?<![\d+])(?:\+\d{1,3}|8)[ -]?\(?\d{3}\)?[ -]?\d{3}[ -]?\d{2}[ -]?\d{2}(?!\d)"),
-    "SNILS": re.compile(r"(?<!\d)\d{3}-\d{3}-\d{3}[ -]\d{2}(?!\d)"),
-    "INN": re.compile(r"(?<![\d+])(?:\d{12}|\d{10})(?!\d)"),
-    "IBAN": re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b"),
-    "passport": re.compile(r"(?i)(?:паспорт|passport)\D{0,20}\d{2} ?\d{2} ?\d{6}(?!\d)"),
-    "address": re.compile(r"(?:ул\.|улица|проспект|пр-т|переулок)\s+[А-ЯЁ][\w-]+(?:\s[\w-]+)?,?\s+(?:д\.|дом)?\s*\d+"),
-}
+from manera.text import secrets
+from manera.text.addresses import ADDRESS
+
+
+class Found(NamedTuple):
+    """A stretch of a text, and the kind of personal data that it is."""
+
+    kind: str
+    start: int
+    end: int
+    text: str
+
+    @property
+    def normal(self) -> str:
+        """What is equal for the same number, however it is spaced."""
+        return re.sub(r"[^\w@.+]", "", self.text)
+
+
+Span = tuple[int, int]
+Finder = Callable[[str], Iterator[Span]]
+
+_PASSPORT = r"""(?ix) (?: паспорт | загран | серия | passport ) [^\d\n]{0,30}? (?<![^\W_])
+    (?P<it> \d{2}\s?\d{2}\s?(?:№|номер|n)?\s?\d{6} | \d{2}\s?№?\s?\d{7} | (?-i:[A-Z]{1,2})\d{6,8} | \d{9} ) (?!\d)"""
+_PHONE = r"(?<![\w.,:/=+-])(?:\+|(?=[\d(]))\(?\d(?:[ .()-]{0,2}\d){6,13}(?![\w/]|[.,:-]\d)"
+_LOCAL_PHONE = re.compile(r"\d{3}-\d{2}-\d{2}")
+_WRITTEN = re.compile(r"\(?\d{3}\)?[ .-]?\d{3}[ .-]\d{4}|\(?0\d[\d ()-]+")
+_REGIONS = ("RU", "US", "GB")
+_MIN_DIGITS = 10
+_RUSSIAN_PHONE = re.compile(r"[78][3489]\d{9}")
+# Nobody's, by RFC 2606 and by the custom of films: what stands for a real one is never found as one.
+_NOBODYS_MAIL = re.compile(r"@example\.(?:com|org|net)$")
+_NOBODYS_PHONE = re.compile(r"55501\d\d$")
 
 
 def luhn(digits: str) -> bool:
@@ -47,33 +70,95 @@ def iban(text: str) -> bool:
     return int("".join(str(int(character, 36)) for character in moved)) % 97 == 1
 
 
-_CHECKS: dict[str, Callable[[str], bool]] = {"card": luhn, "INN": inn, "SNILS": snils, "IBAN": iban}
+def phone(text: str) -> bool:
+    """Tell whether a number is somebody's: valid in its country's plan, and written as a phone number is.
+
+    Ten digits without a space may be an order's number.
+    """
+    import phonenumbers
+
+    digits = re.sub(r"\D", "", text)
+    if _LOCAL_PHONE.fullmatch(text):
+        return True
+    if len(digits) < _MIN_DIGITS or _NOBODYS_PHONE.search(digits):
+        return False
+    if not (text.startswith("+") or _RUSSIAN_PHONE.fullmatch(digits) or _WRITTEN.fullmatch(text)):
+        return False
+    for region in _REGIONS:
+        try:
+            if phonenumbers.is_valid_number(phonenumbers.parse(text, region)):
+                return True
+        except phonenumbers.NumberParseException:
+            continue
+    return False
 
 
-def found_in(text: str) -> list[tuple[str, str]]:
-    """Return the kinds and the normal forms of what a text holds; no stretch counts as two kinds."""
-    found: list[tuple[str, str]] = []
-    taken: set[int] = set()
-    for kind, pattern in _PATTERNS.items():
+def _mail(text: str) -> bool:
+    return not _NOBODYS_MAIL.search(text)
+
+
+def _issued(passport: str) -> bool:
+    """No passport begins with a region of two zeros."""
+    return not passport.startswith("00")
+
+
+def _pattern(expression: str, holds: Callable[[str], bool] | None = None, spaced: bool = False) -> Finder:
+    """Find what a pattern does, or its group ``it``; holds: what checks it, without spaces and hyphens if spaced."""
+    pattern = re.compile(expression)
+    group = "it" if "it" in pattern.groupindex else 0
+
+    def find(text: str) -> Iterator[Span]:
         for match in pattern.finditer(text):
-            normal = re.sub(r"[^\w@.+]", "", match.group())
-            holds = kind not in _CHECKS or _CHECKS[kind](normal)
-            if holds and taken.isdisjoint(range(*match.span())):
-                taken.update(range(*match.span()))
-                found.append((kind, normal))
-    return found
+            value = re.sub("[ -]", "", match[group]) if spaced else match[group]
+            if holds is None or holds(value):
+                yield match.span(group)
+
+    return find
+
+
+_FINDERS: tuple[tuple[str, Finder], ...] = (
+    ("key", secrets.keys),
+    ("link", secrets.links),
+    ("e-mail", _pattern(r"(?<![\w.+-])(?!git@)[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{2,}\b", _mail)),
+    ("IBAN", _pattern(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b", iban, spaced=True)),
+    ("card", _pattern(r"(?<![\d+])(?:\d[ -]?){14,18}\d(?!\d)", luhn, spaced=True)),
+    ("SNILS", _pattern(r"(?<!\d)\d{3}([ -])\d{3}\1\d{3}[ -]\d{2}(?!\d)", snils, spaced=True)),
+    ("SNILS", _pattern(r"(?i)снилс\D{0,20}(?P<it>\d{11})(?!\d)", snils)),
+    ("INN", _pattern(r"(?<![\w+-])(?:\d{12}|\d{10})(?!\w)", inn)),
+    ("passport", _pattern(_PASSPORT, _issued)),
+    ("phone", _pattern(_PHONE, phone)),
+    ("password", secrets.passwords),
+    ("address", _pattern(ADDRESS)),
+    ("handle", secrets.handles),
+)
+# What a text without any of this holds none of: most have neither a digit nor a sign.
+_MAY_HOLD = re.compile(rf"(?i)\d|@|://|{secrets.PASSWORD_CUE}")
+
+
+def found(text: str) -> list[Found]:
+    """Return what a text holds in order of place; no stretch counts as two kinds."""
+    stretches: list[Found] = []
+    if not _MAY_HOLD.search(text):
+        return stretches
+    taken = bytearray(len(text))
+    for kind, finder in _FINDERS:
+        for start, end in finder(text):
+            if not any(taken[start:end]):
+                taken[start:end] = b"\1" * (end - start)
+                stretches.append(Found(kind, start, end, text[start:end]))
+    return sorted(stretches, key=lambda stretch: stretch.start)
 
 
 def counted(texts: Iterable[str]) -> Counter[str]:
     """Count what many texts hold, by kind."""
-    return Counter(kind for text in texts for kind, _ in found_in(text))
+    return Counter(stretch.kind for text in texts for stretch in found(text))
 
 
 def items(texts: Iterable[str]) -> set[tuple[str, str]]:
     """Return all that texts hold, as kinds and normal forms."""
-    return {item for text in texts for item in found_in(text)}
+    return {(stretch.kind, stretch.normal) for text in texts for stretch in found(text)}
 
 
 def repeated(texts: Iterable[str], known: Set[tuple[str, str]]) -> Counter[str]:
     """Count what texts hold that the training text, whose items are known, holds too: leaked, not invented."""
-    return Counter(item[0] for text in texts for item in found_in(text) if item in known)
+    return Counter(kind for text in texts for kind, normal in sorted(items([text])) if (kind, normal) in known)

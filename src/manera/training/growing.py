@@ -149,7 +149,7 @@ def new_material(corpus: Corpus, old: Material) -> Material:
     """
     speaker = choose_speaker(corpus.manifest, old.speaker.speaker_id)
     silence = corpus.manifest.silence_seconds
-    fresh = (utterance for utterance in corpus.utterances() if key_of(utterance) not in old.known)
+    fresh = (utterance for utterance in corpus.told() if key_of(utterance) not in old.known)
     parts = split(conversations(fresh, silence, embed), speaker.speaker_id, HELD_OUT_SHARE)
     divided, repeated = _unlike(parts.conversations, speaker.speaker_id, old)
     require_enough(divided["train"], speaker.speaker_id, f"what is new of {speaker.name}")
@@ -169,7 +169,7 @@ def new_material(corpus: Corpus, old: Material) -> Material:
         dropped=parts.dropped | dataset.dropped | ({REPEATED: repeated} if repeated else {}),
         learned_from=tuple(divided["train"]),
         exchanges=tuple(exchanges_of(divided["train"], speaker.speaker_id)),
-        rhythm=learning.learn(corpus.utterances(), speaker.speaker_id) if kind == "dialogue" else None,
+        rhythm=learning.learn(corpus.told(), speaker.speaker_id) if kind == "dialogue" else None,
         known=keys_of(corpus.utterances()),
     )
 

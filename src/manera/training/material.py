@@ -114,7 +114,7 @@ def gather(
             )
     dropped = parts.dropped | dataset.dropped
     exchanges = tuple(exchanges_of(learned_from, speaker.speaker_id))
-    rhythm = learning.learn(corpus.utterances(), speaker.speaker_id) if kind == "dialogue" else None
+    rhythm = learning.learn(corpus.told(), speaker.speaker_id) if kind == "dialogue" else None
     return Material(
         speaker,
         kind,

@@ -13,8 +13,8 @@ from manera.corpus.description.typical import TypicalWord, typical_words, zipf
 from manera.corpus.manifest import Ledger, Speaker
 from manera.corpus.storage import Corpus
 from manera.records import Utterance, UtteranceKind
+from manera.text import personal_data
 from manera.text.languages import Language, language_of
-from manera.text.personal_data import found_in
 from manera.text.words import words
 
 WAITS = (10, 30, 60, 180, 600, 1800, 3600, 3 * 3600)
@@ -215,7 +215,7 @@ def _examples(corpus: Corpus, speaker_id: str, weights: dict[str, float]) -> lis
             found = sorted(found, key=lambda one: -one[0])[: 10 * EXAMPLES]
     chosen: list[Exchange] = []
     for _, exchange in sorted(found, key=lambda one: -one[0]):
-        is_private = any(map(found_in, (exchange.asked or "", *exchange.answered)))
+        is_private = any(map(personal_data.found, (exchange.asked or "", *exchange.answered)))
         if not is_private and exchange.answered not in {one.answered for one in chosen}:
             chosen.append(exchange)
         if len(chosen) == EXAMPLES:

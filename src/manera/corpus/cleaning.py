@@ -1,0 +1,216 @@
+"""What is not somebody's manner goes, and what is private gets a stand-in: settled when all has been read.
+
+Two walks: the first puts what was said aside and counts, the second hands it on as it is to be kept. Books and plays
+are published as they are: nothing of them is taken. Of posts, which were written for everybody, names and handles stay.
+"""
+
+import re
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from manera.corpus.census import Census
+from manera.corpus.footers import Footers
+from manera.corpus.other_languages import MAX_CHARACTERS, Languages
+from manera.corpus.repeats import Repeats
+from manera.corpus.silence import USUAL_SECONDS
+from manera.files import read_records, replacing
+from manera.records import Cut, Dropped, Owner, Replaced, SourceRecord, Utterance, UtteranceKind, count_characters
+from manera.text.names import forms_known
+from manera.text.stand_ins import StandIns
+
+STAND_INS = "stand-ins.json"
+COMMAND = "bot command"
+QUOTATION = "quotation"
+OTHER_LANGUAGE = "in another language"
+
+_ASIDE = "aside.jsonl"
+_COMMAND = re.compile(r"\s*[/!][a-z][a-z0-9_]*(?:@\w+)?(?:[ \t]+\S+){0,2}\s*", re.IGNORECASE | re.ASCII)
+# Accounts that a post names are there for everybody.
+_PUBLIC = frozenset({"handle"})
+# As messengers and mail quote: «> » before each line; «>» alone is somebody's own.
+_QUOTED = re.compile(r"(?:> [^\n]*\n)+\s*(?=\S)")
+
+
+@dataclass
+class _Stretch:
+    """What of a conversation tells its language; sent_at: when its last message was."""
+
+    number: int
+    sent_at: int | None = None
+    sample: str = ""
+    characters: int = 0
+
+
+class Cleaning:
+    """How an import is cleaned, and afterwards what stands for what.
+
+    keep_names: names of people stay. manner_only: footers, repeats and other languages go. known: names or ids of
+    people whose names stay, besides the owner's.
+    """
+
+    def __init__(
+        self,
+        *,
+        keep_names: bool = False,
+        manner_only: bool = True,
+        known: Iterable[str] = (),
+    ) -> None:
+        self.called: dict[str, str] = {}
+        self._keep_names = keep_names
+        self._manner_only = manner_only
+        self._known_people = frozenset(known)
+        self._stand_ins = StandIns()
+        self._footers = Footers()
+        self._languages = Languages()
+        self._stretch_of = array("L")
+        self._open: dict[str, _Stretch] = {}
+        self._stretches = 0
+        self._people: frozenset[str] = frozenset()
+
+    def go_by(self, entries: Mapping[str, str], known: Iterable[str]) -> None:
+        """Let what stood for what before do so again, and the names of these people stay."""
+        self._stand_ins = StandIns(entries)
+        self._known_people |= frozenset(known)
+
+    @property
+    def entries(self) -> dict[str, str]:
+        """What stands for what."""
+        return self._stand_ins.entries
+
+    def walk(self, records: Iterable[SourceRecord], folder: Path) -> Iterator[SourceRecord]:
+        """Hand records on as they are to be kept; utterances are put aside in the folder meanwhile."""
+        aside = folder / _ASIDE
+        census = Census()
+        yield from self._put_aside(records, aside, census)
+        self._count_stretches()
+        self._meet(census)
+        repeats = Repeats() if self._manner_only else None
+        for number, utterance in zip(self._stretch_of, read_records(aside, Utterance), strict=True):
+            yield from self._kept(utterance, number, repeats)
+        aside.unlink()
+
+    def _put_aside(self, records: Iterable[SourceRecord], aside: Path, census: Census) -> Iterator[SourceRecord]:
+        """Write utterances to a file and hand on the rest; of a census only what says who is who."""
+        encoder = msgspec.json.Encoder()
+        met: set[tuple[str, str, str]] = set()
+        with aside.open("wb") as out:
+            for record in records:
+                if isinstance(record, Utterance):
+                    who = (record.speaker_id, record.speaker, record.thread_key)
+                    if who not in met:
+                        met.add(who)
+                        census.count(record)
+                    self._stretch_of.append(self._stretch(record))
+                    if record.kind == "post":
+                        self._footers.count(record)
+                    out.write(encoder.encode(record) + b"\n")
+                    continue
+                if isinstance(record, Owner):
+                    census.count(record)
+                yield record
+
+    def _stretch(self, utterance: Utterance) -> int:
+        """Return the number of the conversation that an utterance belongs to."""
+        stretch = self._open.get(utterance.thread_key)
+        if stretch is None or _begins(stretch, utterance):
+            if stretch:
+                self._languages.count(stretch.number, stretch.sample, stretch.characters)
+            self._stretches += 1
+            stretch = self._open[utterance.thread_key] = _Stretch(self._stretches)
+        if utterance.kind in ("message", "post"):
+            stretch.characters += len(utterance.text)
+            if len(stretch.sample) < MAX_CHARACTERS:
+                stretch.sample += utterance.text[:MAX_CHARACTERS] + "\n"
+        stretch.sent_at = utterance.sent_at
+        return stretch.number
+
+    def _count_stretches(self) -> None:
+        for stretch in self._open.values():
+            self._languages.count(stretch.number, stretch.sample, stretch.characters)
+        self._open.clear()
+
+    def _meet(self, census: Census) -> None:
+        """Learn whose corpus it is, and how the people in it are called."""
+        speakers = census.speakers()
+        found = census.owner()
+        own = {found.speaker_id} if found else {one.speaker_id for one in speakers if len(speakers) == 1}
+        own |= {one.speaker_id for one in speakers if self._known_people & {one.speaker_id, one.name, *one.aliases}}
+        self._stand_ins.keep(name for one in speakers if one.speaker_id in own for name in (one.name, *one.aliases))
+        if self._keep_names or not census.kinds().get("message"):
+            return
+        self._people = frozenset(form for one in speakers for form in forms_known(one.name))
+        self.called = {
+            one.speaker_id: self._stand_ins.of_speaker(one.name) for one in speakers if one.speaker_id not in own
+        }
+
+    def _kept(self, utterance: Utterance, stretch: int, repeats: Repeats | None) -> Iterator[SourceRecord]:
+        if utterance.kind not in ("message", "post"):
+            yield utterance
+            return
+        text, cut, why = self._own(utterance, stretch) if repeats else (utterance.text, "", "")
+        if repeats and (again := repeats.holds(utterance.speaker_id, text)):
+            text, cut, why = "", utterance.text, again
+        if cut and not text.strip():
+            yield Dropped(why, utterance.source, count_characters(utterance.text))
+            return
+        if cut:
+            yield Cut(why, utterance.source, count_characters(cut))
+        text, replaced = self._without_private_data(text, utterance.kind)
+        for what, count in replaced.items():
+            yield Replaced(what, utterance.source, count)
+        yield utterance if text == utterance.text else msgspec.structs.replace(utterance, text=text)
+
+    def _own(self, utterance: Utterance, stretch: int) -> tuple[str, str, str]:
+        """Return what of a text is its author's manner, what is not, and why."""
+        text = utterance.text
+        if language := self._languages.other(stretch):
+            return "", text, f"{OTHER_LANGUAGE} ({language})"
+        if utterance.kind == "post":
+            return self._footers.cut(utterance)
+        if _COMMAND.fullmatch(text):
+            return "", text, COMMAND
+        quoted = _QUOTED.match(text)
+        return (text[quoted.end() :], quoted[0], QUOTATION) if quoted else (text, "", "")
+
+    def _without_private_data(self, text: str, kind: UtteranceKind) -> tuple[str, Counter[str]]:
+        text, replaced = self._stand_ins.without_data(text, _PUBLIC if kind == "post" else frozenset())
+        if kind == "message" and not self._keep_names:
+            text, named = self._stand_ins.without_names(text, self._people)
+            if named:
+                replaced["name"] = named
+        return text, replaced
+
+
+def _begins(stretch: _Stretch, later: Utterance) -> bool:
+    if later.kind == "post":
+        return True
+    if stretch.sent_at is None or later.sent_at is None:
+        return False
+    return later.sent_at - stretch.sent_at > USUAL_SECONDS
+
+
+def forget_names(folder: Path, people: Iterable[str]) -> None:
+    """Take names out of what stands for what."""
+    stand_ins = StandIns(read_entries(folder))
+    for name in people:
+        stand_ins.forget(name)
+    write_entries(folder, stand_ins.entries)
+
+
+def write_entries(folder: Path, entries: Mapping[str, str]) -> None:
+    """Keep what stands for what, for the corpus's owner alone."""
+    with replacing(folder / STAND_INS) as unfinished:
+        unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(entries), indent=2))
+
+
+def read_entries(folder: Path) -> dict[str, str]:
+    """Return what stands for what in a corpus; nothing where no one kept it."""
+    try:
+        return msgspec.json.decode((folder / STAND_INS).read_bytes(), type=dict[str, str])
+    except (OSError, msgspec.DecodeError):
+        return {}

@@ -1,0 +1,287 @@
+"""Names of people in what somebody wrote, Russian and English, in every case and without capitals too.
+
+A word is read on its own first; whether «вера» or "will" is somebody is decided by the words beside it.
+"""
+
+import re
+from collections.abc import Sequence, Set
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+from manera.text.english_names import EnglishName, given_names
+from manera.text.russian_names import NOTHING, Reading, Use, lemmas, may_be_name, plain, reading
+from manera.text.word_lists import words as listed
+
+Part = Literal["given", "surname", "patronymic"]
+
+
+class Name(NamedTuple):
+    """A word that is part of somebody's name; uses: how it may be read, if it is a Russian given name."""
+
+    start: int
+    end: int
+    text: str
+    part: Part
+    uses: tuple[Use, ...] = ()
+
+
+class _Word(NamedTuple):
+    """opens: begins a sentence, where a capital says nothing. before, after: what stands next to it, no letters."""
+
+    start: int
+    end: int
+    text: str
+    is_capital: bool
+    opens: bool
+    before: str
+    after: str
+    reading: Reading
+    english: EnglishName | None
+
+    @property
+    def lower(self) -> str:
+        return plain(self.text)
+
+    @property
+    def stands_out(self) -> bool:
+        """Tell whether its capital says that it is a name."""
+        return self.is_capital and not self.opens
+
+
+_WORD = re.compile(r"(?<![\w@/])[^\W\d_]+(?:-[^\W\d_]+|['’](?!s\b)[^\W\d_]+)*(?![\w@])")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_CYRILLIC = re.compile("[а-яё]", re.IGNORECASE)
+_SIGN = "[\U0001f000-\U0001faff\u2600-\u27bf]"
+_OPENING = re.compile(rf"(?:[\n.!?…:;\"«“(\[*•)\]—–#>|~_]|{_SIGN})\s*(?:-\s*)?$")
+_ENDING = re.compile(rf"\s*(?:[\n.!?…,)]|{_SIGN})")
+_TITLE_CASE = re.compile(r"(?:Mc|Mac|[A-Z]['’])?[^\W\d_][^\W\d_A-ZА-ЯЁ]*(?:-[^\W\d_][^\W\d_A-ZА-ЯЁ]*)*")
+_MAX_INITIAL = 1
+# So many characters before and after a word are looked at.
+_NEAR = 8
+
+# A word that is a name in so many of its uses is one, whatever stands beside it.
+_SURE = 0.32
+_SURE_UNUSUAL = 0.8
+_SELDOM_UNUSUAL = 0.2
+_MIN_UNUSUAL = 4
+_SURE_SURNAME = 0.8
+_MIN_PREDICTED = 0.3
+
+_LISTS = "beside-names.toml"
+_RELATIVES = listed(_LISTS, "relatives")
+_TITLES = listed(_LISTS, "titles")
+_GREETINGS = listed(_LISTS, "greetings")
+_HUMAN = listed(_LISTS, "human")
+_TELLING = listed(_LISTS, "telling")
+_VERBS = listed(_LISTS, "verbs")
+_PLACES = listed(_LISTS, "places")
+_MONTHS = listed(_LISTS, "months")
+_NO_SURNAMES = listed(_LISTS, "no_surnames")
+_PUBLIC = listed(_LISTS, "public")
+_SAINTS = listed(_LISTS, "saints")
+
+
+def found(text: str, known: Set[str] = frozenset()) -> list[Name]:
+    """Return the names of a text in order; known: names, in the nominative, of people who certainly are meant here."""
+    if not any(map(_may_be_name, _LETTERS.findall(text))):
+        return []  # most messages name nobody
+    words = _words(text)
+    parts: list[Part | None] = [_part(words, index, known) for index in range(len(words))]
+    for index, word in enumerate(words):
+        if parts[index] is None and _is_surname_beside(words, parts, index):
+            parts[index] = "surname"
+        elif parts[index] is None and (word.reading.given or word.english) and _is_joined(words, parts, index):
+            parts[index] = "given"
+    _forget_the_public(words, parts)
+    return [
+        Name(word.start, word.end, word.text, part, word.reading.uses if part == "given" else ())
+        for word, part in zip(words, parts, strict=True)
+        if part
+    ]
+
+
+@lru_cache(maxsize=1 << 18)
+def _may_be_name(word: str) -> bool:
+    if _CYRILLIC.match(word):
+        return may_be_name(word)
+    return word.lower() in given_names() or word.lower() in _TITLES
+
+
+def forms_known(name: str) -> set[str]:
+    """Return what found() is told as known of somebody who is called so."""
+    parts = found(name)
+    given = {plain(use.given.name) for part in parts for use in part.uses}
+    others = (lemmas(plain(part.text)) | {part.text.lower()} for part in parts if not part.uses)
+    return given.union(*others)
+
+
+def _words(text: str) -> list[_Word]:
+    matches = list(_WORD.finditer(text))
+    words = []
+    for index, match in enumerate(matches):
+        gap_from = matches[index - 1].end() if index else 0
+        gap_until = matches[index + 1].start() if index + 1 < len(matches) else len(text)
+        before = text[max(gap_from, match.start() - _NEAR) : match.start()]
+        after = text[match.end() : min(gap_until, match.end() + _NEAR)]
+        word = match.group()
+        is_russian = _CYRILLIC.match(word)
+        is_after_initial = before.startswith(".") and len(matches[index - 1].group()) == _MAX_INITIAL
+        words.append(
+            _Word(
+                *match.span(),
+                word,
+                word[0].isupper() and _TITLE_CASE.fullmatch(word) is not None,
+                index == 0 or (before != " " and not is_after_initial and _OPENING.search(before) is not None),
+                before,
+                after,
+                reading(word, word[0].isupper()) if is_russian else NOTHING,
+                None if is_russian else given_names().get(word.lower()),
+            )
+        )
+    return words
+
+
+def _part(words: Sequence[_Word], index: int, known: Set[str]) -> Part | None:
+    word = words[index]
+    if _follows(words, index, _SAINTS):
+        return None
+    if word.english:
+        return "given" if _is_english_name(words, index, known) else None
+    if not word.reading.share or len(word.text) <= _MAX_INITIAL or (_PUBLIC & lemmas(word.lower)):
+        return None
+    follows_name = index > 0 and words[index - 1].reading.given > 0 and not word.before.strip()
+    if word.reading.patronymic >= _SURE or (word.reading.patronymic and follows_name):
+        return "patronymic"
+    if _is_russian_name(words, index, known):
+        return "given"
+    return "surname" if _is_surname(words, index, known) else None
+
+
+def _is_russian_name(words: Sequence[_Word], index: int, known: Set[str]) -> bool:
+    word = words[index]
+    share = word.reading.given
+    if not word.reading.is_usual and len(word.text) < _MIN_UNUSUAL:
+        return False
+    if not word.reading.is_known and not (word.stands_out and share >= _MIN_PREDICTED):
+        return False
+    if word.stands_out and share > (0 if word.reading.is_usual else _SURE):
+        return not (word.reading.is_place and _follows(words, index, _PLACES))
+    if all(use.case == _VOCATIVE for use in word.reading.uses):
+        return bool(word.reading.uses) and _is_called(words, index)
+    if share >= (_SURE if word.reading.is_usual else _SURE_UNUSUAL):
+        return True
+    return (word.reading.is_usual or share >= _SELDOM_UNUSUAL) and (
+        any(plain(use.given.name) in known for use in word.reading.uses) or _is_meant(words, index)
+    )
+
+
+def _is_surname(words: Sequence[_Word], index: int, known: Set[str]) -> bool:
+    word = words[index]
+    share = word.reading.surname
+    if not share:
+        return False
+    if word.stands_out:
+        return not (word.reading.is_place and _follows(words, index, _PLACES))
+    return (word.reading.is_known and share >= _SURE_SURNAME) or bool(known & lemmas(word.lower))
+
+
+_NOMINATIVE, _GENITIVE, _DATIVE, _INSTRUMENTAL, _VOCATIVE = 0, 1, 2, 4, 6
+
+
+def _is_meant(words: Sequence[_Word], index: int) -> bool:
+    """Tell by its neighbours whether a word that may be a Russian name is one."""
+    word = words[index]
+    cases = {use.case for use in word.reading.uses}
+    following = words[index + 1] if index + 1 < len(words) else None
+    before = lemmas(words[index - 1].lower) if index and not word.opens else frozenset()
+    if before & _RELATIVES or (following and following.reading.patronymic >= _SURE) or _is_called(words, index):
+        return True
+    if following and following.stands_out and following.reading.surname:
+        return True
+    if _DATIVE in cases and before & _TELLING:
+        return True
+    if _INSTRUMENTAL in cases and _follows(words, index, {"с", "со"}) and index > 1 and words[index - 2].lower == "мы":
+        return True
+    acts = following and "VERB" in lemmas(following.lower) and lemmas(following.lower) & _HUMAN
+    return _NOMINATIVE in cases and bool(acts) and not word.after.strip()
+
+
+def _is_called(words: Sequence[_Word], index: int) -> bool:
+    """Tell whether somebody is spoken to: «вера, ты скоро?», «привет, дим», «оксан глянь»."""
+    word = words[index]
+    if word.reading.uses and not {_NOMINATIVE, _VOCATIVE} & {use.case for use in word.reading.uses}:
+        return False
+    ends = index + 1 == len(words) or _ENDING.match(word.after) is not None
+    following = words[index + 1] if index + 1 < len(words) else None
+    if word.opens:
+        is_told = following is not None and not word.after.strip() and "impr" in lemmas(following.lower)
+        return word.after.lstrip().startswith(",") or is_told
+    return ends and (word.before.strip() == "," or words[index - 1].lower in _GREETINGS)
+
+
+def _is_english_name(words: Sequence[_Word], index: int, known: Set[str]) -> bool:
+    word, name = words[index], words[index].english
+    if name is None or not name.is_word:
+        return name is not None
+    if _follows(words, index, _RELATIVES) or (name.name.lower() in known and word.is_capital):
+        return True
+    if not word.is_capital or (word.stands_out and _follows(words, index, _PLACES)):
+        return False
+    following = words[index + 1] if index + 1 < len(words) else None
+    if word.lower in _MONTHS and word.before[-2:-1].isdigit():
+        return False
+    beside = following and not word.after.strip() and (following.lower in _VERBS or following.stands_out)
+    if word.stands_out and word.lower not in _MONTHS:
+        return True
+    return bool(beside) or word.after.startswith(("'s", "’s")) or _is_called(words, index)
+
+
+def _is_surname_beside(words: Sequence[_Word], parts: Sequence[Part | None], index: int) -> bool:
+    """Tell whether a word is the surname of the name, the initials or the title beside it."""
+    word = words[index]
+    if len(word.text) <= _MAX_INITIAL or not (word.is_capital or word.reading.surname):
+        return False
+    before = index - 1 if index and word.before.strip() in ("", ".") else None
+    after = index + 1 if index + 1 < len(words) and not word.after.strip() else None
+    beside = [other for other in (before, after) if other is not None]
+    if not _CYRILLIC.match(word.text):
+        is_titled = before is not None and words[before].lower in _TITLES
+        follows = before is not None and parts[before] == "given" and not word.before.strip()
+        return word.is_capital and word.lower not in _NO_SURNAMES and (is_titled or follows)
+    if not word.reading.surname and (word.reading.is_known or word.opens):
+        return False
+    has_initial = any(words[other].is_capital and len(words[other].text) <= _MAX_INITIAL for other in beside)
+    return (has_initial and word.is_capital) or any(parts[other] and _agree(words[other], word) for other in beside)
+
+
+def _agree(name: _Word, surname: _Word) -> bool:
+    """Tell whether a name and a surname are of one case and one gender, as far as both are known."""
+    if not name.reading.uses or not surname.reading.agreement:
+        return surname.is_capital
+    return any(
+        (gender, use.case) in surname.reading.agreement
+        for use in name.reading.uses
+        for gender in (use.given.gender, None)
+    )
+
+
+def _is_joined(words: Sequence[_Word], parts: Sequence[Part | None], index: int) -> bool:
+    """Tell whether a word stands beside a name: «Света и Костя», "Will and Emily"."""
+    word = words[index]
+    if index > 1 and words[index - 1].lower in ("и", "and", "с") and parts[index - 2] == "given":
+        return True
+    joins = index + 2 < len(words) and words[index + 1].lower in ("и", "and") and parts[index + 2] == "given"
+    return joins and not word.after.strip()
+
+
+def _forget_the_public(words: Sequence[_Word], parts: list[Part | None]) -> None:
+    """Take «Илон» of «Илон Маск» for no secret."""
+    for index in range(len(words) - 1):
+        surname = words[index + 1]
+        names = {surname.lower} | (lemmas(surname.lower) if surname.reading.share else set())
+        if parts[index] == "given" and names & _PUBLIC:
+            parts[index] = parts[index + 1] = None
+
+
+def _follows(words: Sequence[_Word], index: int, wanted: Set[str]) -> bool:
+    return index > 0 and words[index - 1].lower in wanted

@@ -1,0 +1,191 @@
+"""Russian given names in all their forms, and what a word may be besides."""
+
+import re
+from collections import defaultdict
+from functools import cache, lru_cache
+from typing import Any, Literal, NamedTuple, cast
+
+from manera.text.declension import Gender, declined
+from manera.text.word_lists import rows, words
+
+Register = Literal["full", "short", "dear", "rough"]
+REGISTERS: tuple[Register, ...] = ("full", "short", "dear", "rough")
+
+
+class Given(NamedTuple):
+    """A given name in the nominative, and whose form it is: «Анечка» of Анна."""
+
+    name: str
+    gender: Gender
+    person: str
+    register: Register
+
+
+class Use(NamedTuple):
+    """A given name in a case."""
+
+    given: Given
+    case: int
+
+
+class Reading(NamedTuple):
+    """What a word may be: shares of what it is in texts, by the counts of OpenCorpora.
+
+    given, surname, patronymic: from 0 to 1; what is left is an ordinary word or a place. uses: as a given name, the
+    likeliest first. agreement: genders and cases as a surname, the gender None where it is of both. is_usual: the table
+    has the name. is_known: the dictionary has the word, or the table.
+    """
+
+    given: float = 0
+    surname: float = 0
+    patronymic: float = 0
+    uses: tuple[Use, ...] = ()
+    agreement: frozenset[tuple[Gender | None, int]] = frozenset()
+    is_usual: bool = False
+    is_known: bool = True
+    is_place: bool = False
+
+    @property
+    def share(self) -> float:
+        return self.given + self.surname + self.patronymic
+
+
+NOTHING = Reading()
+_MARKS = ("Name", "Surn", "Patr")
+_SELDOM = 0.2
+_OF_KIN = re.compile(
+    "(?:[оеи]в|[иы]н|[сц]к|ко|[ую]к|ян|ер|ич|ыч|вн|дзе|швили)(?:[аеуы]|ой|ым|ом|ых|ий|ого|ому|им|ем|ая|ую|их)?$"
+)
+# The counts of a dictionary of books are misleading for talk.
+_MORE_A_WORD = words("beside-names.toml", "more_a_word")
+_MORE_A_NAME = words("beside-names.toml", "more_a_name")
+
+
+@cache
+def persons() -> dict[str, tuple[Given, ...]]:
+    """Return all names that the table has, by the person's full name and gender."""
+    found: defaultdict[str, list[Given]] = defaultdict(list)
+    for row in rows("names-ru.tsv"):
+        person = f"{row['full']} {row['gender']}"
+        for register in REGISTERS:
+            for name in row[register].split(", "):
+                found[person].append(Given(name, cast(Gender, row["gender"]), person, register))
+    return {person: tuple(dict.fromkeys(names)) for person, names in found.items()}
+
+
+@cache
+def _uses() -> dict[str, tuple[Use, ...]]:
+    found: defaultdict[str, dict[Use, None]] = defaultdict(dict)
+    for names in persons().values():
+        for given in names:
+            for case, form in enumerate(declined(given.name, given.gender)):
+                if all(use.given[:2] != given[:2] for use in found[plain(form)]):
+                    found[plain(form)][Use(given, case)] = None
+    return {form: tuple(uses) for form, uses in found.items()}
+
+
+def plain(word: str) -> str:
+    """Return a word as it is looked up: in lower case and without «ё», which many never write."""
+    return word.lower().replace("ё", "е")
+
+
+def may_be_name(word: str) -> bool:
+    """Tell quickly whether a word may be a name at all: few are."""
+    key = plain(word)
+    if key in _uses():
+        return True
+    if word[0].isupper():
+        return _is_name_in_dictionary(key) or not _morphology().word_is_known(key)
+    return _is_of_kin(key) and _is_name_in_dictionary(key)
+
+
+def _is_of_kin(word: str) -> bool:
+    """Tell whether a word may be a surname or a patronymic: without a capital, other rare names are not looked for."""
+    return _OF_KIN.search(word) is not None
+
+
+@lru_cache(maxsize=1 << 18)
+def reading(word: str, is_capital: bool = False) -> Reading:
+    """Say what a word may be; what the dictionary has not is guessed by its ending, if it has a capital."""
+    written, word = word.lower(), plain(word)
+    uses = _uses().get(word, ())
+    if not (uses or is_capital or _is_of_kin(word)):
+        return NOTHING
+    is_known = _morphology().word_is_known(word)
+    if is_known and not uses and not _is_name_in_dictionary(word):
+        return NOTHING
+    parses = _morphology().parse(written) if is_known or is_capital else []
+    shares = {mark: sum(parse.score for parse in parses if _marks(parse, mark)) for mark in _MARKS}
+    given = shares["Name"] if is_known or not uses else 1.0
+    if word in _MORE_A_WORD:
+        given = min(given, _SELDOM)
+    elif word in _MORE_A_NAME:
+        given = 1.0
+    return Reading(
+        given,
+        shares["Surn"],
+        shares["Patr"],
+        uses or tuple(_predicted(parses)),
+        frozenset(
+            (_GENDER_OF.get(parse.tag.gender), _CASE_OF[parse.tag.case]) for parse in parses if _marks(parse, "Surn")
+        ),
+        bool(uses),
+        is_known or bool(uses),
+        any("Geox" in parse.tag for parse in parses),
+    )
+
+
+_GENDER_OF: dict[str | None, Gender] = {"femn": "f", "masc": "m"}
+_CASE_OF = {"nomn": 0, "gent": 1, "gen2": 1, "datv": 2, "accs": 3, "ablt": 4, "loct": 5, "loc2": 5, "voct": 6}
+
+
+def _marks(parse: Any, mark: str) -> bool:
+    """Tell whether a word is read as a name; «донатов» is no name of many."""
+    is_of_many = mark == "Name" and parse.tag.number == "plur"
+    return mark in parse.tag and parse.tag.case in _CASE_OF and not is_of_many
+
+
+def _predicted(parses: Any) -> list[Use]:
+    """Read a name that the table has not, as the dictionary declines it."""
+    found: dict[Use, None] = {}
+    for parse in parses:
+        if _marks(parse, "Name"):
+            gender: Gender = "f" if parse.tag.gender == "femn" else "m"
+            name = parse.normal_form.capitalize()
+            found[Use(Given(name, gender, f"{name} {gender}", "full"), _CASE_OF[parse.tag.case])] = None
+    return list(found)
+
+
+@lru_cache(maxsize=1 << 18)
+def _is_name_in_dictionary(word: str) -> bool:
+    morphology = _morphology()
+    found = morphology.dictionary.words.similar_items(word, morphology.char_substitutes)
+    return any(paradigm in _paradigms_of_names() for _, items in found for paradigm, _ in items)
+
+
+@cache
+def _paradigms_of_names() -> frozenset[int]:
+    """Return the numbers of the dictionary's patterns by which names are declined, to look words up without parsing."""
+    dictionary = _morphology().dictionary
+    tags = [any(mark in tag for mark in _MARKS) for tag in dictionary.gramtab]
+    patterns = (
+        (number, pattern[len(pattern) // 3 : 2 * len(pattern) // 3])
+        for number, pattern in enumerate(dictionary.paradigms)
+    )
+    return frozenset(number for number, pattern in patterns if any(tags[tag] for tag in pattern))
+
+
+@lru_cache(maxsize=1 << 16)
+def lemmas(word: str) -> frozenset[str]:
+    """Return the dictionary forms of a word, and the marks of its grammar."""
+    parses = _morphology().parse(word)
+    return frozenset(parse.normal_form for parse in parses) | frozenset(
+        grammeme for parse in parses for grammeme in parse.tag.grammemes if grammeme in ("impr", "VERB", "PREP")
+    )
+
+
+@cache
+def _morphology() -> Any:
+    from pymorphy3 import MorphAnalyzer
+
+    return MorphAnalyzer(lang="ru")

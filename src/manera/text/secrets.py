@@ -1,0 +1,119 @@
+"""What opens a door: keys of programs, links that let in whoever has them, passwords."""
+
+import re
+from collections.abc import Iterator
+from itertools import chain, islice
+
+Span = tuple[int, int]
+
+_KEY = re.compile(
+    r"""(?x) (?<![\w-]) (?:
+      sk-(?:proj-|ant-)?[\w-]{20,} | gh[pousr]_\w{30,} | github_pat_\w{30,} | glpat-[\w-]{16,} | hf_\w{30,}
+    | (?:sk|rk|pk)_(?:live|test)_\w{16,} | xox[abeprs]-[\w-]{10,} | AKIA[0-9A-Z]{16} | AIza[\w-]{30,}
+    | \d{8,10}:AA[\w-]{30,} | vk1\.a\.[\w-]{20,} | eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}
+    | -----BEGIN[ A-Z]*PRIVATE[ ]KEY-----[\s\S]*?-----END[ A-Z]*PRIVATE[ ]KEY-----
+    )"""
+)
+_NAMED_KEY = re.compile(
+    r"""(?ix)
+    \b (?: key | token | secret | ключ\w* | токен\w* | секрет\w* ) (?: \s+ \S{1,15} ){0,3}? [\s:="'—-]{1,4}
+    (?P<it> [0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12} | (?=[\w-]*\d)(?=[\w-]*[a-z])[\w-]{24,} ) (?![\w-])"""
+)
+_LINK = re.compile(r"(?i)\b[a-z][a-z+.-]{1,12}://[^\s<>\"'»)]+(?<![.,!?;:])")
+_OPENS = re.compile(
+    r"""(?x) //[^/\s@]+:[^/\s@]+@
+    | (?i: [?&;\#] (?: [\w.-]*(?:token|signature|secret|session|passw(?:or)?d|api-?_?key) | pwd | sig | sid | code | key
+        | auth | access | rlkey | hash | invite ) = [^&\s]{4,} )
+    | (?i: (?:t\.me/(?:\+|joinchat/) | discord\.gg/ | discord\.com/invite/ | chat\.whatsapp\.com/ ) [\w-]{6,} )
+    | [/=] (?=(?:[a-zA-Z_-]*\d){3})(?=[\w-]*[a-z])(?=[\w-]*[A-Z]) [\w-]{20,} (?![\w%.-])"""
+)
+_NOBODYS = re.compile(r"\w+://example\.(?:com|org|net)/")
+PASSWORD_CUE = (
+    r"\b(?:парол[а-я]*|пасс?(?:ворд)?|пин(?:[ -]?код)?"
+    r"|password|passwd|passcode|passphrase|pass|pwd|pw|pin(?:[ -]?code)?)\b"
+)
+_PASSWORD_CUE = re.compile(PASSWORD_CUE, re.IGNORECASE)
+_PIN_CUE = re.compile(r"(?i)(?:пин|pin|passcode)")
+_AFTER_CUE = re.compile(
+    r"""(?ix) (?P<sign> \s* [:=] \s* )? (?: [\s—–-]+ (?:is|это)\b )? [\s—–"«-]* (?P<it>\S+) (?P<last>\s*$)? """
+)
+_NO_PASSWORD = re.compile(r"[/()\[\]<>]|.@")
+_TOKEN = re.compile(r"\S+")
+_END_MARKS = ".,;:!?\"'»«)(…"
+_WORDS_AROUND = 6
+_REACH = 80
+_DIGITS_OF_PIN = range(4, 9)
+_MIN_LENGTH = 6
+_HANDLE = re.compile(r"(?<![\w@/.])@[a-zA-Z][\w.]{3,31}(?<![._])(?![\w@])", re.ASCII)
+# Words after the sign of an at that call nobody in particular.
+_CALLS_ALL = frozenset({"@everyone", "@here", "@channel", "@all", "@media", "@import", "@property", "@dataclass"})
+
+
+def keys(text: str) -> Iterator[Span]:
+    """Find keys of programs, by their makers' prefixes or by the word before them."""
+    yield from (found.span() for found in _KEY.finditer(text))
+    yield from (found.span("it") for found in _NAMED_KEY.finditer(text))
+
+
+def links(text: str) -> Iterator[Span]:
+    """Find addresses that hold a token, a password or an invitation."""
+    for found in _LINK.finditer(text):
+        if _OPENS.search(found.group()) and not _NOBODYS.match(found.group()):
+            yield found.span()
+
+
+def passwords(text: str) -> Iterator[Span]:
+    """Find what looks like a password where a word near it says that it is one."""
+    for cue in _PASSWORD_CUE.finditer(text):
+        following = _AFTER_CUE.match(text, cue.end())
+        if following and _is_said(text, cue, following):
+            yield _trimmed(text, *following.span("it"))
+            continue
+        before = [*_TOKEN.finditer(text, max(0, cue.start() - _REACH), cue.start())][-1:]
+        near = chain(before, islice(_TOKEN.finditer(text, cue.end(), cue.end() + _REACH), _WORDS_AROUND))
+        looking = (_trimmed(text, *token.span()) for token in near)
+        yield from [(start, end) for start, end in looking if _looks_secret(text[start:end])][-1:]
+
+
+def handles(text: str) -> Iterator[Span]:
+    """Find names of accounts: ``@name``."""
+    for found in _HANDLE.finditer(text):
+        if found.group().casefold() not in _CALLS_ALL:
+            yield found.span()
+
+
+def _is_said(text: str, cue: re.Match[str], following: re.Match[str]) -> bool:
+    """Tell whether what follows at once is the password: a number, a mixture, or the last word after a colon."""
+    start, end = _trimmed(text, *following.span("it"))
+    secret = text[start:end]
+    if secret.isdigit():
+        return len(secret) in _DIGITS_OF_PIN and (bool(following["sign"]) or _follows_closely(text, cue, start))
+    if _looks_secret(secret):
+        return True
+    return bool(following["sign"]) and following["last"] is not None and len(secret) > 3 and secret.isascii()
+
+
+def _follows_closely(text: str, cue: re.Match[str], start: int) -> bool:
+    between = text[cue.end() : start].strip()
+    return bool(_PIN_CUE.match(cue.group())) or between in ("-", "—", "–")
+
+
+def _looks_secret(word: str) -> bool:
+    """Tell a mixture of letters with digits or signs from a word and from a number."""
+    has_signs = any(sign in "!@#$%^&*_+=~" for sign in word[1:]) and any(map(str.isalpha, word))
+    return len(word) >= _MIN_LENGTH and (_is_mixed(word) or has_signs) and _NO_PASSWORD.search(word) is None
+
+
+def _trimmed(text: str, start: int, end: int) -> Span:
+    """Leave out marks around a word; an exclamation mark after letters and digits is part of a password."""
+    while start < end and text[start] in _END_MARKS:
+        start += 1
+    while end > start and text[end - 1] in _END_MARKS:
+        if text[end - 1] == "!" and _is_mixed(text[start : end - 1]):
+            break
+        end -= 1
+    return start, end
+
+
+def _is_mixed(word: str) -> bool:
+    return any(map(str.isalpha, word)) and any(map(str.isdigit, word))

@@ -1,0 +1,320 @@
+"""What stands for personal data: invented, of the same form, and the same for the same each time.
+
+A name becomes another of its gender, register and declension, so that the sentence around it stays right; a number
+keeps how it is written. Where there is a custom for it, stand-ins are nobody's: mail and links at example.org (RFC
+2606), phone numbers of films (555-01xx), cards and tax numbers that their checksums refuse.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from functools import cache
+from hashlib import sha256, shake_256
+from typing import NamedTuple
+
+from manera.text import names, personal_data
+from manera.text.declension import Gender, declension, declined
+from manera.text.english_names import given_names
+from manera.text.names import Name
+from manera.text.personal_data import Found
+from manera.text.russian_names import Given, persons, plain
+from manera.text.word_lists import lists, words
+
+_CHECKED: Mapping[str, Callable[[str], bool]] = {
+    "card": personal_data.luhn,
+    "INN": personal_data.inn,
+    "SNILS": personal_data.snils,
+    "IBAN": personal_data.iban,
+}
+_LISTS = lists("stand-ins.toml")
+_ACCOUNTS = _LISTS["accounts"].split()
+_STREETS: Mapping[str, Sequence[str]] = {ending: pool.split() for ending, pool in _LISTS["streets"].items()}
+_WAYS = words("stand-ins.toml", "ways")
+_ENGLISH: Mapping[str, Sequence[str]] = {key: pool.split() for key, pool in _LISTS["english"].items()}
+
+
+class _Kin(NamedTuple):
+    """Surnames or patronymics that end alike; the pattern's groups are what is replaced, and the ending."""
+
+    pattern: re.Pattern[str]
+    names: Sequence[str]
+
+
+_SURNAMES = [
+    _Kin(re.compile(f"(.*?{kin['stem']})({kin['endings']})", re.IGNORECASE), kin["names"].split())
+    for kin in _LISTS["surnames"]
+]
+_PATRONYMICS = [
+    _Kin(re.compile(f"(.+?)({kin['ending']})", re.IGNORECASE), kin["names"].split()) for kin in _LISTS["patronymics"]
+]
+
+
+class StandIns:
+    """Replaces personal data; ``entries`` maps what was found to what stands for it, and is all that has to be kept.
+
+    entries: what an earlier import chose. kept: names, in any case, that stay: those of whose manner is learned.
+    """
+
+    def __init__(self, entries: Mapping[str, str] | None = None, kept: Iterable[str] = ()) -> None:
+        self.entries = dict(entries or {})
+        self._taken = set(self.entries.values())
+        self._kept: set[str] = set()
+        self.keep(kept)
+
+    def keep(self, people: Iterable[str]) -> None:
+        """Let the names of these people stay from now on."""
+        self._kept.update(key for name in people for found in names.found(name) for key in _keys(found))
+
+    def forget(self, name: str) -> None:
+        """Forget what stands for the names of somebody who is called so."""
+        keys = {key for found in names.found(name) for key in _keys(found)} | {f"speaker {name}"}
+        for key in keys | {f"person {key}" for key in keys}:
+            self.entries.pop(key, None)
+
+    def without_data(self, text: str, spared: Set[str] = frozenset()) -> tuple[str, Counter[str]]:
+        """Replace what is found by its pattern, but for kinds that are spared; count it by kind."""
+        found = [stretch for stretch in personal_data.found(text) if stretch.kind not in spared]
+        made = [(stretch.start, stretch.end, self._of_data(stretch)) for stretch in found]
+        return _replaced(text, made), Counter(stretch.kind for stretch in found)
+
+    def without_names(self, text: str, known: Set[str] = frozenset()) -> tuple[str, int]:
+        """Replace names of people but those that are kept, and count them; known: as in names.found."""
+        found = [name for name in names.found(text, known) if self._kept.isdisjoint(_keys(name))]
+        return _replaced(text, [(name.start, name.end, self._of_name(name)) for name in found]), len(found)
+
+    def of_speaker(self, name: str) -> str:
+        """Return what people are called instead; who has no known name gets one that is a man's and a woman's."""
+        replaced, found = self.without_names(name)
+        if found or not name.strip() or not self._kept.isdisjoint({name}):
+            return replaced
+        pool = _unisex_names("short") if re.search("[а-яё]", name, re.IGNORECASE) else _ENGLISH["unisex"]
+        return self._chosen(f"speaker {name}", pool)
+
+    def _of_data(self, found: Found) -> str:
+        match found.kind:
+            case "address":
+                return _WORDS.sub(self._street, _scrambled(found.text, found.text, "0123456789"))
+            case "e-mail":
+                return self._account(found.text.split("@")[0]) + "@example.org"
+            case "handle":
+                return "@" + self._account(found.text[1:])
+            case "link":
+                return self._link(found.text)
+            case "phone":
+                return self._phone(found)
+            case "key" | "password":
+                return self.entries.setdefault(f"{found.kind} {found.text}", _scrambled(found.text, found.text))
+            case _:
+                return self._number(found)
+
+    def _number(self, found: Found) -> str:
+        """Change digits and letters for others, however they are spaced; a checksum holds no more."""
+        number = "".join(filter(_is_plain, found.text))
+        prefix = {"IBAN": number[:2], "passport": "00"}.get(found.kind, "") if number[:2].isalnum() else ""
+        attempts = (_scrambled(number, f"{found.kind} {number} {attempt}") for attempt in range(_ATTEMPTS))
+        made = (prefix + attempt[len(prefix) :] for attempt in attempts)
+        is_refused = _CHECKED.get(found.kind)
+        chosen = next(made) if is_refused is None else next(other for other in made if not is_refused(other))
+        return _poured(found.text, self.entries.setdefault(f"{found.kind} {number}", chosen))
+
+    def _phone(self, found: Found) -> str:
+        """Keep country and operator; the subscriber is one of a film."""
+        digits = re.sub(r"\D", "", found.text)
+        last = digits[-_SUBSCRIBER:]
+        made = self.entries.setdefault(f"phone {digits[-10:]}", "55501" + _scrambled("00", f"phone {last}"))
+        return _poured(found.text, digits[:-_SUBSCRIBER] + made)
+
+    def _account(self, name: str) -> str:
+        made = _scrambled(_WORDS.sub(lambda word: _drawn(word[0], _ACCOUNTS), name), name, "0123456789")
+        return self.entries.setdefault(f"account {name.lower()}", made)
+
+    def _link(self, text: str) -> str:
+        scheme, _, rest = text.partition("://")
+        path = rest.partition("/")[2]
+        secret = _SECRET.sub(lambda part: _scrambled(part[0], part[0]), path)
+        return self.entries.setdefault(f"link {text}", f"{scheme}://example.org/{secret}")
+
+    def _street(self, word: re.Match[str]) -> str:
+        """Another street whose name ends alike; what kind of street it is stays."""
+        if not word[0].istitle() or len(word[0]) < 3 or word[0] in _WAYS:
+            return word[0]
+        if word[0].isascii():
+            return _drawn(word[0], _STREETS["en"])
+        ending = next((ending for ending in _STREETS if word[0].endswith(ending)), "others")
+        return _drawn(word[0], _STREETS[ending])
+
+    def _of_name(self, name: Name) -> str:
+        if name.part == "surname":
+            made = self._surname(name.text)
+        elif name.part == "patronymic":
+            made = self._patronymic(name.text)
+        elif name.uses:
+            made = self._russian(name)
+        else:
+            made = self._english(name.text)
+        return _cased(made, name.text)
+
+    def _surname(self, text: str) -> str:
+        if not re.search("[а-яё]", text, re.IGNORECASE):
+            return self._chosen(f"surname {plain(text)}", _ENGLISH["surnames"])
+        for pattern, pool in _SURNAMES:
+            if match := pattern.fullmatch(text):
+                return self._chosen(f"surname {plain(match[1])}", pool) + match[2]
+        return self._chosen(f"surname {plain(text)}", _SURNAMES[-1].names)
+
+    def _patronymic(self, text: str) -> str:
+        for pattern, pool in _PATRONYMICS:
+            if match := pattern.fullmatch(text):
+                return self._chosen(f"patronymic {plain(match[1])}", pool) + match[2]
+        return text
+
+    def _english(self, text: str) -> str:
+        name = given_names()[text.lower()]
+        return self._chosen(f"name {text.lower()}", _ENGLISH[f"{name.gender}_{name.form}"])
+
+    def _russian(self, name: Name) -> str:
+        """Another name of the same gender, register and declension in the same case; a unisex one for a unisex one."""
+        use = next((use for use in name.uses if f"person {use.given.person}" in self.entries), name.uses[0])
+        given = use.given
+        if len({other.given.gender for other in name.uses if other.given.name == given.name}) > 1:
+            made = self._chosen(f"name {plain(given.name)}", _unisex_names(given.register))
+            return declined(made, given.gender)[use.case]
+        person = self._chosen(f"person {given.person}", _people_like(given))
+        return declined(_counterpart(given, person).name, given.gender)[use.case]
+
+    def _chosen(self, key: str, pool: Sequence[str]) -> str:
+        """Return what stands for a key, or choose something that stands for nothing yet."""
+        if key in self.entries:
+            return self.entries[key]
+        start = int.from_bytes(sha256(key.encode()).digest()[:8])
+        order = [pool[(start + step) % len(pool)] for step in range(len(pool))]
+        own = plain(key.split(" ", 1)[1])[:_ALIKE]
+        other = [entry for entry in order if plain(entry)[:_ALIKE] != own] or order
+        made = next((entry for entry in other if entry not in self._taken), other[0])
+        self._taken.add(made)
+        self.entries[key] = made
+        return made
+
+
+_SUBSCRIBER = 7
+_ATTEMPTS = 1000
+# Names that begin with the same letters may be one person's: Женя, Женька.
+_ALIKE = 3
+_WORDS = re.compile(r"[^\W\d_]+")
+_SECRET = re.compile(r"(?<==)[\w.+-]+|\w*\d\w*|[\w-]{12,}")
+
+
+def _keys(name: Name) -> set[str]:
+    """Return what makes a name the same name: its persons, or its letters without an ending."""
+    if name.uses:
+        return {use.given.person for use in name.uses}
+    if name.part == "surname":
+        stems = [match[1] for pattern, _ in _SURNAMES if (match := pattern.fullmatch(name.text))]
+        return {f"surname {plain((stems or [name.text])[0])}"}
+    return {f"{'name' if name.part == 'given' else name.part} {plain(name.text)}"}
+
+
+def _replaced(text: str, stretches: Sequence[tuple[int, int, str]]) -> str:
+    if not stretches:
+        return text
+    parts, end = [], 0
+    for start, until, made in stretches:
+        parts += [text[end:start], made]
+        end = until
+    return "".join([*parts, text[end:]])
+
+
+def _scrambled(text: str, seed: str, only: str = "") -> str:
+    """Change each digit and each letter for another of its kind, as the seed has it; or only some characters."""
+    drawn = shake_256(seed.encode()).digest(len(text))
+    return "".join(
+        _like(character, byte) if not only or character in only else character
+        for character, byte in zip(text, drawn, strict=True)
+    )
+
+
+def _like(character: str, drawn: int) -> str:
+    if character in "0123456789":
+        return str((int(character) + drawn % 8) % 9 + 1)
+    if not character.isalpha():
+        return character
+    first, count = ("а", 32) if "а" <= character.lower() <= "я" else ("a", 26)
+    made = chr(ord(first) + drawn % count)
+    return made.upper() if character.isupper() else made
+
+
+def _poured(text: str, made: str) -> str:
+    """Write other digits and letters in the places of a text's own."""
+    characters = iter(made)
+    return "".join(next(characters, character) if _is_plain(character) else character for character in text)
+
+
+def _is_plain(character: str) -> bool:
+    return character.isascii() and character.isalnum()
+
+
+def _drawn(word: str, pool: Sequence[str]) -> str:
+    return pool[int.from_bytes(sha256(word.lower().encode()).digest()[:8]) % len(pool)]
+
+
+def _cased(made: str, like: str) -> str:
+    """Write a name as another is written: without capitals, in capitals, without «ё»."""
+    if "ё" not in like.lower():
+        made = made.replace("ё", "е").replace("Ё", "Е")
+    if like.islower():
+        return made.lower()
+    return made.upper() if len(like) > 1 and like.isupper() else made
+
+
+@cache
+def _signature(person: str) -> tuple[str, ...]:
+    """Return how a person's full and first short names are declined."""
+    firsts = {given.register: given for given in reversed(persons()[person])}
+    return tuple(declension(firsts[register].name, firsts[register].gender) for register in ("full", "short"))
+
+
+@cache
+def _people_like(given: Given) -> tuple[str, ...]:
+    """List the people of the table whose names are declined as this person's, and who are called in this manner too."""
+    pattern = declension(given.name, given.gender)
+    signature = _signature(given.person) if given.person in persons() else (pattern,)
+    alike = [person for person in _usual() if _signature(person)[: len(signature)] == signature]
+    same_gender = [person for person in persons() if person.endswith(given.gender)]
+    called = [person for person in alike if _fitting(given, person)]
+    return tuple(called if len(called) > 1 else alike if len(alike) > 1 else same_gender)
+
+
+@cache
+def _usual() -> tuple[str, ...]:
+    """List the people whose names have short forms, or have none because they are never declined."""
+    return tuple(
+        person
+        for person, called in persons().items()
+        if len({given.name for given in called}) > 1 or len(set(declined(called[0].name, called[0].gender))) == 1
+    )
+
+
+def _fitting(given: Given, person: str) -> list[Given]:
+    pattern = declension(given.name, given.gender)
+    return [
+        other
+        for other in persons()[person]
+        if other.register == given.register and declension(other.name, other.gender) == pattern
+    ]
+
+
+def _counterpart(given: Given, person: str) -> Given:
+    """Return the form of a person's name that is nearest to one of another's: by register, then by declension."""
+    pattern = declension(given.name, given.gender)
+    declined_alike = [other for other in persons()[person] if declension(other.name, other.gender) == pattern]
+    return (_fitting(given, person) or declined_alike or list(persons()[person]))[0]
+
+
+@cache
+def _unisex_names(register: str) -> tuple[str, ...]:
+    """List the names that men and women have: those of a register, or short ones where there are few."""
+    genders: defaultdict[str, set[Gender]] = defaultdict(set)
+    for given in (given for person in persons().values() for given in person if given.register == register):
+        genders[given.name].add(given.gender)
+    both = tuple(name for name, found in genders.items() if len(found) > 1)
+    return both if len(both) > 2 or register == "short" else _unisex_names("short")

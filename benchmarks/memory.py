@@ -25,7 +25,7 @@ import msgspec
 import numpy as np
 
 import machine
-from manera.corpus.conversations import SILENCE_SECONDS
+from manera.corpus.silence import USUAL_SECONDS
 from manera.records import Utterance
 from manera.retrieval.recall import THRESHOLD, RecallIndex
 from manera.retrieval.sentences import embed
@@ -70,7 +70,7 @@ def pieces(chat: str) -> list[Piece]:
         if not text:
             continue
         said_at, speaker = int(message["date_unixtime"]), message["from"]
-        if not turns or turns[-1][0] != speaker or said_at - turns[-1][1] > SILENCE_SECONDS:
+        if not turns or turns[-1][0] != speaker or said_at - turns[-1][1] > USUAL_SECONDS:
             turns.append((speaker, said_at, [], []))
         turns[-1][2].append(message["id"])
         turns[-1][3].append(text)
@@ -78,7 +78,7 @@ def pieces(chat: str) -> list[Piece]:
 
 
 def _piece(turns: Sequence[tuple[str, int, list[int], list[str]]], place: int) -> Piece:
-    near = [one for one in turns[max(0, place - PIECE + 1) : place + 1] if turns[place][1] - one[1] < SILENCE_SECONDS]
+    near = [one for one in turns[max(0, place - PIECE + 1) : place + 1] if turns[place][1] - one[1] < USUAL_SECONDS]
     return Piece(frozenset(i for turn in near for i in turn[2]), "\n".join(text for turn in near for text in turn[3]))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from adapted import write_adapted_voice
-from cli.test_import import run
+from commands import run
 from manera.corpus.keys import keys_of
 from manera.corpus.storage import open_corpus, write
 from manera.errors import ModelError

@@ -1,24 +1,9 @@
 """What ``manera import`` and ``manera speakers`` print, as a person sees it."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
-
-
-def run(*arguments: str | Path, home: Path) -> subprocess.CompletedProcess[str]:
-    finished = subprocess.run(
-        [sys.executable, "-m", "manera.cli.main", *map(str, arguments)],
-        env=os.environ | {"MANERA_HOME": str(home)},
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-    )
-    assert "Traceback" not in finished.stderr
-    return finished
+from commands import EXAMPLES, run
 
 
 def test_import_ends_with_three_things_that_were_said(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from cli.test_import import EXAMPLES, run
+from commands import EXAMPLES, run
 from manera.corpus.description import words as page_words
 from manera.corpus.description.facts import Description, describe
 from manera.corpus.description.habits import HABITS, Tally

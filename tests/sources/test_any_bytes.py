@@ -9,12 +9,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import test_office_documents as documents
 import test_scripts as scripts
 import test_tables as tables
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import test_documents as documents
 from manera.errors import SourceError
 from manera.records import Utterance
 from manera.sources.reading import read

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import httpx2
@@ -20,7 +21,8 @@ from manera.voice.folder import adapter_file
 from running import running
 from tiny import NAME, TEXT
 
-LINES = [line for line in TEXT.split("\n") if line]
+WORDS = TEXT.split()
+WORDS_EACH = 20
 QUICK = {
     "PRECISION": "float32", "COMPILE": "off", "RANK": "4", "ALPHA": "8", "MAX_LENGTH": "192", "BATCH_TOKENS": "400",
     "EPOCHS": "1", "LEARNING_RATE": "3e-3", "THREADS": "1",
@@ -30,11 +32,16 @@ QUICK = {
 USER = {"user": "web:anna"}
 
 
+def _said(number: int) -> str:
+    """Write something that nobody wrote before: what comes again is not learned from."""
+    return " ".join(Random(number).sample(WORDS, WORDS_EACH))
+
+
 def export(messages: int = 64) -> bytes:
     """Write a chat of two as Telegram Desktop exports it."""
     told: list[dict[str, Any]] = []
     for number in range(messages):
-        name, words = (("Аня", LINES[number % 12]), ("Боря", "Ну и что ты думаешь?"))[number % 2]
+        name, words = (("Аня", _said(number)), ("Боря", "Ну и что ты думаешь?"))[number % 2]
         told.append(
             {
                 "id": number,

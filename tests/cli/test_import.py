@@ -22,14 +22,14 @@ def test_what_is_not_read_is_named_with_what_to_do(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     (folder / "a.txt").write_text("Утром пошёл снег, и все вышли на крыльцо.\n", "utf-8")
-    (folder / "messages.html").write_text('<!DOCTYPE html><div class="page_wrap">', "utf-8")
+    (folder / "chats.rar").write_bytes(b"Rar!\x1a\x07\x00")
     (folder / "broken.json").write_text('{"name": "a", "messages": [{"id": 1,,}]}', "utf-8")
     shown = run("import", folder, "--to", tmp_path / "c", home=tmp_path).stdout
     assert "files read: 1 prose; not read: 2" in shown
-    assert "not read: in/messages.html, Telegram export in HTML: export again in Telegram Desktop" in shown
+    assert "not read: in/chats.rar, RAR archive: " in shown
     assert "not read: in/broken.json, broken file: " in shown
     manifest = json.loads((tmp_path / "c/corpus.json").read_text("utf-8"))
-    assert [file["source"] for file in manifest["skipped"]] == ["in/messages.html", "in/broken.json"]
+    assert [file["source"] for file in manifest["skipped"]] == ["in/chats.rar", "in/broken.json"]
 
 
 def test_more_than_a_tenth_of_a_book_is_not_dropped_without_saying_where(tmp_path: Path) -> None:

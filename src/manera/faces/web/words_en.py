@@ -23,8 +23,8 @@ ENGLISH: dict[str, str] = {
     "unreachable": "The server does not answer. Is it running?",
     "base_model": "{name} (untuned base)",
     # new voice
-    "new_intro": "Drop a Telegram export, a chat, a book, a play or a zip of them. It is read on this machine only and "
-    "deleted after the import.",
+    "new_intro": "Drop what a messenger exports (Telegram, WhatsApp, VK, Discord, Instagram, Signal, Slack, X), mail, "
+    "a book, a blog, a play, or a zip of them. It is read on this machine only and deleted after the import.",
     "file": "Export, text or zip",
     "importing": "Reading {name} …",
     "import_failed": "This could not be read: {message}",

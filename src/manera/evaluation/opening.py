@@ -164,8 +164,9 @@ class Opened:
     @_Once
     def prefixes(self) -> Prefixes:
         """What each rung reads before a prompt."""
-        note = persona_note(self.voice.persona.name, self.dataset.training)
-        return Prefixes(self.voice.kind, self.retriever, note)
+        voice, training = self.voice, self.dataset.training
+        note = persona_note(voice.persona.name, voice.kind, training, find_others(voice, training).values())
+        return Prefixes(voice.kind, self.retriever, note)
 
     @_Once
     def prompts(self) -> Prompts:

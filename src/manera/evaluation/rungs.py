@@ -1,21 +1,24 @@
 """The rungs of the ladder: ways to have texts like the author's, without training and with it."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-
+from manera.corpus.description.habits import Tally
+from manera.corpus.description.manner import MAX_BURST, manner_of
+from manera.corpus.description.prompt import rules
 from manera.dataset.encoding import Encoder
+from manera.dataset.examples import messages_of
+from manera.evaluation.measures.pieces import Writing
 from manera.evaluation.voice_dataset import own_writing
-from manera.records import Example, ExampleKind
+from manera.records import Example, ExampleKind, UtteranceKind
 from manera.retrieval.examples import Retriever
-from manera.text.habits import emoji
 from manera.text.languages import language_of
-from manera.text.words import words
 
 RETRIEVED = 4
 RETRIEVED_TOKENS = 320
+_SAID: Mapping[ExampleKind, UtteranceKind] = {"dialogue": "message", "post": "post", "continuation": "prose"}
 
 
 @dataclass(frozen=True)
@@ -55,17 +58,19 @@ class Prefixes(NamedTuple):
         return []
 
 
-def persona_note(name: str, training: Sequence[Example]) -> str:
-    """Describe the author in a few sentences, from the training text alone."""
-    texts = [text for talk in own_writing(training) for text in talk]
-    counts = [len(words(text)) for text in texts]
-    lower = np.mean([text[:1].islower() for text in texts]) > 0.5
-    with_emoji = sum(len(emoji(text)) for text in texts) / len(texts) > 0.1
-    size = round(float(np.median(counts)))
-    if language_of(texts) == "ru":
-        facts = [f"Дальше пишет {name}.", f"Обычно в одном сообщении или абзаце слов: {size}."]
-        facts += ["Начинает со строчной буквы."] * bool(lower) + ["Любит эмодзи."] * bool(with_emoji)
-    else:
-        facts = [f"What follows is written by {name}.", f"A message or paragraph usually has {size} words."]
-        facts += ["Begins with a small letter."] * bool(lower) + ["Likes emoji."] * bool(with_emoji)
-    return " ".join(facts)
+def persona_note(name: str, kind: ExampleKind, training: Sequence[Example], others: Iterable[Writing]) -> str:
+    """Say how an author writes as ``manera describe --prompt`` does, from the training text alone, quoting nothing."""
+    own, foreign = Tally(), Tally()
+    for tally, writings in ((own, [own_writing(training)]), (foreign, others)):
+        for text in (text for writing in writings for talk in writing for text in talk):
+            tally.count(text)
+    language = language_of(text for talk in own_writing(training) for text in talk)
+    return rules(manner_of(own, foreign, _bursts(kind, training), _SAID[kind], language), name)
+
+
+def _bursts(kind: ExampleKind, training: Sequence[Example]) -> Sequence[int]:
+    """Count the messages of turns; only talk has any."""
+    if kind != "dialogue":
+        return ()
+    sizes = Counter(min(len(messages_of(target)), MAX_BURST) for example in training for target in example.targets)
+    return [sizes[size] for size in range(1, MAX_BURST + 1)]

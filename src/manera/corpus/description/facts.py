@@ -8,8 +8,9 @@ from itertools import islice
 import msgspec
 
 from manera.corpus.conversations import conversations_of
-from manera.corpus.description.habits import HABITS, Tally
-from manera.corpus.description.typical import TypicalWord, typical_words, zipf
+from manera.corpus.description.habits import Tally
+from manera.corpus.description.manner import MAX_BURST, Manner, manner_of
+from manera.corpus.description.typical import zipf
 from manera.corpus.manifest import Ledger, Speaker
 from manera.corpus.storage import Corpus
 from manera.records import Utterance, UtteranceKind
@@ -20,24 +21,14 @@ from manera.text.words import words
 WAITS = (10, 30, 60, 180, 600, 1800, 3600, 3 * 3600)
 """Seconds at most, bin by bin, from another's message to an answer; the last bin has all that are longer."""
 
-MAX_BURST = 6
 MIN_OTHERS = 200
 """Messages of others, from which on they are compared with."""
 
-MAX_WORDS = 30
-MAX_EMOJI = 12
 EXAMPLES = 8
 _EXAMPLE_CHARACTERS = (15, 220)
 _LONG_EXAMPLE_CHARACTERS = (80, 900)
 _LANGUAGE_TEXTS = 500
 _MAX_MONTHS = 600
-
-
-class Share(msgspec.Struct, frozen=True):
-    """Of a person's messages, and of those they are compared with, the share that has something."""
-
-    own: float
-    others: float
 
 
 class Exchange(msgspec.Struct, frozen=True):
@@ -47,32 +38,24 @@ class Exchange(msgspec.Struct, frozen=True):
     answered: tuple[str, ...]
 
 
-class Description(msgspec.Struct, frozen=True):
+class Description(Manner, frozen=True, kw_only=True):
     """What can be told of one person's writing.
 
     compared_with: "corpus", others of the same corpus; "general", other authors, where there are too few of them.
     months: of each, their messages and those of others. hours: messages by weekday, from Monday, and hour, UTC.
-    lengths: shares by words, as LENGTHS has it. bursts: how many messages a turn has, up to MAX_BURST and more.
-    waits: answers by seconds, as WAITS has it. zipf: ranks and counts of words.
+    lengths: shares by words, as LENGTHS has it. waits: answers by seconds, as WAITS has it. zipf: ranks and counts of
+    words.
     """
 
     speaker: Speaker
-    kind: UtteranceKind
-    language: Language
     compared_with: str
     first: str | None
     last: str | None
     months: dict[str, tuple[int, int]]
     hours: tuple[tuple[int, ...], ...]
     lengths: tuple[tuple[float, ...], tuple[float, ...]]
-    words_quantiles: tuple[int, int, int]
-    bursts: tuple[int, ...]
     waits: tuple[int, ...]
     silence_seconds: int
-    habits: dict[str, Share]
-    typical: tuple[TypicalWord, ...]
-    avoided: tuple[TypicalWord, ...]
-    emoji: dict[str, float]
     zipf: tuple[tuple[int, int], ...]
     examples: tuple[Exchange, ...]
     ledger: Ledger
@@ -94,29 +77,21 @@ def describe(corpus: Corpus, speaker: Speaker, general: Callable[[Language], Ite
         compared_with, others = "general", Tally()
         for text in general(language):
             others.count(text)
-    found = typical_words(own.having, others.having, own.messages, others.messages)
     bursts, waits = _turns(corpus, speaker.speaker_id)
-    typical = [word for word in found if word.z > 0][:MAX_WORDS]
+    manner = manner_of(own, others, bursts, kinds.most_common(1)[0][0], language)
     return Description(
+        **msgspec.structs.asdict(manner),
         speaker=speaker,
-        kind=kinds.most_common(1)[0][0],
-        language=language,
         compared_with=compared_with,
         first=when.day(min),
         last=when.day(max),
         months=when.months(),
         hours=tuple(map(tuple, when.hours)),
         lengths=(_shares(own.bins), _shares(others.bins)),
-        words_quantiles=(own.length(0.1), own.length(0.5), own.length(0.9)),
-        bursts=bursts,
         waits=waits,
         silence_seconds=corpus.manifest.silence_seconds,
-        habits={name: Share(round(own.share(name), 4), round(others.share(name), 4)) for name in HABITS},
-        typical=tuple(typical),
-        avoided=tuple(word for word in reversed(found) if word.z < 0)[:MAX_WORDS],
-        emoji={one: round(100 * count / own.messages, 2) for one, count in own.emoji.most_common(MAX_EMOJI)},
         zipf=tuple(zipf(own.frequency)),
-        examples=tuple(_examples(corpus, speaker.speaker_id, {word.word: word.z for word in typical})),
+        examples=tuple(_examples(corpus, speaker.speaker_id, {word.word: word.z for word in manner.typical})),
         ledger=corpus.manifest.ledger,
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from manera.corpus.description.facts import Description
+from manera.corpus.description.manner import Manner
 from manera.text.languages import Language
 
 OFTEN, SELDOM = 0.6, 0.08
@@ -107,8 +108,7 @@ def persona_note(description: Description) -> str:
     """Write the note, in the person's language."""
     wording = WORDINGS[description.language]
     name = description.speaker.name
-    lines = [wording.intro.format(name=name, messages=f"{description.speaker.utterances:,}"), "", wording.rules]
-    lines += [f"- {rule}" for rule in _rules(description, wording)]
+    lines = rules(description, name).splitlines()
     if description.examples:
         lines += ["", wording.examples.format(name=name)]
         for one in description.examples:
@@ -117,20 +117,27 @@ def persona_note(description: Description) -> str:
     return "\n".join([*lines, "", wording.note.format(name=name), ""])
 
 
-def _rules(description: Description, wording: Wording) -> Iterator[str]:
-    low, median, high = description.words_quantiles
-    length = wording.length if description.kind in ("message", "line") else wording.post_length
+def rules(manner: Manner, name: str) -> str:
+    """Write what is a rule with somebody, without any text of theirs."""
+    wording = WORDINGS[manner.language]
+    intro = wording.intro.format(name=name, messages=f"{manner.messages:,}")
+    return "\n".join([intro, "", wording.rules, *(f"- {rule}" for rule in _rules(manner, wording))])
+
+
+def _rules(manner: Manner, wording: Wording) -> Iterator[str]:
+    low, median, high = manner.words_quantiles
+    length = wording.length if manner.kind in ("message", "line") else wording.post_length
     yield length.format(median=median, low=low, high=high)
-    if turns := sum(description.bursts):
-        several = 1 - description.bursts[0] / turns
+    if turns := sum(manner.bursts):
+        several = 1 - manner.bursts[0] / turns
         yield (wording.burst if several >= _BURSTS else wording.single).format(share=f"{several:.0%}")
     for habit, sentences in wording.habits.items():
-        share = description.habits[habit].own
+        share = manner.habits[habit].own
         if sentence := _chosen(sentences, share):
             yield sentence.format(share=f"{share:.0%}")
-    if description.emoji:
-        yield wording.emoji.format(listed=" ".join(description.emoji))
-    for sentence, found in ((wording.typical, description.typical), (wording.avoided, description.avoided)):
+    if manner.emoji:
+        yield wording.emoji.format(listed=" ".join(manner.emoji))
+    for sentence, found in ((wording.typical, manner.typical), (wording.avoided, manner.avoided)):
         if found:
             yield sentence.format(listed=", ".join(word.word for word in found[:NAMED_WORDS]))
 

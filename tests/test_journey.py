@@ -178,7 +178,7 @@ BAD = {
     "missing path": (["import", "nowhere.json", "--to", "c"], "nowhere.json"),
     "empty file": (["import", "empty.json", "--to", "c"], "empty"),
     "broken json": (["import", "broken.json", "--to", "c"], "line 1, column"),
-    "unknown format": (["import", "chat.txt", "--to", "c"], "WhatsApp export"),
+    "unknown format": (["import", "chat.txt", "--to", "c"], "IRC log"),
     "no such voice": (["write", "nobody", "hello"], "nobody"),
     "no corpus": (["train", "nowhere"], "nowhere"),
     "impossible name": (["chat", "../escape"], "cannot name a voice"),
@@ -193,7 +193,7 @@ def test_bad_input_is_one_clear_error(case: str, tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     Path("empty.json").touch()
     Path("broken.json").write_text('{"name": "a", "messages": [{"id": 1,,}]}', "utf-8")
-    Path("chat.txt").write_text("2021-12-30, 22:01 - John: hi\n2021-12-30, 22:02 - Jane: hello\n", "utf-8")
+    Path("chat.txt").write_text("22:01 <john> hi\n22:02 <jane> hello\n22:03 <john> bye\n", "utf-8")
     run("import", EXAMPLES / "chat-ru", "--to", "corpus", home=tmp_path)
     arguments, told = BAD[case]
     failed = run(*arguments, home=tmp_path / "home", check=False)

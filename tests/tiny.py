@@ -13,8 +13,11 @@ from manera.bases import base_model
 from manera.bases.gguf_file import write_whole
 from manera.bases.templates import chat_template
 from manera.bases.tokenizer import BYTE, CONTROL, NORMAL, SPACE, UNKNOWN, USER_DEFINED, Vocabulary
+from manera.corpus.cleaning import Cleaning
+from manera.corpus.storage import Corpus, open_corpus, write
 from manera.dataset.template import ChatTemplate
 from manera.records import ExampleKind
+from manera.sources.reading import read
 from manera.voice.manifest import HeldOut, Likelihood, Persona, Sampling, Voice
 from manera.voice.recipe import Recipe
 
@@ -82,6 +85,12 @@ def write_tiny_base(folder: Path) -> Path:
     _write_model(folder / "base.gguf", train_vocabulary())
     base_model.describe(folder, NAME, revision="seed 20", languages=("ru", "en"))
     return folder
+
+
+def tiny_corpus(source: Path, folder: Path) -> Corpus:
+    """Import a text that is made up of a few lines: as repeats most of it would go."""
+    write(read([source]), folder, cleaning=Cleaning(keep_names=True, manner_only=False))
+    return open_corpus(folder)
 
 
 def train_vocabulary() -> Vocabulary:

@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 
-from manera.corpus.storage import Corpus, open_corpus, write
+from manera.corpus.storage import Corpus
 from manera.dataset.encoding import IGNORE_INDEX
 from manera.dataset.views import VIEWS
 from manera.errors import GenerationError, TrainingError
 from manera.evaluation.measures.intervals import ratio
 from manera.files import read_records
 from manera.records import Example
-from manera.sources.reading import read
 from manera.training import instructions
 from manera.training.asking import with_rewriting, with_views
 from manera.training.growing import Grown, grow
@@ -29,7 +28,7 @@ from manera.voice.dataset import dataset_file, read_rewrites
 from manera.voice.folder import DATASET, INSTRUCTIONS, voice_folder
 from manera.voice.instructions import Kind, read_made
 from manera.voice.manifest import read_voice
-from tiny import TEXT
+from tiny import TEXT, tiny_corpus
 
 LINES = [line for line in TEXT.split("\n") if line]
 
@@ -49,8 +48,7 @@ def channel(folder: Path, count: int = 48) -> Corpus:
     (folder / "result.json").write_text(
         json.dumps({"name": "Аня", "type": "public_channel", "id": 1, "messages": messages}), "utf-8"
     )
-    write(read([folder / "result.json"]), folder / "corpus")
-    return open_corpus(folder / "corpus")
+    return tiny_corpus(folder / "result.json", folder / "corpus")
 
 
 @pytest.fixture(scope="session")

@@ -8,17 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from manera.corpus.storage import Corpus, open_corpus, write
+from manera.corpus.storage import Corpus
 from manera.dataset.encoding import IGNORE_INDEX
 from manera.dataset.packing import Rows
 from manera.errors import CorpusError, DatasetError
 from manera.evaluation import general_text
-from manera.sources.reading import read
 from manera.training.balancing import CAPPED, balance, learned_tokens, with_replay
 from manera.training.material import Material, gather, unread
 from manera.training.replay import TEXTS
 from manera.training.settings import TrainingConfig
-from tiny import TEXT
+from tiny import TEXT, tiny_corpus
 
 LINES = [line for line in TEXT.split("\n") if line]
 DAY = 86_400
@@ -45,8 +44,7 @@ def three_chats(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     folder = tmp_path_factory.mktemp("chats")
     chats = [chat(2, "Боря", 160), chat(3, "Вера", 60), chat(4, "Глеб", 60)]
     (folder / "result.json").write_text(json.dumps({"chats": {"list": chats}}), "utf-8")
-    write(read([folder / "result.json"]), folder / "corpus")
-    return open_corpus(folder / "corpus")
+    return tiny_corpus(folder / "result.json", folder / "corpus")
 
 
 @pytest.fixture(scope="session")
@@ -127,7 +125,7 @@ def test_general_text_has_its_share_and_is_nobodys_example(plain: Material) -> N
 
 def test_general_text_can_come_from_a_corpus(plain: Material, tmp_path: Path) -> None:
     (tmp_path / "книга.txt").write_text("\n\n".join(f"{line} Совсем другое." for line in LINES), "utf-8")
-    write(read([tmp_path / "книга.txt"]), tmp_path / "general")
+    tiny_corpus(tmp_path / "книга.txt", tmp_path / "general")
     mixed = balanced(plain, replay=0.1, replay_from=tmp_path / "general")
     assert any("Совсем другое" in plain.encoder.decode(row.tolist()) for row in mixed.dataset.rows["train"].input_ids)
     with pytest.raises(CorpusError, match="there is no corpus"):
@@ -147,8 +145,7 @@ def test_bundled_general_text_is_not_what_forgetting_is_measured_on() -> None:
 def test_one_chat_alone_cannot_be_cut_to_a_share(tiny_base: Path, tmp_path: Path) -> None:
     path = tmp_path / "result.json"
     path.write_text(json.dumps(chat(2, "Боря", 160)), "utf-8")
-    write(read([path]), tmp_path / "corpus")
-    material = gather(open_corpus(tmp_path / "corpus"), "Аня", tiny_base, 192)
+    material = gather(tiny_corpus(path, tmp_path / "corpus"), "Аня", tiny_base, 192)
     with pytest.raises(DatasetError, match="their number is 1"):
         balanced(material, per_thread=0.5)
     assert balanced(material, per_thread=200).dataset.rows["train"].supervised_tokens <= 200

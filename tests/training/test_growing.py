@@ -8,12 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from manera.corpus.storage import Corpus, open_corpus, write
+from manera.corpus.storage import Corpus
 from manera.errors import CorpusError, ModelError, TrainingError
 from manera.evaluation.measures.intervals import ratio
 from manera.files import read_records, write_records
 from manera.records import Example, Message, TrainingStep
-from manera.sources.reading import read
 from manera.training.growing import Change, Growing, Grown, grow
 from manera.training.learn import learn
 from manera.training.preferring import Preferred, Preferring, prefer
@@ -22,7 +21,7 @@ from manera.voice.dataset import PARTS, dataset_file
 from manera.voice.folder import KNOWN, voice_folder, voices_folder
 from manera.voice.manifest import read_voice, write_voice
 from manera.voice.preferences import Pair, preferences_file
-from tiny import TEXT
+from tiny import TEXT, tiny_corpus
 
 LINES = [line for line in TEXT.split("\n") if line]
 DAY = 86_400
@@ -59,8 +58,7 @@ def exported(folder: Path, days: int, other: str = "Аня") -> Corpus:
     folder.mkdir()
     chat = {"name": "Боря", "type": "personal_chat", "id": 2, "messages": messages}
     (folder / "result.json").write_text(json.dumps(chat), "utf-8")
-    write(read([folder / "result.json"]), folder / "corpus")
-    return open_corpus(folder / "corpus")
+    return tiny_corpus(folder / "result.json", folder / "corpus")
 
 
 @pytest.fixture(scope="session")

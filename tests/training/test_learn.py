@@ -11,7 +11,7 @@ import torch
 
 from adapted import random_rows
 from manera.bases import base_model
-from manera.corpus.storage import Corpus, open_corpus, write
+from manera.corpus.storage import Corpus
 from manera.dataset.canaries import Canary, make_canaries
 from manera.dataset.encoding import Encoder
 from manera.dataset.packing import pack
@@ -19,7 +19,6 @@ from manera.errors import CorpusError, ManeraError, ModelError, TrainingError
 from manera.files import read_records
 from manera.model import packed
 from manera.records import Example, Message, TrainingStep
-from manera.sources.reading import read
 from manera.training import lora
 from manera.training.fitting import fit
 from manera.training.forecast import Forecast
@@ -31,7 +30,7 @@ from manera.training.setup import SLOW_TOKENS_PER_SECOND, expected_tokens, set_u
 from manera.voice import adapter
 from manera.voice.folder import ADAPTER_GGUF, CANARIES, KNOWN, LOSSES, TRAINING, voices_folder
 from manera.voice.manifest import read_voice
-from tiny import PIECES, TEXT
+from tiny import PIECES, TEXT, tiny_corpus
 
 LINES = [line for line in TEXT.split("\n") if line]
 QUICK: dict[str, Any] = {
@@ -114,8 +113,7 @@ def corpora(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Corpus]:
     for name, writer in WRITERS.items():
         folder = tmp_path_factory.mktemp(name)
         path = writer(folder)
-        write(read([path]), folder / "corpus")
-        found[name] = open_corpus(folder / "corpus")
+        found[name] = tiny_corpus(path, folder / "corpus")
     return found
 
 
@@ -488,9 +486,9 @@ def _failing_into(folder: Path) -> Any:
 def test_too_little_text_is_refused_with_what_is_needed(tiny_base: Path, tmp_path: Path) -> None:
     path = tmp_path / "записка.txt"
     path.write_text("Одна короткая записка о том, что всё хорошо. " * 8, "utf-8")
-    write(read([path]), tmp_path / "corpus")
+    corpus = tiny_corpus(path, tmp_path / "corpus")
     with pytest.raises(CorpusError, match="2,000 are needed"):
-        next(learn(open_corpus(tmp_path / "corpus"), None, "anna", settings(), tiny_base))
+        next(learn(corpus, None, "anna", settings(), tiny_base))
     assert not voices_folder().exists()
 
 

@@ -89,12 +89,13 @@ def test_training_keeps_exchanges_of_the_training_part_alone(home: Path, monkeyp
     exchanges = read_exchanges("tasya")
     learned, test = (dataset_file("tasya", part).read_text("utf-8") for part in ("train", "test"))
     assert len(exchanges) > 300
-    assert {exchange.partner for exchange in exchanges} == {"Глеб Осокин"}
+    # a stand-in: whom somebody wrote to is nobody's business
+    assert {exchange.partner for exchange in exchanges} == {"Денис Матвеев"}
     in_training = [json.dumps(exchange.reply, ensure_ascii=False)[1:-1] in learned for exchange in exchanges]
     assert sum(in_training) > 0.99 * len(exchanges)  # a turn too long for an example may still be recalled
     long = [exchange.reply for exchange in exchanges if len(exchange.reply) > 40]
     assert not any(json.dumps(reply, ensure_ascii=False)[1:-1] in test for reply in long)
-    assert read_relations("tasya") == Relations({"Глеб Осокин": None})
+    assert read_relations("tasya") == Relations({"Денис Матвеев": None})
 
 
 def test_a_trained_voice_recalls_by_the_index_that_came_with_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,6 +131,6 @@ def test_training_again_keeps_what_the_owner_wrote(
 ) -> None:
     monkeypatch.setenv("MANERA_HOME", str(home))
     path = voice_folder("tasya") / RELATIONS
-    path.write_text('{"partners": {"Глеб Осокин": "friend"}, "notes": {"friend": "Ты пишешь другу."}}', "utf-8")
+    path.write_text('{"partners": {"Денис Матвеев": "friend"}, "notes": {"friend": "Ты пишешь другу."}}', "utf-8")
     _train(home, tiny_base, replace=True)
-    assert read_relations("tasya") == Relations({"Глеб Осокин": "friend"}, {"friend": "Ты пишешь другу."})
+    assert read_relations("tasya") == Relations({"Денис Матвеев": "friend"}, {"friend": "Ты пишешь другу."})

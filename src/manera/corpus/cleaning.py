@@ -6,6 +6,7 @@ are published as they are: nothing of them is taken. Of posts, which were writte
 
 import re
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from manera.corpus.other_languages import MAX_CHARACTERS, Languages
 from manera.corpus.repeats import Repeats
 from manera.corpus.silence import USUAL_SECONDS
 from manera.files import read_records, replacing
-from manera.records import Cut, Dropped, Owner, Replaced, SourceRecord, Utterance, count_characters
+from manera.records import Cut, Dropped, Owner, Replaced, SourceRecord, Utterance, UtteranceKind, count_characters
 from manera.text.names import forms_known
 from manera.text.stand_ins import StandIns
 
@@ -31,7 +32,6 @@ _ASIDE = "aside.jsonl"
 _COMMAND = re.compile(r"\s*[/!][a-z][a-z0-9_]*(?:@\w+)?(?:[ \t]+\S+){0,2}\s*", re.IGNORECASE | re.ASCII)
 # Accounts that a post names are there for everybody.
 _PUBLIC = frozenset({"handle"})
-_NONE: frozenset[str] = frozenset()
 # As messengers and mail quote: «> » before each line; «>» alone is somebody's own.
 _QUOTED = re.compile(r"(?:> [^\n]*\n)+\s*(?=\S)")
 
@@ -160,13 +160,9 @@ class Cleaning:
             return
         if cut:
             yield Cut(why, utterance.source, count_characters(cut))
-        text, replaced = self._stand_ins.without_data(text, _PUBLIC if utterance.kind == "post" else _NONE)
+        text, replaced = self._without_private_data(text, utterance.kind)
         for what, count in replaced.items():
             yield Replaced(what, utterance.source, count)
-        if utterance.kind == "message" and not self._keep_names:
-            text, named = self._stand_ins.without_names(text, self._people)
-            if named:
-                yield Replaced("name", utterance.source, named)
         yield utterance if text == utterance.text else msgspec.structs.replace(utterance, text=text)
 
     def _own(self, utterance: Utterance, stretch: int) -> tuple[str, str, str]:
@@ -180,6 +176,14 @@ class Cleaning:
             return "", text, COMMAND
         quoted = _QUOTED.match(text)
         return (text[quoted.end() :], quoted[0], QUOTATION) if quoted else (text, "", "")
+
+    def _without_private_data(self, text: str, kind: UtteranceKind) -> tuple[str, Counter[str]]:
+        text, replaced = self._stand_ins.without_data(text, _PUBLIC if kind == "post" else frozenset())
+        if kind == "message" and not self._keep_names:
+            text, named = self._stand_ins.without_names(text, self._people)
+            if named:
+                replaced["name"] = named
+        return text, replaced
 
 
 def _begins(stretch: _Stretch, later: Utterance) -> bool:

@@ -71,11 +71,11 @@ class StandIns:
         for key in keys | {f"person {key}" for key in keys}:
             self.entries.pop(key, None)
 
-    def without_data(self, text: str, spared: Set[str] = frozenset()) -> tuple[str, Mapping[str, int]]:
+    def without_data(self, text: str, spared: Set[str] = frozenset()) -> tuple[str, Counter[str]]:
         """Replace what is found by its pattern, but for kinds that are spared; count it by kind."""
         found = [stretch for stretch in personal_data.found(text) if stretch.kind not in spared]
         if not found:
-            return text, {}
+            return text, Counter()
         made = [(stretch.start, stretch.end, self._of_data(stretch)) for stretch in found]
         return _replaced(text, made), Counter(stretch.kind for stretch in found)
 

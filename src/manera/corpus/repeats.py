@@ -1,6 +1,5 @@
 """Long texts that somebody wrote again, word for word or nearly: an advertisement, a greeting sent to many."""
 
-import re
 from itertools import pairwise
 
 from manera.text.words import words
@@ -14,7 +13,6 @@ _MIN_WORDS = 8
 _SIMILARITY = 0.7
 _PERMUTATIONS, _BANDS = 64, 16
 _SEED = 42
-_SPACE = re.compile(r"\s+")
 
 
 class Repeats:
@@ -35,7 +33,7 @@ class Repeats:
         said = words(text)
         if len(said) < _MIN_WORDS:
             return None
-        key = hash((speaker_id, _SPACE.sub(" ", text.casefold()).strip()))
+        key = hash((speaker_id, " ".join(text.casefold().split())))
         if key in self._exact:
             return REPEATED
         self._exact.add(key)

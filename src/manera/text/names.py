@@ -83,7 +83,7 @@ _SAINTS = listed(_LISTS, "saints")
 
 def found(text: str, known: Set[str] = frozenset()) -> list[Name]:
     """Return the names of a text in order; known: names, in the nominative, of people who certainly are meant here."""
-    if not any(map(_may_be_name, _LETTERS.findall(text))):
+    if not any(map(_may_hold_name, text.split())):
         return []  # most messages name nobody
     words = _words(text)
     parts: list[Part | None] = [_part(words, index, known) for index in range(len(words))]
@@ -100,7 +100,13 @@ def found(text: str, known: Set[str] = frozenset()) -> list[Name]:
     ]
 
 
-@lru_cache(maxsize=1 << 18)
+@lru_cache(maxsize=1 << 17)
+def _may_hold_name(written: str) -> bool:
+    """Tell whether what stands between two spaces may be somebody's name; kept for what is written often."""
+    return any(map(_may_be_name, _LETTERS.findall(written)))
+
+
+@lru_cache(maxsize=1 << 17)
 def _may_be_name(word: str) -> bool:
     if _CYRILLIC.match(word):
         return may_be_name(word)

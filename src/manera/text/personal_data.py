@@ -116,37 +116,51 @@ def _pattern(expression: str, holds: Callable[[str], bool] | None = None, spaced
     return find
 
 
-_FINDERS: tuple[tuple[str, Finder], ...] = (
-    ("key", secrets.keys),
-    ("link", secrets.links),
-    ("e-mail", _pattern(r"(?<![\w.+-])(?!git@)[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{2,}\b", _mail)),
-    ("IBAN", _pattern(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b", iban, spaced=True)),
-    ("card", _pattern(r"(?<![\d+])(?:\d[ -]?){14,18}\d(?!\d)", luhn, spaced=True)),
-    ("SNILS", _pattern(r"(?<!\d)\d{3}([ -])\d{3}\1\d{3}[ -]\d{2}(?!\d)", snils, spaced=True)),
-    ("SNILS", _pattern(r"(?i)снилс\D{0,20}(?P<it>\d{11})(?!\d)", snils)),
-    ("INN", _pattern(r"(?<![\w+-])(?:\d{12}|\d{10})(?!\w)", inn)),
-    ("passport", _pattern(_PASSPORT, _issued)),
-    ("phone", _pattern(_PHONE, phone)),
-    ("password", secrets.passwords),
-    ("address", _pattern(ADDRESS)),
-    ("handle", secrets.handles),
+_DIGIT, _AT, _SLASHES, _CUE = "digit", "@", "://", "cue"
+# Each with the sign without which it finds nothing; a key may have any, but stands where there is some.
+_FINDERS: tuple[tuple[str, str | None, Finder], ...] = (
+    ("key", None, secrets.keys),
+    ("link", _SLASHES, secrets.links),
+    ("e-mail", _AT, _pattern(r"(?<![\w.+-])(?!git@)[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{2,}\b", _mail)),
+    ("IBAN", _DIGIT, _pattern(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b", iban, spaced=True)),
+    ("card", _DIGIT, _pattern(r"(?<![\d+])(?:\d[ -]?){14,18}\d(?!\d)", luhn, spaced=True)),
+    ("SNILS", _DIGIT, _pattern(r"(?<!\d)\d{3}([ -])\d{3}\1\d{3}[ -]\d{2}(?!\d)", snils, spaced=True)),
+    ("SNILS", _DIGIT, _pattern(r"(?i)снилс\D{0,20}(?P<it>\d{11})(?!\d)", snils)),
+    ("INN", _DIGIT, _pattern(r"(?<![\w+-])(?:\d{12}|\d{10})(?!\w)", inn)),
+    ("passport", _DIGIT, _pattern(_PASSPORT, _issued)),
+    ("phone", _DIGIT, _pattern(_PHONE, phone)),
+    ("password", _CUE, secrets.passwords),
+    ("address", _DIGIT, _pattern(ADDRESS)),
+    ("handle", _AT, secrets.handles),
 )
-# What a text without any of this holds none of: most have neither a digit nor a sign.
-_MAY_HOLD = re.compile(rf"(?i)\d|@|://|{secrets.PASSWORD_CUE}")
+_HAS_DIGIT = re.compile(r"\d")
 
 
 def found(text: str) -> list[Found]:
     """Return what a text holds in order of place; no stretch counts as two kinds."""
     stretches: list[Found] = []
-    if not _MAY_HOLD.search(text):
+    signs = _signs(text)
+    if not signs:
         return stretches
     taken = bytearray(len(text))
-    for kind, finder in _FINDERS:
+    for kind, sign, finder in _FINDERS:
+        if sign and sign not in signs:
+            continue
         for start, end in finder(text):
             if not any(taken[start:end]):
                 taken[start:end] = b"\1" * (end - start)
                 stretches.append(Found(kind, start, end, text[start:end]))
     return sorted(stretches, key=lambda stretch: stretch.start)
+
+
+def _signs(text: str) -> list[str]:
+    """Return what a text has of the signs that finders need: most have none."""
+    signs = [sign for sign in (_AT, _SLASHES) if sign in text]
+    if _HAS_DIGIT.search(text):
+        signs.append(_DIGIT)
+    if secrets.may_hold_password(text):
+        signs.append(_CUE)
+    return signs
 
 
 def counted(texts: Iterable[str]) -> Counter[str]:

@@ -28,11 +28,12 @@ _OPENS = re.compile(
     | [/=] (?=(?:[a-zA-Z_-]*\d){3})(?=[\w-]*[a-z])(?=[\w-]*[A-Z]) [\w-]{20,} (?![\w%.-])"""
 )
 _NOBODYS = re.compile(r"\w+://example\.(?:com|org|net)/")
-PASSWORD_CUE = (
-    r"\b(?:парол[а-я]*|пасс?(?:ворд)?|пин(?:[ -]?код)?"
+_PASSWORD_CUE = re.compile(
+    r"(?i)\b(?:парол[а-я]*|пасс?(?:ворд)?|пин(?:[ -]?код)?"
     r"|password|passwd|passcode|passphrase|pass|pwd|pw|pin(?:[ -]?code)?)\b"
 )
-_PASSWORD_CUE = re.compile(PASSWORD_CUE, re.IGNORECASE)
+# How the words of the cue begin: looked for in lower case, for a search that heeds no case takes ten times as long.
+_MAY_CUE = re.compile("[пp](?:ар|ас|ин|as|w|in)")
 _PIN_CUE = re.compile(r"(?i)(?:пин|pin|passcode)")
 _AFTER_CUE = re.compile(
     r"""(?ix) (?P<sign> \s* [:=] \s* )? (?: [\s—–-]+ (?:is|это)\b )? [\s—–"«-]* (?P<it>\S+) (?P<last>\s*$)? """
@@ -47,6 +48,11 @@ _MIN_LENGTH = 6
 _HANDLE = re.compile(r"(?<![\w@/.])@[a-zA-Z][\w.]{3,31}(?<![._])(?![\w@])", re.ASCII)
 # Words after the sign of an at that call nobody in particular.
 _CALLS_ALL = frozenset({"@everyone", "@here", "@channel", "@all", "@media", "@import", "@property", "@dataclass"})
+
+
+def may_hold_password(text: str) -> bool:
+    """Tell quickly whether a text may speak of a password: few do."""
+    return _MAY_CUE.search(text.lower()) is not None and _PASSWORD_CUE.search(text) is not None
 
 
 def keys(text: str) -> Iterator[Span]:

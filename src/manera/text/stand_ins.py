@@ -74,12 +74,16 @@ class StandIns:
     def without_data(self, text: str, spared: Set[str] = frozenset()) -> tuple[str, Counter[str]]:
         """Replace what is found by its pattern, but for kinds that are spared; count it by kind."""
         found = [stretch for stretch in personal_data.found(text) if stretch.kind not in spared]
+        if not found:
+            return text, Counter()
         made = [(stretch.start, stretch.end, self._of_data(stretch)) for stretch in found]
         return _replaced(text, made), Counter(stretch.kind for stretch in found)
 
     def without_names(self, text: str, known: Set[str] = frozenset()) -> tuple[str, int]:
         """Replace names of people but those that are kept, and count them; known: as in names.found."""
         found = [name for name in names.found(text, known) if self._kept.isdisjoint(_keys(name))]
+        if not found:
+            return text, 0
         return _replaced(text, [(name.start, name.end, self._of_name(name)) for name in found]), len(found)
 
     def of_speaker(self, name: str) -> str:
@@ -215,8 +219,6 @@ def _keys(name: Name) -> set[str]:
 
 
 def _replaced(text: str, stretches: Sequence[tuple[int, int, str]]) -> str:
-    if not stretches:
-        return text
     parts, end = [], 0
     for start, until, made in stretches:
         parts += [text[end:start], made]

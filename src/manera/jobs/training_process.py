@@ -134,7 +134,9 @@ def _train_further(journal: Journal, order: GrowthOrder | PreferencesOrder) -> N
     journal.note(status="training", trained_from=time.time(), steps=begun.steps)
     ended = _followed(events, journal.folder)
     assert isinstance(ended, Grown | Preferred)
-    journal.note(**{"grown" if isinstance(ended, Grown) else "preferred": ended})
+    journal.note(
+        grown=ended if isinstance(ended, Grown) else None, preferred=ended if isinstance(ended, Preferred) else None
+    )
     if ended.refusal:
         journal.note(status="done", because=ended.because)
         return

@@ -231,7 +231,7 @@ def begin_growth(tenant: Tenant, voice: str, corpus: Corpus, minutes: float | No
     """
     persona = read_voice(voice).persona
     if not find_speakers(corpus.manifest.speakers, persona.speaker_id):
-        raise JobError(f"{persona.name} says nothing in it", f"export anew what the voice {voice!r} was trained on")
+        raise JobError(f"{persona.name} says nothing in this upload", f"export anew what {voice!r} was trained on")
     return _begin(
         lambda created_ns: GrowthOrder(tenant, created_ns, voice, minutes),
         voice,

@@ -145,11 +145,11 @@ def corrects(visit: Visit) -> None:
     """A thumb and a corrected reply are kept with the voice."""
     page = visit.page
     reply = page.locator("#talk .bot.message").first
-    reply.hover()
-    page.locator("#talk .bot-row button[title='like']").first.click()
-    page.locator("#talk .bot-row button[title='edit']").first.click()
-    page.locator("#talk .bot.message textarea").fill("И тебе привет.")
-    page.locator("#talk button[title='Submit']").click()
+    buttons = page.locator("#talk .message-buttons-left").first.locator("button")
+    buttons.nth(-1).click()  # thumb up; before it thumb down and the pencil
+    buttons.nth(-3).click()
+    page.locator("#talk .edit-textarea").fill("И тебе привет.")
+    buttons.first.click()
     expect(reply).to_contain_text("И тебе привет.")
     until(lambda: [one.source for one in kept()] == ["thumb", "correction"])
     assert kept()[1].chosen == "И тебе привет."
@@ -205,8 +205,12 @@ def goes_on(visit: Visit) -> None:
     expect(page.locator("#newer")).to_be_visible()
     expect(page.locator("#learn")).to_be_hidden()  # they are learned
     newer = {"name": "result.json", "mimeType": "application/json", "buffer": export(160)}
-    page.locator("#newer-input, input#newer, #newer input[type=file]").first.set_input_files(newer)
-    expect(page.locator("#further")).to_contain_text(visit.say("change_new", before="", after="")[:8])
+    with page.expect_file_chooser() as chooser:
+        page.locator("#newer").click()
+    chooser.value.set_files(newer)
+    expect(page.locator("#further .busy")).to_be_visible()
+    expect(page.locator("#further .status.done")).to_be_visible()
+    expect(page.locator("#further")).to_contain_text(visit.say("change_new", before="§", after="§").partition("§")[0])
     expect(page.locator("#further .verdict").first).to_be_visible()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
+from playwright.sync_api import Browser, FilePayload, Locator, Page, ViewportSize, expect
 
 from jobs_home import QUICK, export, serving
 from manera.faces.api import Api
@@ -204,7 +204,7 @@ def goes_on(visit: Visit) -> None:
     expect(page.locator("#further")).to_contain_text(visit.say("kept"))
     expect(page.locator("#newer")).to_be_visible()
     expect(page.locator("#learn")).to_be_hidden()  # they are learned
-    newer = {"name": "result.json", "mimeType": "application/json", "buffer": export(160)}
+    newer = FilePayload(name="result.json", mimeType="application/json", buffer=export(160))
     with page.expect_file_chooser() as chooser:
         page.locator("#newer").click()
     chooser.value.set_files(newer)

@@ -24,13 +24,13 @@ JOBS = (
     "/v1/uploads", "/v1/uploads/{id}", "/v1/plans", "/v1/trainings", "/v1/trainings/{id}", "/v1/trainings/{id}/stop",
     "/v1/bases", "/v1/voices", "/v1/voices/{id}", "/v1/voices/{id}/report", "/v1/voices/{id}/report.html",
     "/v1/voices/{id}/rhythm", "/v1/voices/{id}/why", "/v1/voices/{id}/export", "/v1/voices/{id}/games",
-    "/v1/voices/{id}/preferences", "/v1/voices/{id}/silence", "/v1/games/{id}/vote",
+    "/v1/voices/{id}/preferences", "/v1/voices/{id}/silence", "/v1/voices/{id}/trainings", "/v1/games/{id}/vote",
 )  # fmt: skip
 """What is made of uploads, and voices in their folder: of the ones served here there are none."""
 
 JOBS_WITH_BODIES = (
     "/v1/plans", "/v1/trainings", "/v1/voices/{id}/why", "/v1/voices/{id}/games", "/v1/voices/{id}/preferences",
-    "/v1/voices/{id}/silence", "/v1/games/{id}/vote",
+    "/v1/voices/{id}/silence", "/v1/voices/{id}/trainings", "/v1/games/{id}/vote",
 )  # fmt: skip
 
 SHARE = {**dict.fromkeys(BODIES, 0.1), **dict.fromkeys((*PLAIN, *MEMORY), 0.02)}

@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from jobs_home import QUICK, USER, export, serving, uploaded
+from jobs_home import LINES, QUICK, USER, export, serving, uploaded
 from manera.jobs.folder import PID, jobs_folder
 from manera.jobs.running import wait_for
 from manera.serving.keys import Keys, add_key
@@ -151,6 +151,99 @@ def test_second_training_waits_for_the_first_and_each_is_stopped(
     assert {card["id"] for card in http.get("/v1/voices").json()["data"]} == {"anna"}
 
 
+def go_on(http: httpx2.Client, voice: str, **more: Any) -> httpx2.Response:
+    return http.post(f"/v1/voices/{voice}/trainings", json=USER | more)
+
+
+def liked(http: httpx2.Client, count: int) -> None:
+    for number in range(count):
+        asked = [{"role": "user", "content": f"Ну и что ты думаешь? {number}"}]
+        given = {
+            "messages": asked,
+            "chosen": f"{LINES[number % 12]} {number}",
+            "rejected": "Не знаю.",
+            "source": "thumb",
+        }
+        assert http.post("/v1/voices/anna/preferences", json=USER | given).status_code == 204
+
+
+def ended(http: httpx2.Client, begun: httpx2.Response, kind: str) -> Any:
+    assert (begun.status_code, begun.json()["kind"]) == (202, kind), begun.text
+    wait_for(folder_of(begun.json()["id"]))
+    done = read(http, begun.json()["id"])
+    assert (done["status"], done["error"]) == ("done", None), done
+    return done
+
+
+def card_of(http: httpx2.Client, voice: str) -> Any:
+    return http.get(f"/v1/voices/{voice}").json()
+
+
+def test_voice_goes_on_from_thumbs_and_from_a_newer_export(http: httpx2.Client, home: Path) -> None:
+    id = begin(http, uploaded(http), "anna").json()["id"]
+    wait_for(folder_of(id))
+    card = card_of(http, "anna")
+    assert (card["preferences"], card["preferences_needed"], card["can_grow"]) == (0, 8, True)
+    learns_preferences(http)
+    grows(http)
+
+
+def learns_preferences(http: httpx2.Client) -> None:
+    liked(http, 3)
+    begun = go_on(http, "anna")
+    wait_for(folder_of(begun.json()["id"]))
+    few = read(http, begun.json()["id"])
+    assert few["status"] == "failed"
+    assert "has 3 preferences that can be learned, and 8 are needed" in few["error"]["message"]
+    liked(http, 6)
+    assert card_of(http, "anna")["preferences"] == 9
+    done = ended(http, go_on(http, "anna"), "preferences")
+    assert done["preferred"]["refusal"] is None
+    assert done["preferred"]["preferred"] > 0.5
+    assert done["step"] == done["preferred"]["steps"] > 0
+    assert isinstance(done["because"], str)
+    card = card_of(http, "anna")
+    assert (card["because"], card["held_out"]) == (done["because"], done["held_out"])
+    assert card["preferences"] == 0
+
+
+def grows(http: httpx2.Client) -> None:
+    nothing_new = go_on(http, "anna", upload=uploaded(http))
+    wait_for(folder_of(nothing_new.json()["id"]))
+    assert "0 characters to learn from" in read(http, nothing_new.json()["id"])["error"]["message"]
+    done = ended(http, go_on(http, "anna", upload=uploaded(http, export(160))), "growth")
+    assert {"old", "new", "refusal"} <= set(done["grown"])
+    assert (done["grown"]["refusal"] is None) == (done["held_out"] is not None)
+    if done["grown"]["refusal"]:
+        assert done["because"] == done["grown"]["because"]
+
+
+def test_voice_that_goes_on_and_is_stopped_stays_as_it_was(
+    http: httpx2.Client, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait_for(folder_of(begin(http, uploaded(http), "anna").json()["id"]))
+    manifest = (home / "voices" / "anna" / "manera.json").read_bytes()
+    monkeypatch.setenv("MANERA_TRAINING_EPOCHS", "100")
+    monkeypatch.setenv("MANERA_TRAINING_PATIENCE", "100000")
+    id = go_on(http, "anna", upload=uploaded(http, export(160))).json()["id"]
+    until(lambda: read(http, id)["step"] > 2, 120)
+    assert go_on(http, "anna").json()["error"]["code"] == "taken"
+    assert http.post(f"{TRAININGS}/{id}/stop", params=USER).json()["status"] == "stopping"
+    wait_for(folder_of(id))
+    assert (read(http, id)["status"], read(http, id)["grown"]) == ("stopped", None)
+    assert not (folder_of(id) / "corpus").exists()
+    assert (home / "voices" / "anna" / "manera.json").read_bytes() == manifest
+
+
+def test_voice_cannot_go_on_from_what_is_not_its_own(http: httpx2.Client, home: Path) -> None:
+    upload = uploaded(http)
+    wait_for(folder_of(begin(http, upload, "anna").json()["id"]))
+    others = go_on(http, "anna", upload=uploaded(http, export().replace(b"user1", b"user7")))
+    assert (others.status_code, others.json()["error"]["message"]) == (400, "Аня says nothing in this upload")
+    assert go_on(http, "anna", upload="0" * 32).status_code == 404
+    assert go_on(http, "boris", upload=upload).status_code == 404
+
+
 def killed(id: str, after_step: int, before: int = 0) -> int:
     """End a training's process at once when it could go on, and return its id; before: of the one that died last."""
     folder = folder_of(id)
@@ -217,6 +310,7 @@ def test_nobody_sees_or_stops_the_trainings_of_others(home: Path, tiny_base: Pat
             assert http.request(method, path).status_code == 403
         assert begin(http, upload, "anna").status_code == 403
         assert http.post("/v1/voices/anna/report", json={}).status_code == 403
+        assert http.post("/v1/voices/anna/trainings", json={}).status_code == 403
         http.headers.update(keys["web"])
         assert http.post(f"{TRAININGS}/{id}/stop", params=USER).status_code == 200
         wait_for(folder_of(id))

@@ -18,7 +18,8 @@ from manera.files import read_records
 from manera.records import Example
 from manera.training import instructions
 from manera.training.asking import with_rewriting, with_views
-from manera.training.growing import Grown, grow
+from manera.training.going_on import Grown
+from manera.training.growing import grow
 from manera.training.instructions import nothing
 from manera.training.learn import Prepared, learn
 from manera.training.loop import _endless_order

@@ -13,9 +13,10 @@ from manera.errors import CorpusError, ModelError, TrainingError
 from manera.evaluation.measures.intervals import ratio
 from manera.files import read_records, write_records
 from manera.records import Example, Message, TrainingStep
-from manera.training.growing import Change, Growing, Grown, grow
+from manera.training.going_on import Change, Growing, Grown, Preferred, Preferring
+from manera.training.growing import grow
 from manera.training.learn import learn
-from manera.training.preferring import Preferred, Preferring, prefer
+from manera.training.preferring import prefer
 from manera.training.settings import TrainingConfig
 from manera.voice.dataset import PARTS, dataset_file
 from manera.voice.folder import KNOWN, voice_folder, voices_folder
@@ -167,9 +168,8 @@ def test_a_voice_that_became_worse_stays_as_it_was_and_the_reason_is_said(
 
 
 def test_of_one_conversation_alone_the_figure_decides() -> None:
-    nothing = float("nan")
-    assert Change(1.0, 1.1, 0.1, nothing, nothing, 1).is_worse
-    assert not Change(1.1, 1.0, -0.1, nothing, nothing, 1).is_worse
+    assert Change(1.0, 1.1, 0.1, None, None, 1).is_worse
+    assert not Change(1.1, 1.0, -0.1, None, None, 1).is_worse
     assert not Change(1.0, 1.1, 0.1, -0.1, 0.3, 20).is_worse
     assert Change(1.0, 1.1, 0.1, 0.01, 0.3, 20).is_worse
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Generator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import msgspec
 
 from manera import config
 from manera.bases import base_model
@@ -11,13 +13,10 @@ from manera.corpus.speakers import choose_speaker
 from manera.corpus.storage import open_corpus
 from manera.errors import SettingsError, TrainingError
 from manera.records import TrainingStep
+from manera.training.going_on import Change, Growing, Grown, Preferred, Preferring
 from manera.training.settings import TrainingConfig
 from manera.voice.manifest import Voice, read_voice
-from manera.voice.preferences import preferences_file
-
-if TYPE_CHECKING:
-    from manera.training.growing import Change, Growing, Grown
-    from manera.training.preferring import Preferred, Preferring
+from manera.voice.preferences import preferences_file, read_pairs
 
 
 def go_on(
@@ -47,6 +46,15 @@ def go_on(
         _grow(known, corpus, speaker, name, settings, replace, as_json)
     else:
         _prefer(known, pairs or preferences_file(voice), name, settings, replace, as_json)
+
+
+def show_preferences(voice: str) -> None:
+    """Print what people preferred of a voice's replies as pairs, one a line, without who said so."""
+    read_voice(voice)
+    pairs = read_pairs(preferences_file(voice))
+    for pair in pairs:
+        console.show(msgspec.json.encode(pair).decode())
+    console.say(f"{len(pairs):,} preferences of the voice {voice!r}")
 
 
 def require_corpus(corpus: Path | None, pairs: Path | None) -> Path:
@@ -118,9 +126,7 @@ def _followed(events: Generator[Any], show: Any) -> Any:
     return event
 
 
-def _show_growing(event: "Growing | Grown") -> None:
-    from manera.training.growing import Growing
-
+def _show_growing(event: Growing | Grown) -> None:
     if not isinstance(event, Growing):
         return
     counts = ", ".join(f"{count:,} {part}" for part, count in event.examples.items())
@@ -130,9 +136,7 @@ def _show_growing(event: "Growing | Grown") -> None:
         console.say(f"  {count:>8,}  left out: {reason}")
 
 
-def _show_preferring(event: "Preferring | Preferred") -> None:
-    from manera.training.preferring import Preferring
-
+def _show_preferring(event: Preferring | Preferred) -> None:
     if not isinstance(event, Preferring):
         return
     chosen_on = f", {event.held_out:,} of all to choose the best point on" if event.held_out else ""
@@ -141,10 +145,11 @@ def _show_preferring(event: "Preferring | Preferred") -> None:
         console.say(f"  {event.left_out:>8,}  left out: too long, or twice the same reply")
 
 
-def _show_change(what: str, change: "Change") -> None:
+def _show_change(what: str, change: Change) -> None:
+    bounds = "" if change.low is None or change.high is None else f"{change.low:+.4f} to {change.high:+.4f}, "
     console.show(
         f"{what}: {change.before:.4f} -> {change.after:.4f} bits per byte, "
-        f"{change.difference:+.4f} ({change.low:+.4f} to {change.high:+.4f}, {change.conversations:,} conversations)"
+        f"{change.difference:+.4f} ({bounds}{change.conversations:,} conversations)"
     )
 
 

@@ -324,6 +324,14 @@ def train(
 
 
 @app.command()
+def preferences(voice: VoiceName) -> None:
+    """Print the thumbs and corrections that a voice got, as pairs of replies that --prefer takes."""
+    from manera.cli import growing
+
+    growing.show_preferences(voice)
+
+
+@app.command()
 def presets(json: Json = False) -> None:
     """Show the presets and the dialogue formats that a voice can be trained with."""
     from manera.cli.presets import show_presets

@@ -12,8 +12,10 @@ from manera.evaluation.report.metric import Metric
 from manera.evaluation.report.words import words_of
 from manera.files import replacing
 from manera.jobs.folder import read_record
+from manera.jobs.preferences import count_new
 from manera.records import ExampleKind
-from manera.voice.folder import RHYTHM, voice_folder
+from manera.training.going_on import MIN_PAIRS
+from manera.voice.folder import KNOWN, RHYTHM, voice_folder
 from manera.voice.manifest import HeldOut, Voice, read_voice
 from manera.voice.prompts import held_out_prompts
 from manera.voice.stale import Stale, read_stale
@@ -41,6 +43,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     """A voice in short. bytes: on disk. can_talk: it is served here, and can be used.
 
     stale: set where it has learned from what was forgotten since.
+    preferences: thumbs, corrections and guesses that it has not learned; preferences_needed: how many it takes.
+    can_grow: it can tell what is new in a newer export.
     """
 
     id: str
@@ -61,6 +65,9 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     has_rhythm: bool
     can_talk: bool
     stale: Stale | None
+    preferences: int
+    preferences_needed: int
+    can_grow: bool
 
 
 class Headline(msgspec.Struct, frozen=True):
@@ -121,7 +128,18 @@ def _card(voice: Voice, name: str, can_talk: bool, report: Report | None) -> Car
         has_rhythm=(folder / RHYTHM).is_file(),
         can_talk=can_talk,
         stale=read_stale(name),
+        preferences=_preferences(voice, name),
+        preferences_needed=MIN_PAIRS,
+        can_grow=(folder / KNOWN).is_file(),
     )
+
+
+def _preferences(voice: Voice, name: str) -> int:
+    """Count what can be learned; none in a file that its owner has broken, which a training will name."""
+    try:
+        return count_new(voice, name)
+    except (OSError, msgspec.DecodeError):
+        return 0
 
 
 def _report(name: str) -> Report | None:

@@ -16,6 +16,7 @@ from manera.jobs.folder import Tenant
 from manera.jobs.running import alone
 from manera.records import Message
 from manera.voice.folder import voice_folder
+from manera.voice.manifest import Voice
 from manera.voice.preferences import Pair, preferences_file
 
 VOTES = "votes.jsonl"
@@ -29,6 +30,12 @@ class Preference(Pair, frozen=True, kw_only=True):
     source: PreferenceSource
     tenant: Tenant
     at: int
+
+
+class _Dated(msgspec.Struct, frozen=True):
+    """When a preference was kept; somebody's own pairs have no date."""
+
+    at: int = 0
 
 
 class Vote(msgspec.Struct, frozen=True):
@@ -49,6 +56,14 @@ def keep_preference(
     """Append a preference to those of a voice."""
     kept = Preference(messages, chosen, rejected, source=source, tenant=tenant, at=int(time.time()))
     _append(preferences_file(voice), kept)
+
+
+def count_new(voice: Voice, name: str) -> int:
+    """Count the preferences that a voice has not learned; none of running prose, which has no replies."""
+    path = preferences_file(name)
+    if voice.kind == "continuation" or not path.exists():
+        return 0
+    return sum(kept.at >= voice.recipe.preferred_at for kept in read_records(path, _Dated))
 
 
 def keep_vote(voice: str, is_right: bool) -> None:

@@ -14,10 +14,10 @@ from manera.jobs.exports import ExportOrder, Outcome
 from manera.jobs.folder import ORDER, STATE, told, write_record
 from manera.jobs.plans import Planned, PlanOrder, plan
 from manera.jobs.settings import JobsConfig
-from manera.jobs.trainings import ReportOrder, TrainingOrder
+from manera.jobs.trainings import Order as TrainingsOrder
 from manera.jobs.uploads import UploadOrder
 
-Order = UploadOrder | PlanOrder | TrainingOrder | ReportOrder | ExportOrder
+Order = UploadOrder | PlanOrder | ExportOrder | TrainingsOrder
 
 
 def main(folder: Path, lock: int) -> None:
@@ -33,7 +33,7 @@ def main(folder: Path, lock: int) -> None:
             write_record(folder / STATE, _planned(folder, order))
         case ExportOrder():
             write_record(folder / STATE, _exported(folder, order))
-        case TrainingOrder() | ReportOrder():
+        case _:
             from manera.jobs import training_process
 
             training_process.run(folder, order)

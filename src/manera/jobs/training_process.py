@@ -7,11 +7,11 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 import msgspec
 
-from manera import logs
+from manera import config, logs
 from manera.bases import base_model
 from manera.corpus.storage import open_corpus
 from manera.errors import ManeraError
@@ -20,12 +20,27 @@ from manera.files import replacing
 from manera.jobs.cards import Verdict, write_verdict
 from manera.jobs.folder import STATE, Failure, read_record, told, write_record
 from manera.jobs.running import wait_for
-from manera.jobs.trainings import CORPUS, RUN, STEPS, STOP, Order, ReportOrder, State, TrainingOrder, before
+from manera.jobs.trainings import (
+    CORPUS,
+    RUN,
+    STEPS,
+    STOP,
+    GrowthOrder,
+    Order,
+    PreferencesOrder,
+    ReportOrder,
+    State,
+    TrainingOrder,
+    before,
+)
 from manera.records import TrainingStep
 from manera.training import presets
+from manera.training.going_on import Growing, Grown, Preferred, Preferring
+from manera.training.settings import TrainingConfig
+from manera.voice.manifest import read_voice
+from manera.voice.preferences import preferences_file
 
-if TYPE_CHECKING:
-    from manera.training.learn import Event, Learned
+Event = TypeVar("Event")
 
 
 class Journal:
@@ -51,10 +66,13 @@ def run(folder: Path, order: Order) -> None:
             if (folder / STOP).exists():
                 raise KeyboardInterrupt
         with logs.kept("training", on_console=False):
-            if isinstance(order, ReportOrder):
-                _report(journal, order.voice, order.fast)
-            else:
-                _train(journal, order)
+            match order:
+                case TrainingOrder():
+                    _train(journal, order)
+                case GrowthOrder() | PreferencesOrder():
+                    _train_further(journal, order)
+                case ReportOrder():
+                    _report(journal, order.voice, order.fast)
     except KeyboardInterrupt:
         journal.note(status="stopped")
     except ManeraError as error:
@@ -79,7 +97,7 @@ def _interruptible() -> Iterator[None]:
 
 
 def _train(journal: Journal, order: TrainingOrder) -> None:
-    from manera.training.learn import Prepared, learn
+    from manera.training.learn import Learned, Prepared, learn
 
     journal.note(status="preparing", base=order.base)
     settings = presets.resolve({"minutes": order.minutes})
@@ -93,6 +111,7 @@ def _train(journal: Journal, order: TrainingOrder) -> None:
     journal.note(status="training", trained_from=time.time(), steps=prepared.steps, base_loss=base_loss)
     _forget_steps(journal.folder, prepared.resumed_step)
     learned = _followed(events, journal.folder)
+    assert isinstance(learned, Learned)
     journal.note(
         status="measuring",
         held_out=learned.held_out,
@@ -100,7 +119,42 @@ def _train(journal: Journal, order: TrainingOrder) -> None:
         peak_memory_bytes=learned.peak_memory_bytes,
         was_stopped=learned.stopped is not None,
     )
-    _measure(journal, order)
+    _measure(journal, order.voice, order.report)
+
+
+def _train_further(journal: Journal, order: GrowthOrder | PreferencesOrder) -> None:
+    """Go on from a voice; one that has changed is asked about anew, since its report was about what it was."""
+    journal.note(status="preparing")
+    settings = config.resolve(TrainingConfig, "training", {"minutes": order.minutes})
+    with _interruptible():
+        base = base_model.prepare_for(read_voice(order.voice).base)
+        events = _going_on(journal.folder, order, settings, base)
+        begun = next(events)
+    assert isinstance(begun, Growing | Preferring)
+    journal.note(status="training", trained_from=time.time(), steps=begun.steps)
+    ended = _followed(events, journal.folder)
+    assert isinstance(ended, Grown | Preferred)
+    journal.note(
+        grown=ended if isinstance(ended, Grown) else None, preferred=ended if isinstance(ended, Preferred) else None
+    )
+    if ended.refusal:
+        journal.note(status="done", because=ended.because)
+        return
+    journal.note(status="measuring", held_out=read_voice(order.voice).held_out)
+    _measure(journal, order.voice)
+
+
+def _going_on(
+    folder: Path, order: GrowthOrder | PreferencesOrder, settings: TrainingConfig, base: Path
+) -> Generator[Growing | Preferring | TrainingStep | Grown | Preferred]:
+    if isinstance(order, PreferencesOrder):
+        from manera.training.preferring import prefer
+
+        return prefer(order.voice, preferences_file(order.voice), settings, base)
+    from manera.evaluation.measures.intervals import ratio
+    from manera.training.growing import grow
+
+    return grow(order.voice, open_corpus(folder / CORPUS), settings, base, ratio)
 
 
 def _forget_steps(folder: Path, kept: int) -> None:
@@ -111,37 +165,34 @@ def _forget_steps(folder: Path, kept: int) -> None:
             steps.write_bytes(b"".join(lines[:kept]))
 
 
-def _followed(events: "Generator[Event]", folder: Path) -> "Learned":
-    """Write every step down, until it has learned, or is to stop: then the best point so far is kept."""
-    from manera.training.learn import Learned
+def _followed(events: Generator[Event], folder: Path) -> Event | None:
+    """Write every step down, and return how it ended. To stop, a training keeps its best point so far.
 
+    What goes on from a voice raises KeyboardInterrupt then.
+    """
     encode = msgspec.json.Encoder().encode
+    event = None
     with (folder / STEPS).open("ab") as steps:
         for event in events:
-            if isinstance(event, Learned):
-                return event
             if not isinstance(event, TrainingStep):
                 continue
             steps.write(encode(event) + b"\n")
             steps.flush()
             if (folder / STOP).exists():
-                last = events.throw(KeyboardInterrupt())
-                while not isinstance(last, Learned):
-                    last = next(events)
-                return last
-    raise AssertionError("what learns ends by saying what it has learned")
+                event = events.throw(KeyboardInterrupt())
+    return event
 
 
-def _measure(journal: Journal, order: TrainingOrder) -> None:
+def _measure(journal: Journal, voice: str, report: bool = False) -> None:
     """Ask the gate, and make the report where one is wanted; being stopped once more leaves out the rest."""
     ended = "stopped" if journal.state.was_stopped else "done"
     try:
         with _interruptible():
-            verdict = _verdict(order.voice)
-        write_verdict(order.voice, verdict)
+            verdict = _verdict(voice)
+        write_verdict(voice, verdict)
         journal.note(**msgspec.structs.asdict(verdict))
-        if order.report and not journal.state.was_stopped:
-            _report(journal, order.voice, fast=True)
+        if report and not journal.state.was_stopped:
+            _report(journal, voice, fast=True)
     except KeyboardInterrupt:
         pass
     journal.note(status=ended)

@@ -1,6 +1,6 @@
-"""Voices trained, and measured, one after another: what is asked for, how far it is, how it is stopped.
+"""Voices trained, trained further and measured, one after another: what is asked for, how far it is, how it is stopped.
 
-trainings/<id>/order.json     TrainingOrder or ReportOrder
+trainings/<id>/order.json     an Order
               /state.json     State, from when its turn has come
               /steps.jsonl    one TrainingStep a line
               /stop           there when it is to end
@@ -43,9 +43,10 @@ from manera.jobs.folder import (
 from manera.jobs.running import alone, is_running, locked, send, start
 from manera.records import TrainingStep
 from manera.training import checkpoint
+from manera.training.going_on import Grown, Preferred
 from manera.training.result import require_free
 from manera.voice.folder import name_for, voice_folder
-from manera.voice.manifest import HeldOut
+from manera.voice.manifest import HeldOut, read_voice
 
 TRAININGS = "trainings"
 STEPS, STOP, CORPUS, RUN = "steps.jsonl", "stop", "corpus", "run"
@@ -59,6 +60,7 @@ _DIED = Failure(
 )
 
 Status = Literal["queued", "preparing", "training", "measuring", "stopping", "done", "failed", "stopped"]
+Kind = Literal["training", "report", "growth", "preferences"]
 ENDED: frozenset[Status] = frozenset({"done", "failed", "stopped"})
 
 
@@ -92,7 +94,31 @@ class ReportOrder(msgspec.Struct, frozen=True, tag="report"):
     fast: bool
 
 
-Order = TrainingOrder | ReportOrder
+class GrowthOrder(msgspec.Struct, frozen=True, tag="growth"):
+    """A voice to go on from what is new in a corpus."""
+
+    tenant: Tenant
+    created_ns: int
+    voice: str
+    minutes: float | None
+
+
+class PreferencesOrder(msgspec.Struct, frozen=True, tag="preferences"):
+    """A voice to go on from what people preferred of its replies."""
+
+    tenant: Tenant
+    created_ns: int
+    voice: str
+    minutes: float | None
+
+
+Order = TrainingOrder | ReportOrder | GrowthOrder | PreferencesOrder
+_KINDS: dict[type[Order], Kind] = {
+    TrainingOrder: "training",
+    ReportOrder: "report",
+    GrowthOrder: "growth",
+    PreferencesOrder: "preferences",
+}
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,17 +142,20 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     recommended: bool | None = None
     because: str | None = None
     outcome: Outcome | None = None
+    grown: Grown | None = None
+    preferred: Preferred | None = None
 
 
 class Training(msgspec.Struct, frozen=True, kw_only=True):
     """A training, or a report, as its owner sees it.
 
-    position: how many are before it in the queue. losses in nats per token, of the voice's own words; at most 200
-    points, each [step, loss].
+    position: how many are before it in the queue. losses in nats, per token of the voice's own words, or per pair of
+    replies; at most 200 points, each [step, loss]. because: of what has changed what the gate said of it, else why
+    nothing has changed. grown, preferred: what came of going on from a voice, on new text or on preferences.
     """
 
     id: str
-    kind: Literal["training", "report"]
+    kind: Kind
     voice: str
     status: Status
     position: int
@@ -145,6 +174,8 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     recommended: bool | None
     because: str | None
     outcome: Outcome | None
+    grown: Grown | None
+    preferred: Preferred | None
     created_at: str
 
 
@@ -191,6 +222,26 @@ def begin_training(
         return TrainingOrder(tenant, created_ns, name, chosen.speaker_id, id, place, minutes, replace, report)
 
     return _begin(order, name, lambda folder: _take_along(corpus, folder / CORPUS))
+
+
+def begin_growth(tenant: Tenant, voice: str, corpus: Corpus, minutes: float | None) -> Training:
+    """Put the learning of what is new in a corpus into the queue. Raises JobError, TakenError.
+
+    The corpus is taken along, as for a training.
+    """
+    persona = read_voice(voice).persona
+    if not find_speakers(corpus.manifest.speakers, persona.speaker_id):
+        raise JobError(f"{persona.name} says nothing in this upload", f"export anew what {voice!r} was trained on")
+    return _begin(
+        lambda created_ns: GrowthOrder(tenant, created_ns, voice, minutes),
+        voice,
+        lambda folder: _take_along(corpus, folder / CORPUS),
+    )
+
+
+def begin_preferences(tenant: Tenant, voice: str, minutes: float | None) -> Training:
+    """Put the learning of a voice's preferences into the queue. Raises TakenError."""
+    return _begin(lambda created_ns: PreferencesOrder(tenant, created_ns, voice, minutes), voice, lambda _: None)
 
 
 def begin_report(tenant: Tenant, voice: str, fast: bool) -> Training:
@@ -269,7 +320,10 @@ def read_training(id: str, tenant: Tenant) -> Training:
 
 
 def stop_training(id: str, tenant: Tenant) -> Training:
-    """Let a training end with the best point so far; one that waits is cancelled. Raises UnknownJobError."""
+    """Let a training end with the best point so far; one that waits is cancelled. Raises UnknownJobError.
+
+    One that goes on from a voice leaves it as it was.
+    """
     folder, order = _own(id, tenant)
     if is_running(folder):
         (folder / STOP).touch(mode=0o600)
@@ -324,7 +378,7 @@ def _read(folder: Path, order: Order) -> Training:
     total = last.steps if last else state.steps
     return Training(
         id=folder.name,
-        kind="training" if isinstance(order, TrainingOrder) else "report",
+        kind=_KINDS[type(order)],
         voice=order.voice,
         status=state.status,
         position=queued_behind if state.status == "queued" else 0,
@@ -345,6 +399,8 @@ def _read(folder: Path, order: Order) -> Training:
         recommended=state.recommended,
         because=state.because,
         outcome=state.outcome,
+        grown=state.grown,
+        preferred=state.preferred,
         created_at=datetime.fromtimestamp(order.created_ns / 1e9, UTC).isoformat(timespec="seconds"),
     )
 

@@ -21,7 +21,7 @@ from manera.dataset.building import build, dataset_of, encode
 from manera.dataset.encoding import IGNORE_INDEX, Encoded
 from manera.dataset.examples import example_kind, messages_of
 from manera.errors import TrainingError
-from manera.records import Example, ExampleKind, SplitName, TrainingStep
+from manera.records import Example, TrainingStep
 from manera.retrieval.sentences import embed
 from manera.rhythm import learning
 from manera.training import instructions
@@ -37,6 +37,7 @@ from manera.training.again import (
 from manera.training.asking import with_pairs, with_views
 from manera.training.balancing import with_replay
 from manera.training.context import with_context
+from manera.training.going_on import REFUSALS, Change, Growing, Grown, Refusal
 from manera.training.loop import rows_read
 from manera.training.material import Material, pack_again, unread
 from manera.training.result import require_free
@@ -54,46 +55,6 @@ BITS = 1 / np.log(2)
 
 Bound = Callable[[Floats, Floats, int, Sequence[int]], tuple[float, float, float]]
 """Divides two sums over conversations and bounds the ratio: ``evaluation.measures.intervals.ratio``."""
-
-
-class Growing(msgspec.Struct, frozen=True):
-    """What is about to be learned: so many new examples; new_tokens, known_tokens: how much of either is learned."""
-
-    voice: str
-    kind: ExampleKind
-    examples: dict[SplitName, int]
-    new_tokens: int
-    known_tokens: int
-    dropped: dict[str, int]
-    steps: int
-
-
-class Change(msgspec.Struct, frozen=True):
-    """Bits per byte of held-out text before and after, and their difference, paired by conversation, in 95 % bounds."""
-
-    before: float
-    after: float
-    difference: float
-    low: float
-    high: float
-    conversations: int
-
-    @property
-    def is_worse(self) -> bool:
-        """Tell whether it is surely worse; of one conversation alone nothing is sure, so there the figure decides."""
-        return self.low > 0 or (not np.isfinite(self.low) and self.difference > 0)
-
-
-class Grown(msgspec.Struct, frozen=True):
-    """What came of it; because: why the voice stayed as it was, None where it has changed."""
-
-    voice: str
-    old: Change
-    new: Change
-    steps: int
-    kept_step: int
-    seconds: float
-    because: str | None
 
 
 class _HeldOut(NamedTuple):
@@ -134,11 +95,18 @@ def grow(
     yield from further.learn()
     after = _nats(setup, held_out)
     changes = {part: _change(held, before[part], after[part], bound) for part, held in held_out.items()}
-    because = _refusal(changes["old"], changes["new"])
-    if because is None:
+    refusal = _refusal(changes["old"], changes["new"])
+    if refusal is None:
         _write(into or name, voice, further)
     yield Grown(
-        into or name, changes["old"], changes["new"], len(further.steps), further.kept_step, further.seconds, because
+        voice=into or name,
+        old=changes["old"],
+        new=changes["new"],
+        steps=len(further.steps),
+        kept_step=further.kept_step,
+        seconds=further.seconds,
+        refusal=refusal,
+        because=refusal and REFUSALS[refusal],
     )
 
 
@@ -268,8 +236,8 @@ def _change(held: _HeldOut, before: Floats, after: Floats, bound: Bound) -> Chan
         float(before.sum() * BITS / size),
         float(after.sum() * BITS / size),
         difference,
-        low,
-        high,
+        low if np.isfinite(low) else None,
+        high if np.isfinite(high) else None,
         len(set(held.groups)),
     )
 
@@ -280,17 +248,16 @@ def _write(name: str, voice: Voice, further: Further) -> None:
         setup.recipe(len(further.steps), further.kept_step),
         canaries=before.canaries,
         preferences=before.preferences,
+        preferred_at=before.preferred_at,
         grown=before.grown + 1,
     )
     read = rows_read(len(setup.material.dataset.rows["train"]), setup.planned, further.kept_step)
     write_further(name, voice, further, recipe, unread(setup.material, read))
 
 
-def _refusal(old: Change, new: Change) -> str | None:
+def _refusal(old: Change, new: Change) -> Refusal | None:
     if old.is_worse:
-        return "what was held out before is predicted worse than before"
+        return "old_worse"
     if new.is_worse:
-        return "what is held out of the new text is predicted worse than before"
-    if new.difference >= 0:
-        return "what is held out of the new text is predicted no better than before"
-    return None
+        return "new_worse"
+    return "new_no_better" if new.difference >= 0 else None

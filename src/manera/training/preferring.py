@@ -5,6 +5,7 @@ gone too far, and the point before is kept.
 """
 
 import math
+import time
 from collections.abc import Generator, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from manera.errors import TrainingError
 from manera.model import packed
 from manera.records import TrainingStep
 from manera.training.again import Further, Keep, material_of, require_fitting, set_up_again, write_further
+from manera.training.going_on import MIN_PAIRS, REFUSALS, Preferred, Preferring, Refusal
 from manera.training.loop import Plan, State, plan, train
 from manera.training.preference import Pairs, Replies, encode_pair, margins, pack_pairs, preference_loss, with_reference
 from manera.training.result import require_free
@@ -23,10 +25,7 @@ from manera.training.settings import TrainingConfig
 from manera.training.setup import Setup
 from manera.voice.dataset import read_unread
 from manera.voice.manifest import read_voice
-from manera.voice.preferences import read_pairs
-
-MIN_PAIRS = 8
-"""Fewer say what somebody liked that day."""
+from manera.voice.preferences import preferences_file, read_pairs
 
 HELD_OUT_FROM, HELD_OUT_EVERY = 40, 5
 """Of so many pairs every fifth is held out, and the best point chosen on these; else on what is learned."""
@@ -38,39 +37,6 @@ RATE_SHARE = 0.1
 """Of the peak rate at which the voice was trained at first."""
 
 EPOCHS, PAIRS_PER_STEP, VALIDATIONS_PER_EPOCH, PATIENCE = 3.0, 8, 2, 2
-
-
-class Preferring(msgspec.Struct, frozen=True):
-    """What is about to be learned: pairs, replies that were liked or disliked alone, and what cannot be learned.
-
-    held_out: how many of all are not learned, but chosen on.
-    """
-
-    voice: str
-    pairs: int
-    liked: int
-    disliked: int
-    left_out: int
-    held_out: int
-    steps: int
-
-
-class Preferred(msgspec.Struct, frozen=True):
-    """What came of it. margin: mean lead of preferred replies, in rewards; preferred: share of pairs where it is one.
-
-    Both on pairs that were held out, else on those learned. nats_before, nats_after: per token of the person's
-    validation text. because: why the voice stayed as it was, None where it has changed.
-    """
-
-    voice: str
-    margin: float
-    preferred: float
-    nats_before: float
-    nats_after: float
-    steps: int
-    kept_step: int
-    seconds: float
-    because: str | None
 
 
 def prefer(
@@ -89,6 +55,7 @@ def prefer(
             f"the voice {name!r} continues running text, and has no replies to prefer",
             "preferences are for voices of chats, plays and posts",
         )
+    began = int(time.time())
     given = read_pairs(path)
     material = material_of(voice, base)
     replies = [both for one in given if (both := encode_pair(one, voice, material.encoder))]
@@ -113,9 +80,13 @@ def prefer(
     before = _text_nats(setup)
     yield from further.learn(partial(_loop, setup, learned, chosen_on, before + MAX_NATS, planned))
     leads = margins(setup.model, chosen_on)
-    because = None if further.kept_step else "any step made the person's own text too unlikely"
-    if because is None:
-        recipe = msgspec.structs.replace(voice.recipe, preferences=voice.recipe.preferences + len(replies))
+    refusal: Refusal | None = None if further.kept_step else "text_unlikely"
+    if refusal is None:
+        recipe = msgspec.structs.replace(
+            voice.recipe,
+            preferences=voice.recipe.preferences + len(replies),
+            preferred_at=began if path == preferences_file(name) else voice.recipe.preferred_at,
+        )
         write_further(into or name, voice, further, recipe, read_unread(name))
     yield Preferred(
         voice=into or name,
@@ -126,7 +97,8 @@ def prefer(
         steps=len(further.steps),
         kept_step=further.kept_step,
         seconds=further.seconds,
-        because=because,
+        refusal=refusal,
+        because=refusal and REFUSALS[refusal],
     )
 
 

@@ -14,7 +14,7 @@ class Recipe(msgspec.Struct, frozen=True, omit_defaults=True):
     max_length tokens. steps: how many the run had; kept_step: the one whose adapter was kept; rows_read: how many rows
     had been read then, each as often as it was. added_tokens: how many of the base's have trained rows. format: its
     name or file, None for the one that fits the base. grown: how often it went on with new text; preferences: how many
-    it went on with.
+    it went on with; preferred_at: Unix seconds up to which it has learned its own.
     """
 
     method: MethodName = "lora"
@@ -46,6 +46,7 @@ class Recipe(msgspec.Struct, frozen=True, omit_defaults=True):
     views: int = 1
     grown: int = 0
     preferences: int = 0
+    preferred_at: int = 0
 
     @property
     def scale(self) -> float:

@@ -13,12 +13,14 @@ from conversing import conversing
 
 from manera.generation.llama_cpp import LlamaCpp
 from manera.generation.reply import Writer
+from manera.jobs.preferences import count_new
 from manera.memory.memory import Memory
 from manera.memory.settings import MemoryConfig
 from manera.serving.app import create_app
 from manera.serving.catalogue import Catalogue
 from manera.voice.folder import voice_folder
-from manera.voice.manifest import write_voice
+from manera.voice.manifest import read_voice, write_voice
+from manera.voice.preferences import preferences_file, read_pairs
 from running import running
 from tiny import tiny_voice
 
@@ -70,3 +72,6 @@ def test_thumbs_and_corrections_are_kept(
         ("и тебе привет", answer, "correction"),
     ]
     assert kept()[0]["messages"] == [{"role": "user", "content": "Привет"}]
+    assert count_new(read_voice("anna"), "anna") == 3  # those that a training learns
+    pairs = read_pairs(preferences_file("anna"))
+    assert [(pair.chosen, pair.rejected) for pair in pairs][2] == ("и тебе привет", answer)

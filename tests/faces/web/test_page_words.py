@@ -7,6 +7,7 @@ import pytest
 
 from manera.faces.web import pieces
 from manera.faces.web.words import LANGUAGES, preferred_language, words_of
+from manera.training.going_on import REFUSALS
 
 say = words_of("en")
 EVIL = '<img src=x onerror="alert(1)">'
@@ -41,6 +42,25 @@ def test_training_is_told_in_words() -> None:
     failed = pieces.progress(training(status="failed", error={"message": EVIL, "hint": EVIL}), say)
     assert "It failed: &lt;img" in failed
     assert "<img" not in failed
+
+
+def test_what_goes_on_from_a_voice_says_whether_that_was_kept() -> None:
+    bits = {part: {"before": 1.25, "after": 1.2} for part in ("old", "new")}
+    gate = {"recommended": True, "outcome": "better", "because": "in English"}
+    kept = pieces.change(training(kind="growth", grown=bits | {"refusal": None}, **gate), say)
+    assert "<b>Kept</b>" in kept
+    assert "Held out before: 1.2500 → 1.2000 bits per byte." in kept
+    assert "<b>Recommended</b> It surely predicts" in kept
+    lead = {"preferred": 0.9, "nats_before": 2.5, "nats_after": 2.6, "refusal": "text_unlikely"}
+    refused = {"recommended": None, "because": "in English"}
+    left = pieces.change(training(kind="preferences", preferred=lead, **refused), words_of("ru"))
+    assert "<b>Не принято</b> Любой шаг делал слова самого человека" in left
+    assert "in English" not in left
+    assert "the voice is as it was" in pieces.progress(training(kind="growth", status="stopped"), say)
+
+
+def test_every_refusal_has_words() -> None:
+    assert {f"refusal.{id}" for id in REFUSALS} == {id for id in LANGUAGES["en"] if id.startswith("refusal.")}
 
 
 def test_what_somebody_wrote_is_never_markup() -> None:

@@ -8,14 +8,20 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
+from playwright.sync_api import Browser, FilePayload, Locator, Page, ViewportSize, expect
 
 from jobs_home import QUICK, export, serving
 from manera.faces.api import Api
 from manera.faces.web.app import create_studio
 from manera.faces.web.settings import WebConfig
 from manera.faces.web.words import words_of
+from manera.files import read_records
+from manera.jobs.folder import Tenant
+from manera.jobs.preferences import Preference, keep_preference
+from manera.records import Message
+from manera.voice.preferences import preferences_file
 from running import running
+from waiting import until
 
 pytestmark = [
     pytest.mark.slow,
@@ -23,6 +29,8 @@ pytestmark = [
 ]
 
 PATIENCE = 60_000
+VOICE = "аня"
+"""As the page proposes to call it."""
 
 
 @dataclass
@@ -82,7 +90,7 @@ def test_road_from_a_file_to_a_voice_that_is_talked_to(
     size = ViewportSize(width=width, height=844)
     with studio(home, tiny_base) as url, browser.new_context(viewport=size, locale=locale) as context:
         visit = Visit(context.new_page(), url, language)
-        for step in (learns, talks, writes, compares, plays, deletes):
+        for step in (learns, talks, corrects, writes, compares, plays, goes_on, deletes):
             step(visit)
             assert visit.fits(), step
         assert visit.asked == {urlsplit(url).netloc}
@@ -133,6 +141,24 @@ def talks(visit: Visit) -> None:
     expect(page.locator("#talk .user.message").first).to_contain_text("Привет, как дела?")
 
 
+def corrects(visit: Visit) -> None:
+    """A thumb and a corrected reply are kept with the voice."""
+    page = visit.page
+    reply = page.locator("#talk .bot.message").first
+    buttons = page.locator("#talk .message-buttons-left").first.locator("button")
+    buttons.nth(-1).click()  # thumb up; before it thumb down and the pencil
+    buttons.nth(-3).click()
+    page.locator("#talk .edit-textarea").fill("И тебе привет.")
+    buttons.first.click()
+    expect(reply).to_contain_text("И тебе привет.")
+    until(lambda: [one.source for one in kept()] == ["thumb", "correction"])
+    assert kept()[1].chosen == "И тебе привет."
+
+
+def kept() -> list[Preference]:
+    return list(read_records(preferences_file(VOICE), Preference))
+
+
 def writes(visit: Visit) -> None:
     """Two drafts appear side by side."""
     visit.tab("write")
@@ -156,6 +182,36 @@ def plays(visit: Visit) -> None:
     visit.press("game_begin")
     visit.press("game_choose_a")
     expect(visit.page.locator("#told .note")).to_contain_text("95")
+
+
+def goes_on(visit: Visit) -> None:
+    """The voice learns from thumbs once there are enough, then from a newer export; each time it is said what came."""
+    page = visit.page
+    visit.tab("voices")
+    expect(page.locator("#newer")).to_be_visible()
+    expect(page.locator("#learn")).to_be_hidden()
+    for number in range(6):
+        asked = (Message("user", f"Ну и что ты думаешь? {number}"),)
+        keep_preference(VOICE, Tenant(), asked, f"Да, {number}.", f"Нет, {number}.", "thumb")
+    visit.press("refresh")
+    expect(page.locator("#learn")).to_have_text(visit.say("learn_preferences", count=9))  # with that of the game
+    page.locator("#learn").click()
+    expect(page.locator("#further .status")).to_be_visible()
+    expect(page.locator("#learn")).to_be_hidden()
+    page.reload()
+    visit.tab("voices")
+    expect(page.locator("#further .status.done")).to_be_visible()
+    expect(page.locator("#further")).to_contain_text(visit.say("kept"))
+    expect(page.locator("#newer")).to_be_visible()
+    expect(page.locator("#learn")).to_be_hidden()  # they are learned
+    newer = FilePayload(name="result.json", mimeType="application/json", buffer=export(160))
+    with page.expect_file_chooser() as chooser:
+        page.locator("#newer").click()
+    chooser.value.set_files(newer)
+    expect(page.locator("#further .busy")).to_be_visible()
+    expect(page.locator("#further .status.done")).to_be_visible()
+    expect(page.locator("#further")).to_contain_text(visit.say("change_new", before="§", after="§").partition("§")[0])
+    expect(page.locator("#further .verdict").first).to_be_visible()
 
 
 def deletes(visit: Visit) -> None:

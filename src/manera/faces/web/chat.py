@@ -32,7 +32,7 @@ def tab(page: Page) -> Part:
         min_height=280,
         render_markdown=False,
         group_consecutive_messages=False,
-        editable="user",
+        editable="all",
         buttons=["copy"],
         placeholder=say("imitation"),
         layout="bubble",
@@ -143,10 +143,20 @@ class _Chat:
         user: str,
         edited: gr.EditData,
     ) -> tuple[Turns, Ids]:
-        """Go on from a turn that was said differently; what came after it is gone."""
+        """Go on from a turn that was said differently; what came after it is gone. A reply is corrected instead."""
         at = edited.index if isinstance(edited.index, int) else edited.index[0]
+        if turns[at]["role"] == "assistant":
+            return await self._correct(turns, at, str(edited.value).strip(), voice, user), ids
         await self._forget_from(ids[at:], voice, remember, user)
         return [*turns[:at], {"role": "user", "content": str(edited.value)}], [*ids[:at], None]
+
+    async def _correct(self, turns: Turns, at: int, instead: str, voice: str, user: str) -> Turns:
+        """Keep what a reply should have been as a preference."""
+        written = text_of(turns[at])
+        if not instead or instead == written:
+            return turns
+        await self._prefer(turns[:at], voice, user, chosen=instead, rejected=written, source="correction")
+        return [*turns[:at], {"role": "assistant", "content": instead}, *turns[at + 1 :]]
 
     async def _forget_from(self, ids: Ids, voice: str, remember: bool, user: str) -> None:
         first = next((id for id in ids if id is not None), None)
@@ -194,11 +204,13 @@ class _Chat:
     async def like(self, turns: Turns, voice: str, user: str, liked: gr.LikeData) -> None:
         """Keep a thumb as a preference."""
         at = liked.index if isinstance(liked.index, int) else liked.index[0]
-        before = [{"role": turn["role"], "content": text_of(turn)} for turn in turns[:at]]
         side = "chosen" if liked.liked else "rejected"
-        body = {"user": user, "messages": before, side: text_of(turns[at]), "source": "thumb"}
+        await self._prefer(turns[:at], voice, user, source="thumb", **{side: text_of(turns[at])})
+
+    async def _prefer(self, before: Turns, voice: str, user: str, **given: str) -> None:
+        messages = [{"role": turn["role"], "content": text_of(turn)} for turn in before]
         try:
-            await self.api.post(f"/v1/voices/{voice}/preferences", body)
+            await self.api.post(f"/v1/voices/{voice}/preferences", {"user": user, "messages": messages, **given})
             gr.Info(self.page.say("thanks"), duration=3, title=self.page.say("title"))
         except ApiError as error:
             self.page.warn(error)

@@ -7,10 +7,9 @@ import gradio as gr
 
 from manera.faces.api import ApiError
 from manera.faces.web import pieces
+from manera.faces.web.further import POLL_SECONDS, Further, Work
 from manera.faces.web.page import Page, Part
 
-POLL_SECONDS = 1.0
-ENDED = ("done", "stopped", "failed")
 FORMATS = ("ollama", "gguf", "peft", "merged", "vllm")
 
 
@@ -22,8 +21,14 @@ def tab(page: Page) -> Part:
         voice = page.picker(lambda known, base: [(card["id"], card["id"]) for card in known], "voice")
         refresh = gr.Button(say("refresh"), size="sm", scale=0, min_width=140)
     report = gr.HTML(elem_id="report")
-    measure = gr.Button(say("make_report"), size="sm", visible=False, elem_id="measure")
-    measuring, timer = gr.State(None), gr.Timer(POLL_SECONDS, active=False)
+    with gr.Row(elem_classes="actions"):
+        measure = gr.Button(say("make_report"), size="sm", visible=False, elem_id="measure")
+        learn = gr.Button(size="sm", visible=False, elem_id="learn")
+        newer = gr.UploadButton(say("grow"), size="sm", visible=False, file_count="single", elem_id="newer")
+    working = gr.HTML(elem_id="further")
+    with gr.Row(visible=False, elem_classes="actions") as running:
+        stop = gr.Button(say("stop_unchanged"), size="sm", variant="stop")
+    work, ended, timer = gr.State(None), gr.State(None), gr.Timer(POLL_SECONDS, active=False)
     with gr.Row(elem_classes="bar"):
         to = gr.Dropdown(list(FORMATS), value=FORMATS[0], label=say("export_to"), filterable=False)
         link = gr.HTML(elem_id="export")
@@ -32,43 +37,22 @@ def tab(page: Page) -> Part:
         sure = gr.Button(visible=False, size="sm", variant="stop", elem_id="sure")
     told = gr.HTML()
 
-    async def show() -> str:
-        known, _ = await page.voices()
-        return pieces.cards(known, say)
-
-    async def chosen(name: str | None, kind: str) -> tuple[str, str, Any, Any]:
+    async def look(name: str | None, kind: str, work: Work | None) -> tuple[Any, ...]:
+        """Show all voices, what is known of the chosen one, and what can be done with it now."""
         known, _ = await page.voices()
         card = next((card for card in known if card["id"] == name), None)
         hidden = gr.Button(visible=False)
         if card is None:
-            return "", "", hidden, hidden
-        can_be_measured = gr.Button(visible=not card["has_report"])
-        return _report(card, page), _export(card["id"], kind, page), hidden, can_be_measured
-
-    async def begin_measuring(name: str | None, user: str) -> tuple[str | None, Any, Any]:
-        if not name:
-            return None, gr.skip(), gr.skip()
-        try:
-            begun = await page.api.post(f"/v1/voices/{quote(name)}/report", {"fast": True, "user": user})
-        except ApiError as error:
-            page.warn(error)
-            return None, gr.skip(), gr.skip()
-        return begun["id"], gr.Button(visible=False), gr.Timer(active=True)
-
-    async def follow_measuring(id: str | None, user: str) -> tuple[Any, ...]:
-        """Tell how far the measuring is, and show in the end what came of it."""
-        if id is None:
-            return "", gr.Timer(active=False), gr.skip(), gr.skip()
-        try:
-            found = await page.api.get(f"/v1/trainings/{id}", user=user)
-        except ApiError as error:
-            return pieces.paragraph(error.message, "failed"), gr.Timer(active=False), gr.skip(), gr.skip()
-        told = pieces.progress(found, say)
-        if found["status"] not in ENDED:
-            return told, gr.Timer(active=True), gr.skip(), gr.skip()
-        known, _ = await page.voices()
-        card = next((card for card in known if card["id"] == found["voice"]), None)
-        return told, gr.Timer(active=False), pieces.cards(known, say), _report(card, page) if card else ""
+            return pieces.cards(known, say), "", "", hidden, hidden, hidden, gr.UploadButton(visible=False)
+        return (
+            pieces.cards(known, say),
+            _report(card, page),
+            _export(card["id"], kind, page),
+            hidden,
+            gr.Button(visible=not work and not card["has_report"]),
+            _learn(card, page, is_idle=not work),
+            gr.UploadButton(visible=not work and card["can_grow"]),
+        )
 
     async def delete(name: str | None) -> str:
         if not name:
@@ -80,25 +64,26 @@ def tab(page: Page) -> Part:
             return ""
         return pieces.paragraph(say("deleted", name=name), "note")
 
-    details = [report, link, sure, measure]
+    further = Further(page)
+    asked, seen = [voice, to, work], [cards, report, link, sure, measure, learn, newer]
     pickers = [picker for picker, _ in page.pickers]
-    voice.change(chosen, [voice, to], details, show_progress="hidden")
-    to.change(chosen, [voice, to], details, show_progress="hidden")
-    refresh.click(show, None, cards).then(page.choices, pickers, pickers, show_progress="hidden")
-    measure.click(begin_measuring, [voice, page.user], [measuring, measure, timer])
-    timer.tick(
-        follow_measuring,
-        [measuring, page.user],
-        [told, timer, cards, report],
-        show_progress="hidden",
-        concurrency_limit=None,
+    shown = [work, working, timer, running, ended]
+    begun = (
+        measure.click(further.measure, [voice, page.user], shown),
+        learn.click(further.learn, [voice, page.user], shown),
+        newer.upload(further.send, [newer, voice, page.user], shown, concurrency_limit=8),
     )
+    chosen = refresh.click(page.choices, pickers, pickers, show_progress="hidden")
+    for event in (voice.change, to.change, ended.change, chosen.then, *(one.then for one in begun)):
+        event(look, asked, seen, show_progress="hidden")
+    timer.tick(further.follow, [work, page.user], shown, show_progress="hidden", concurrency_limit=None)
+    stop.click(further.stop, [work, page.user], None)
     remove.click(
         lambda name: gr.Button(say("delete_sure", name=name), visible=bool(name)), voice, sure, show_progress="hidden"
     )
-    gone = sure.click(delete, voice, told).then(show, None, cards, show_progress="hidden")
-    gone.then(page.choices, pickers, pickers, show_progress="hidden").then(chosen, [voice, to], details)
-    return Part([(show, [], [cards])])
+    gone = sure.click(delete, voice, told).then(page.choices, pickers, pickers, show_progress="hidden")
+    gone.then(look, asked, seen, show_progress="hidden")
+    return Part([(look, asked, seen), (further.resume, [page.user], shown)])
 
 
 def _report(card: dict[str, Any], page: Page) -> str:
@@ -108,6 +93,13 @@ def _report(card: dict[str, Any], page: Page) -> str:
         return told
     link = f"/files/voices/{quote(card['id'])}/report.html?language={page.language}"
     return f'{told}<p><a class="button" href="{link}" target="_blank" rel="noopener">{say("read_report")}</a></p>'
+
+
+def _learn(card: dict[str, Any], page: Page, is_idle: bool) -> Any:
+    """Offer to learn what people preferred, where that is enough."""
+    has_enough = card["preferences"] >= card["preferences_needed"]
+    label = page.say("learn_preferences", count=pieces.number(card["preferences"]))
+    return gr.Button(label, visible=is_idle and has_enough)
 
 
 def _export(name: str, to: str, page: Page) -> str:

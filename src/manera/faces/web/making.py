@@ -1,17 +1,14 @@
 """A new voice: a file becomes people, one of them a plan, the plan a training that goes on without the page."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from manera.faces.api import ApiError
-from manera.faces.web import pieces
-from manera.faces.web.library import ENDED, POLL_SECONDS
+from manera.faces.web import pieces, uploading
+from manera.faces.web.further import ENDED, POLL_SECONDS
 from manera.faces.web.page import Page, Part
 
-UPLOADED_CHUNK = 1 << 20
 DEFAULT_MINUTES = 5
 
 
@@ -75,15 +72,11 @@ class _Making:
         """Hand a file on to the API, and delete it here, whatever comes of it."""
         if path is None:
             return None, "", None, gr.Timer(active=False)
-        file = Path(path)
         try:
-            sent = await self.api.upload("/v1/uploads", _chunks(file), filename=file.name, user=user)
+            sent = await uploading.send(self.api, path, user)
         except ApiError as error:
             self.page.warn(error)
-            told = self.text("import_failed", message=error.message)
-            return None, pieces.paragraph(told, "failed"), None, gr.Timer(active=False)
-        finally:
-            file.unlink(missing_ok=True)
+            return None, pieces.import_failed(error.message, None, self.text), None, gr.Timer(active=False)
         told = pieces.paragraph(self.text("importing", name=sent["filename"]), "busy")
         return sent["id"], told, None, gr.Timer(active=True)
 
@@ -95,13 +88,12 @@ class _Making:
         try:
             found = await self.api.get(f"/v1/uploads/{upload}", user=user)
         except ApiError as error:
-            told = pieces.paragraph(self.text("import_failed", message=error.message), "failed")
+            told = pieces.import_failed(error.message, None, self.text)
             return told, gr.Column(visible=False), unchanged, "", gr.Timer(active=False), gr.Column(visible=True)
         if found["status"] == "importing":
             return unchanged, unchanged, unchanged, unchanged, unchanged, unchanged
         if found["status"] == "failed":
-            told = pieces.paragraph(self.text("import_failed", message=found["error"]["message"]), "failed")
-            told += pieces.paragraph(found["error"]["hint"] or "", "hint")
+            told = pieces.import_failed(found["error"]["message"], found["error"]["hint"], self.text)
             return told, gr.Column(visible=False), unchanged, "", gr.Timer(active=False), gr.Column(visible=True)
         choices = [(self._speaker_line(one, found["owner"]), one["id"]) for one in found["speakers"]]
         chosen = found["owner"] or choices[0][1]
@@ -220,6 +212,7 @@ class _Making:
             trainings = (await self.api.get("/v1/trainings", user=user))["data"] if user else []
         except ApiError:
             trainings = []  # the voices' own warning says that the API does not answer
+        trainings = [one for one in trainings if one["kind"] == "training"]
         going = next((one for one in trainings if one["status"] not in ENDED), None)
         last = going or next(iter(trainings), None)
         return (*(self._shown(last) if last else nothing), gr.Column(visible=going is None))
@@ -243,9 +236,3 @@ class _Making:
                     self.page.warn(error)
         hidden, shown = gr.Column(visible=False), gr.Column(visible=True)
         return None, None, "", hidden, hidden, shown, "", gr.Row(visible=False)
-
-
-async def _chunks(file: Path) -> AsyncIterator[bytes]:
-    with file.open("rb") as opened:
-        while chunk := opened.read(UPLOADED_CHUNK):
-            yield chunk

@@ -23,6 +23,12 @@ def paragraph(text: str, kind: str = "") -> str:
     return f'<p class="{kind}">{escape(text)}</p>'
 
 
+def import_failed(message: str, hint: str | None, say: Say) -> str:
+    """Return why a file could not be read, and what to do."""
+    told = paragraph(say("import_failed", message=message), "failed")
+    return told + (paragraph(hint, "hint") if hint else "")
+
+
 def quotes(texts: Iterable[str]) -> str:
     """Return lines that somebody wrote."""
     items = "".join(f"<li>{_lines(text)}</li>" for text in texts)
@@ -77,7 +83,7 @@ def progress(training: Mapping[str, Any], say: Say) -> str:
     """Return how far a training is: a bar, its speed, and its losses."""
     status = str(training["status"])
     error = training.get("error") or {}
-    told = say(f"status.{status}", position=training.get("position", 0), message=error.get("message", ""))
+    told = say(_status(training), position=training.get("position", 0), message=error.get("message", ""))
     parts = [f'<h3 class="status {status}">{escape(told)}</h3>']
     if status == "failed" and error.get("hint"):
         parts.append(paragraph(str(error["hint"]), "hint"))
@@ -91,6 +97,17 @@ def progress(training: Mapping[str, Any], say: Say) -> str:
     if len(training.get("losses") or ()) > 1:
         parts.append(losses(training, say))
     return "".join(parts)
+
+
+def _status(training: Mapping[str, Any]) -> str:
+    """Return the id of what is said of a status: what goes on from a voice and is stopped keeps nothing."""
+    status = training["status"]
+    return f"status.{status}" + ("_unchanged" if goes_on(training) and status in ("stopping", "stopped") else "")
+
+
+def goes_on(training: Mapping[str, Any]) -> bool:
+    """Tell whether a training goes on from a voice that is there."""
+    return training.get("kind") in ("growth", "preferences")
 
 
 def losses(training: Mapping[str, Any], say: Say) -> str:
@@ -124,8 +141,9 @@ def losses(training: Mapping[str, Any], say: Say) -> str:
     names = "".join(
         f'<span style="color: {_COLOURS[name]}">{escape(say(name))}</span>' for name, line in lines.items() if line
     )
+    note = "pair_loss_note" if training.get("kind") == "preferences" else "loss_note"
     picture = (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(say("loss_note"))}">{drawn}{marks}'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(say(note))}">{drawn}{marks}'
         f'<text x="{WIDTH - 8}" y="{HEIGHT - 4}" text-anchor="end">{end:.0f}</text></svg>'
     )
     return f'<figure class="losses">{picture}<figcaption>{names}</figcaption></figure>'
@@ -142,8 +160,32 @@ def verdict(found: Mapping[str, Any], say: Say) -> str:
 
 def badge(recommended: bool, why: str, say: Say) -> str:
     """Return one word on a voice, and what goes with it."""
-    word, kind = (say("recommended"), "yes") if recommended else (say("refused"), "no")
-    return f'<p class="verdict {kind}"><b>{escape(word)}</b> {escape(why)}</p>'
+    return _judged(recommended, say("recommended" if recommended else "refused"), why)
+
+
+def change(training: Mapping[str, Any], say: Say) -> str:
+    """Return whether a voice that went on has changed, the figures of both, and what the gate says of the new one."""
+    grown, preferred = training.get("grown"), training.get("preferred")
+    ended = grown or preferred
+    if not ended:
+        return ""
+    refusal = ended["refusal"]
+    told = _judged(not refusal, say("not_kept" if refusal else "kept"), say(f"refusal.{refusal}") if refusal else "")
+    if grown:
+        told += "".join(paragraph(say(f"change_{part}", **_bits(grown[part])), "figures") for part in ("old", "new"))
+    else:
+        before, after = (f"{ended[name]:.3f}" for name in ("nats_before", "nats_after"))
+        line = say("change_preferred", share=share(ended["preferred"]), before=before, after=after)
+        told += paragraph(line, "figures")
+    return told if refusal else told + verdict(training, say)
+
+
+def _bits(changed: Mapping[str, Any]) -> dict[str, str]:
+    return {name: f"{changed[name]:.4f}" for name in ("before", "after")}
+
+
+def _judged(is_good: bool, word: str, why: str) -> str:
+    return f'<p class="verdict {"yes" if is_good else "no"}"><b>{escape(word)}</b> {escape(why)}</p>'
 
 
 def cards(voices: Sequence[Mapping[str, Any]], say: Say) -> str:
@@ -160,6 +202,7 @@ def _card(voice: Mapping[str, Any], say: Say) -> str:
         (say("card_bits"), f"{own:.3f}", f"{say('card_base')} {base:.3f}"),
         *_measured(say("card_likeness"), voice.get("likeness"), lambda value: f"{value:.2f}"),
         *_measured(say("card_copied"), voice.get("copied"), share),
+        *_preferences(voice, say),
     ]
     rows = "".join(
         f"<div><dt>{escape(name)}</dt><dd>{escape(value)} <small>{escape(note)}</small></dd></div>"
@@ -182,6 +225,13 @@ def _measured(name: str, found: Mapping[str, Any] | None, write: Any) -> list[tu
         return []
     interval = f"{write(found['low'])}–{write(found['high'])}" if found.get("low") is not None else ""
     return [(name, write(found["value"]), interval)]
+
+
+def _preferences(voice: Mapping[str, Any], say: Say) -> list[tuple[str, str, str]]:
+    count, needed = voice["preferences"], voice["preferences_needed"]
+    if not count:
+        return []
+    return [(say("card_preferences"), number(count), say("card_needed", needed=needed) if count < needed else "")]
 
 
 def _message(message: Mapping[str, Any]) -> str:

@@ -38,6 +38,13 @@ class TrainingRequest(PlanRequest):
     report: Annotated[bool, Field(description="Whether the fast report is made in the end.")] = False
 
 
+class FurtherRequest(UserRequest):
+    """upload: a newer export of the same person's words; without one, the voice's preferences are learned."""
+
+    upload: JobId | None = None
+    minutes: Minutes | None = None
+
+
 class ReportRequest(UserRequest):
     fast: bool = True
 

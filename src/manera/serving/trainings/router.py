@@ -16,7 +16,14 @@ from manera.serving.library.logic import require_voice
 from manera.serving.schema import answers, json_answer
 from manera.serving.service import service_of
 from manera.serving.tenants import UserName, require_manager, tenant_of
-from manera.serving.trainings.protocol import BaseList, PlanRequest, ReportRequest, TrainingList, TrainingRequest
+from manera.serving.trainings.protocol import (
+    BaseList,
+    FurtherRequest,
+    PlanRequest,
+    ReportRequest,
+    TrainingList,
+    TrainingRequest,
+)
 from manera.serving.voices import FollowedVoices
 
 router = APIRouter(tags=["trainings"], responses=REFUSALS)
@@ -74,9 +81,29 @@ async def read_training(id: str, http: Request, user: UserName = "") -> Response
 
 @router.post("/v1/trainings/{id}/stop", response_class=Response, responses=answers(Training))
 async def stop_training(id: str, http: Request, user: UserName = "") -> Response:
-    """End a training now and keep its best point; one that waits is cancelled."""
+    """End a training now and keep its best point; one that waits is cancelled, one that goes on changes nothing."""
     require_manager(http)
     return json_answer(await asyncio.to_thread(trainings.stop_training, id, tenant_of(http, user)))
+
+
+@router.post(
+    "/v1/voices/{id}/trainings", status_code=202, response_class=Response, responses=answers(Training, status=202)
+)
+async def train_further(id: str, asked: FurtherRequest, http: Request) -> Response:
+    """Go on from a voice in a process of its own: on what is new in an upload, else on its thumbs and corrections.
+
+    The voice changes only where that makes it no worse.
+    """
+    require_manager(http)
+    require_voice(http, id)
+    tenant = tenant_of(http, asked.user)
+
+    def begin() -> Training:
+        if asked.upload is None:
+            return trainings.begin_preferences(tenant, id, asked.minutes)
+        return trainings.begin_growth(tenant, id, open_upload(asked.upload, tenant), asked.minutes)
+
+    return json_answer(await asyncio.to_thread(begin), 202)
 
 
 @router.post(

@@ -31,7 +31,7 @@ stop:                       ## end them; containers stay
 	@$(SERVICES) stop
 
 test: .venv/installed .venv/wheels    ## run the tests
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: .venv/installed      ## ruff, mypy, and the site of docs/ with its links
 	$(BIN)/ruff check .

@@ -12,10 +12,10 @@ from filelock import FileLock
 
 from manera import config
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # of torch here and in what tests start: two wait for each other
 config.let_threads_sleep()  # these take effect only before torch and llama.cpp are loaded
 config.use_large_pages()
 
-import torch
 from sqlalchemy import create_engine, text
 
 from manera.bases import base_model
@@ -30,6 +30,8 @@ from manera.serving.app import create_app
 from manera.serving.catalogue import Catalogue
 from running import running
 from tiny import tiny_voice, write_tiny_adapter, write_tiny_base
+
+SOME_SECONDS = 10
 
 
 @pytest.fixture(scope="session")
@@ -46,16 +48,17 @@ def shared_data() -> Path:
 def pytest_configure(config: pytest.Config) -> None:
     if hasattr(signal, "SIGHUP"):  # ignored under nohup, and so in every process that a test starts
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    config.addinivalue_line("markers", "slow: takes more than some seconds; leave out with -m 'not slow'")
+    told = "slow(seconds): takes more than some seconds, or about so many; leave out with -m 'not slow'"
+    config.addinivalue_line("markers", told)
 
 
-@pytest.fixture(autouse=True, scope="session")
-def one_thread() -> Iterator[None]:
-    """Let torch compute in one thread: two would wait for each other where other programs run."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the files that take longest begin first: what begins last keeps one process busy and the others waiting."""
+    seconds: dict[Path, float] = {}
+    for item in items:
+        for mark in item.iter_markers("slow"):
+            seconds[item.path] = max(seconds.get(item.path, 0), *mark.args, SOME_SECONDS)
+    items.sort(key=lambda item: -seconds.get(item.path, 0))
 
 
 @pytest.fixture(scope="session")

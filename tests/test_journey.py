@@ -14,8 +14,10 @@ from pathlib import Path
 import openai
 import pytest
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+from shortened import EXAMPLES, first_posts, first_scenes
+
 ANSWERS_IN = 900
+EPOCHS = "0.4"
 
 
 def run(*arguments: str | Path, home: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -41,18 +43,26 @@ def test_examples_import_with_a_ledger_that_adds_up(example: str, kept: int, tmp
     assert ledger["read"] == kept + sum(ledger["dropped"].values())
 
 
-def test_speakers_are_listed_with_the_owner(tmp_path: Path) -> None:
-    run("import", EXAMPLES / "chat-ru", "--to", tmp_path / "corpus", home=tmp_path)
-    listed = json.loads(run("speakers", tmp_path / "corpus", "--json", home=tmp_path).stdout)
+@pytest.fixture(scope="module")
+def chat(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The corpus of a chat."""
+    folder = tmp_path_factory.mktemp("chat")
+    run("import", EXAMPLES / "chat-ru", "--to", folder / "corpus", home=folder)
+    return folder / "corpus"
+
+
+def test_speakers_are_listed_with_the_owner(chat: Path, tmp_path: Path) -> None:
+    listed = json.loads(run("speakers", chat, "--json", home=tmp_path).stdout)
     names = {speaker["speaker_id"]: speaker["name"] for speaker in listed["speakers"]}
     assert names[listed["owner"]] == "Тася Веретенникова"
 
 
 @pytest.fixture(scope="module")
-def home(builtin_home: Path) -> Path:
+def home(builtin_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One short training on the real base; what follows uses its voice."""
     finished = run(
-        *("up", EXAMPLES / "channel-ru", "--name", "journey", "--epochs", "0.2", "--replace", "--no-chat"),
+        *("up", first_posts("channel-ru", tmp_path_factory.mktemp("channel"))),
+        *("--name", "journey", "--epochs", EPOCHS, "--replace", "--no-chat"),
         home=builtin_home,
     )
     assert finished.stdout.count("[untuned base]") == finished.stdout.count("[journey]") == 3
@@ -86,7 +96,7 @@ def address(home: Path) -> Iterator[str]:
         yield url
 
 
-@pytest.mark.slow
+@pytest.mark.slow(300)
 def test_even_a_short_training_beats_the_base(home: Path) -> None:
     held_out = json.loads((home / "voices/journey/manera.json").read_text("utf-8"))["held_out"]
     assert held_out["voice"]["bits_per_byte"] < held_out["base"]["bits_per_byte"]
@@ -106,11 +116,18 @@ def test_write_streams_one_text(home: Path) -> None:
     assert not re.search(r"<\w+>", written)
 
 
+@pytest.fixture(scope="module")
+def play(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The corpus of the first scenes of a play."""
+    folder = tmp_path_factory.mktemp("play")
+    run("import", first_scenes(folder), "--to", folder / "corpus", home=home)
+    return folder / "corpus"
+
+
 @pytest.mark.slow
-def test_train_ends_in_its_figures(home: Path, tmp_path: Path) -> None:
-    run("import", EXAMPLES / "play-ru", "--to", tmp_path / "play", home=home)
+def test_train_ends_in_its_figures(home: Path, play: Path) -> None:
     finished = run(
-        *("train", tmp_path / "play", "--speaker", "ЛЕКАЛОВ", "--name", "lekalov", "--epochs", "0.2", "--json"),
+        *("train", play, "--speaker", "ЛЕКАЛОВ", "--name", "lekalov", "--epochs", "1", "--json"),
         home=home,
     )
     figures = json.loads(finished.stdout)
@@ -123,9 +140,8 @@ def test_train_ends_in_its_figures(home: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_an_interruption_keeps_the_best_point_and_names_it(home: Path, tmp_path: Path) -> None:
-    run("import", EXAMPLES / "play-ru", "--to", tmp_path / "play", home=home)
-    command = ["train", str(tmp_path / "play"), "--speaker", "ЛЕКАЛОВ", "--name", "cut-short", "--epochs", "50"]
+def test_an_interruption_keeps_the_best_point_and_names_it(home: Path, play: Path) -> None:
+    command = ["train", str(play), "--speaker", "ЛЕКАЛОВ", "--name", "cut-short", "--epochs", "50"]
     with subprocess.Popen(
         [sys.executable, "-m", "manera.cli.main", *command, "--compile", "off"],
         env=os.environ | {"MANERA_HOME": str(home)},
@@ -167,9 +183,8 @@ def test_openai_client_talks_to_the_served_voice(address: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_taken_name_is_refused_with_what_to_do(home: Path, tmp_path: Path) -> None:
-    run("import", EXAMPLES / "channel-ru", "--to", tmp_path / "corpus", home=home)
-    refused = run("train", tmp_path / "corpus", "--name", "journey", home=home, check=False)
+def test_a_taken_name_is_refused_with_what_to_do(home: Path) -> None:
+    refused = run("train", home / "corpora" / "journey", "--name", "journey", home=home, check=False)
     assert refused.returncode == 1
     assert "--replace" in refused.stderr
 
@@ -189,12 +204,12 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_input_is_one_clear_error(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bad_input_is_one_clear_error(case: str, chat: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("empty.json").touch()
     Path("broken.json").write_text('{"name": "a", "messages": [{"id": 1,,}]}', "utf-8")
     Path("chat.txt").write_text("22:01 <john> hi\n22:02 <jane> hello\n22:03 <john> bye\n", "utf-8")
-    run("import", EXAMPLES / "chat-ru", "--to", "corpus", home=tmp_path)
+    Path("corpus").symlink_to(chat)
     arguments, told = BAD[case]
     failed = run(*arguments, home=tmp_path / "home", check=False)
     assert failed.returncode == 1

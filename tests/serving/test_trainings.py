@@ -258,7 +258,7 @@ def killed(id: str, after_step: int, before: int = 0) -> int:
 def test_training_whose_process_died_goes_on_by_itself(
     http: httpx2.Client, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MANERA_TRAINING_EPOCHS", "60")
+    monkeypatch.setenv("MANERA_TRAINING_EPOCHS", "20")
     monkeypatch.setenv("MANERA_TRAINING_PATIENCE", "100000")
     monkeypatch.setenv("MANERA_TRAINING_CHECKPOINT_SECONDS", "0")
     upload = uploaded(http)

@@ -72,13 +72,14 @@ def timed(*arguments: str) -> tuple[float, float]:
 
 def told(seconds: float, until_steps: float) -> dict[str, Any]:
     """Set what a run took beside its steps."""
-    from manera.voice.manifest import read_steps, read_voice
+    from manera.voice.manifest import read_steps
 
-    steps = [step.seconds for step in read_steps(VOICE)]
+    records = read_steps(VOICE)
+    steps = [record.seconds for record in records]
     compiling = steps[0] - statistics.median(steps)
     around = seconds - sum(steps)
     return {
-        "training_tokens": read_voice(VOICE).cost.tokens,
+        "training_tokens": sum(record.tokens for record in records),
         "seconds_until_the_first_step": until_steps + compiling,
         "of_which_compiling": compiling,
         "seconds_of_steps": sum(steps),

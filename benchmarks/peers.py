@@ -6,6 +6,7 @@ length, as many a step, at the same peak learning rate. What each is set to besi
 
 import json
 import math
+import os
 import resource
 import statistics
 import subprocess
@@ -189,7 +190,9 @@ def llama_factory(material: "Material", command: Path, bounds: Bounds) -> dict[s
             "output_dir": str(folder / "out"),
         }
         (folder / "train.json").write_text(json.dumps(settings), "utf-8")
-        subprocess.run([command, "train", folder / "train.json"], check=True, stdout=subprocess.DEVNULL)
+        environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}  # its packages, not ours
+        asked = [command, "train", folder / "train.json"]
+        subprocess.run(asked, check=True, stdout=subprocess.DEVNULL, env=environment)
         lines = (folder / "out" / "trainer_log.jsonl").read_text("utf-8").splitlines()
     steps = [one for one in map(json.loads, lines) if "loss" in one]
     seconds = [_seconds(one["elapsed_time"]) for one in steps]

@@ -191,7 +191,7 @@ def llama_factory(material: "Material", command: Path, bounds: Bounds) -> dict[s
         }
         (folder / "train.json").write_text(json.dumps(settings), "utf-8")
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}  # its packages, not ours
-        asked = [command, "train", folder / "train.json"]
+        asked = [str(command), "train", str(folder / "train.json")]
         subprocess.run(asked, check=True, stdout=subprocess.DEVNULL, env=environment)
         lines = (folder / "out" / "trainer_log.jsonl").read_text("utf-8").splitlines()
     steps = [one for one in map(json.loads, lines) if "loss" in one]

@@ -1,13 +1,19 @@
-"""Training measured: speed and memory against TRL in the same run, and what Pushkin's prose teaches.
+"""Training measured: speed and memory against others in the same run, and what Pushkin's prose teaches.
 
     pip install -e '.[bench]'
-    python benchmarks/train.py speed --data PROSE --save      # tokens/s, memory, bits per byte after the same tokens
+    python benchmarks/train.py speed --data PROSE --save      # tokens/s, memory, share of the matrix products' rate
+    python benchmarks/train.py reach --data PROSE --save      # seconds until TRL's loss after ten minutes
     python benchmarks/train.py pushkin --data PROSE --save    # held-out perplexity of a whole run
 
-PROSE is a folder of authors' folders of plain-text works. TRL's SFTTrainer runs at its defaults, but for what
-both share: the text in blocks of 512 tokens, 4 a step, rank 16, the learning rate and its schedule. TRL trains
-the untrimmed model, as its users do; ``--trimmed-peer`` gives it manera's trimmed one instead. Each run has a
-process of its own, in turn.
+PROSE is a folder of authors' folders of plain-text works; dialogue is of the chats among the examples. manera trains as
+``manera train`` does by default; TRL and LLaMA-Factory as ``peers.py`` says. All share the text, the length of an
+example, the tokens of a step, rank and learning rate. Each run has a process of its own, in turn. Tokens are those that
+are not padding; a rate is the median of all steps but the first, which compiles.
+
+    python -m venv LF && LF/bin/pip install llamafactory
+    python benchmarks/train.py speed --data PROSE --llama-factory LF/bin/llamafactory-cli --save
+
+With a GPU all train there. ``--save NAME`` keeps the figures of another machine beside those of this one.
 """
 
 import argparse
@@ -16,17 +22,44 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import machine
+import peers
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from manera.training.material import Material
+
+ROOT = Path(__file__).parents[1]
 HELD_OUT = ("Пиковая дама.txt", "Кирджали.txt")
-BLOCK, BLOCKS_PER_STEP, RANK, ALPHA, LEARNING_RATE = 512, 4, 16, 32, 1e-3
-SCORED_BLOCKS = 6
+BLOCK = 512
+SCORED_EXAMPLES = 8
+WITHIN = (90, 180, 360, 600)
+"""Seconds of runs of manera, tried in turn until one reaches TRL's loss."""
+
+PRODUCT = (2048, 640, 2048)
+
+
+class Row(NamedTuple):
+    """What is learned, and on which base."""
+
+    text: Path
+    base: str
+
+
+def rows(data: Path) -> dict[str, Row]:
+    """Name the rows of the table."""
+    return {
+        "prose": Row(data / "Pushkin", "gemma-3-270m"),
+        "dialogue": Row(ROOT / "examples" / "chat-ru", "gemma-3-270m"),
+        "dialogue, SmolLM2": Row(ROOT / "examples" / "chat-en", "smollm2-135m"),
+    }
 
 
 def works(data: Path, held_out: bool) -> list[str]:
@@ -35,133 +68,112 @@ def works(data: Path, held_out: bool) -> list[str]:
     return [path.read_text("utf-8") for path in paths if (path.name in HELD_OUT) == held_out]
 
 
-def manera_run(data: Path, steps: int) -> dict[str, Any]:
-    """Train the trimmed base with manera's loop and score held-out text."""
+def manera_run(row: Row, batch_tokens: int, steps: int, within: float | None) -> dict[str, Any]:
+    """Train as ``manera train`` does: so many steps, or so many seconds and then held-out text scored."""
     from manera import config
 
     config.use_large_pages()  # as manera's own commands do
 
     from manera.bases import base_model
-    from manera.bases.templates import chat_template
-    from manera.dataset.encoding import Encoder
+    from manera.corpus.storage import open_corpus, write
     from manera.dataset.packing import pack
     from manera.machine.memory import peak_memory_bytes
-    from manera.machine.precision import fastest
     from manera.model import packed
-    from manera.training import lora
+    from manera.sources.reading import read
     from manera.training.fitting import fit
-    from manera.training.loop import plan
-    from manera.training.setup import MICRO_BATCH_TOKENS
+    from manera.training.settings import TrainingConfig
+    from manera.training.setup import set_up
 
-    base = base_model.prepare()
-    encoder = Encoder(base_model.load_tokenizer(base), chat_template("continuation"))
-    rows = pack((window for text in works(data, False) for window in encoder.windows(text, BLOCK)), BLOCK)
-    scored = [window for text in works(data, True) for window in encoder.windows(text, BLOCK)][:SCORED_BLOCKS]
-    model = base_model.load(base)
-    packed.use_matrix_attention(model)
-    lora.add_adapter(model, RANK, ALPHA, fastest(), seed=0)
-    packed.compile_layers(model)
-    planned = plan(
-        len(rows),
-        BLOCK,
-        batch_tokens=BLOCK * BLOCKS_PER_STEP,
-        micro_batch_tokens=MICRO_BATCH_TOKENS[True],
-        epochs=1,
-        validations_per_epoch=1,
-        learning_rate=LEARNING_RATE,
-    )
-    planned = replace(planned, steps=steps, steps_per_validation=steps)
-    done = list(fit(model, rows, rows.take([0]), planned, lambda step: None))
-    peak = peak_memory_bytes()
-    with lora.measuring(model):
-        nll = packed.measure(model, pack(scored, BLOCK), 1)
-    text = "".join(encoder.decode(window.input_ids) for window in scored)
-    return {
-        "tokens_per_second": statistics.median(step.tokens / step.seconds for step in done[1:]),
-        "peak_memory_bytes": peak,
-        "bits_per_byte": nll.bits_per_byte(len(text.encode())),
-        "tokens": sum(step.tokens for step in done),
-        "precision": fastest(),
-    }
-
-
-def trl_run(data: Path, steps: int, trimmed: bool) -> dict[str, Any]:
-    """Train with TRL's SFTTrainer at its defaults and score the same held-out text."""
-    import torch
-    from datasets import Dataset
-    from peft import LoraConfig
-    from torch.nn.functional import cross_entropy
-    from transformers import PreTrainedTokenizerFast, TrainerCallback
-    from trl import SFTConfig, SFTTrainer
-
-    from manera.bases import base_model
-    from manera.bases.catalogue import GEMMA_3_270M
-    from manera.bases.templates import chat_template
-    from manera.dataset.encoding import IGNORE_INDEX, Encoder
-    from manera.machine.memory import peak_memory_bytes
-    from manera.model.likelihood import Nll
-
-    class Clock(TrainerCallback):  # type: ignore[misc]
-        """Note when each step begins and ends."""
-
-        def __init__(self) -> None:
-            self.seconds: list[float] = []
-
-        def on_step_begin(self, *_: object, **__: object) -> None:
-            self.started = time.monotonic()
-
-        def on_step_end(self, *_: object, **__: object) -> None:
-            self.seconds.append(time.monotonic() - self.started)
-
+    settings = TrainingConfig(batch_tokens=batch_tokens, minutes=None if within is None else within / 60)
     with TemporaryDirectory() as folder:
-        base = base_model.prepare() if trimmed else Path(folder) / "base"
-        if not trimmed:
-            base.mkdir()
-            with GEMMA_3_270M.whole() as whole:
-                whole.rename(base / "base.gguf")
-            base_model.describe(base, GEMMA_3_270M.name, GEMMA_3_270M.sha256, ["all"])
-        tokenizer = base_model.load_tokenizer(base)
-        encoder = Encoder(tokenizer, chat_template("continuation"))
-        blocks = [w.input_ids for text in works(data, False) for w in encoder.windows(text, BLOCK)]
-        scored = [w for text in works(data, True) for w in encoder.windows(text, BLOCK)][:SCORED_BLOCKS]
-        clock = Clock()
-        trainer = SFTTrainer(
-            model=base_model.load(base),
-            args=SFTConfig(
-                output_dir=folder,
-                max_length=BLOCK,
-                per_device_train_batch_size=BLOCKS_PER_STEP,
-                learning_rate=LEARNING_RATE,
-                max_steps=steps,
-                save_strategy="no",
-                report_to="none",
-                disable_tqdm=True,
-                use_cpu=True,
-            ),
-            train_dataset=Dataset.from_dict({"input_ids": [b for b in blocks if len(b) == BLOCK]}),
-            processing_class=PreTrainedTokenizerFast(
-                tokenizer_object=tokenizer, bos_token="<bos>", eos_token="<eos>", pad_token="<pad>"
-            ),
-            peft_config=LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules="all-linear", task_type="CAUSAL_LM"),
-            callbacks=[clock],
-        )
-        trainer.train()
-        peak = peak_memory_bytes()
-        model = trainer.model.float().eval()
-        nll = Nll(0.0, 0)
-        with torch.no_grad():
-            for window in scored:
-                ids, labels = torch.tensor([window.input_ids]), torch.tensor([window.labels])
-                logits, targets = model(ids).logits[0, :-1].float(), labels[0, 1:]
-                nats = cross_entropy(logits, targets, ignore_index=IGNORE_INDEX, reduction="sum")
-                nll += Nll(float(nats), int((targets != IGNORE_INDEX).sum()))
-        text = "".join(encoder.decode(window.input_ids) for window in scored)
-    return {
-        "tokens_per_second": statistics.median(BLOCK * BLOCKS_PER_STEP / s for s in clock.seconds[1:]),
+        write(read([row.text]), Path(folder) / "corpus")
+        setup = set_up(open_corpus(Path(folder) / "corpus"), None, settings, base_model.prepare(name=row.base))
+    dataset = setup.material.dataset
+    last = setup.planned.steps if within else steps
+    planned = replace(setup.planned, steps=last, steps_per_validation=last)
+    scored, scored_bytes = peers.held_out(setup.material, SCORED_EXAMPLES)
+    held_out = pack(scored, setup.material.max_length) if within else dataset.rows["validation"].take([0])
+    done = list(fit(setup.model, dataset.rows["train"], held_out, planned, lambda step: None))
+    peak = peak_memory_bytes()
+    rate = statistics.median(step.tokens / step.seconds for step in done[1:])
+    found: dict[str, Any] = {
+        "tokens_per_second": rate,
         "peak_memory_bytes": peak,
-        "bits_per_byte": nll.bits_per_byte(len(text.encode())),
-        "tokens": BLOCK * BLOCKS_PER_STEP * len(clock.seconds),
+        "tokens": sum(step.tokens for step in done),
+        "seconds": sum(step.seconds for step in done),
+        "precision": setup.precision,
+        "compiled": setup.compiled,
     }
+    if within:
+        with setup.method.measuring(setup.model, True):
+            nll = packed.measure(setup.model, held_out, 1)
+        return found | {"bits_per_byte": nll.bits_per_byte(scored_bytes)}
+    learned = sum(step.supervised_tokens for step in done) / found["tokens"]
+    return found | products(setup.model, setup.precision, learned, rate)
+
+
+def products(model: "PreTrainedModel", precision: str, learned: float, tokens_per_second: float) -> dict[str, Any]:
+    """Compare the seconds of a token with those that its matrix products alone would take at the rate measured now.
+
+    Of a frozen weight there are two products: forward, and back to its input; of an adapter's there are three. The
+    head's are for what is learned alone, and in float32 where the precision is int8, as the adapter's are. Attention's
+    own products, which grow with the length, are left out.
+    """
+    from manera.training import lora
+
+    layers = lora.adapted_layers(model).values()
+    frozen = sum(layer.weight.numel() for layer in layers)
+    adapter = sum(layer.lora_A.numel() + layer.lora_B.numel() for layer in layers)
+    rounded = 4 * frozen
+    plain = 6 * adapter + 4 * model.get_output_embeddings().weight.numel() * learned
+    rates = {name: product_rate(name) for name in {precision, "float32" if precision == "int8" else precision}}
+    seconds = rounded / rates[precision] + plain / rates["float32" if precision == "int8" else precision]
+    return {
+        "flop_per_token": rounded + plain,
+        "product_flops": rates,
+        "share_of_product_rate": seconds * tokens_per_second,
+    }
+
+
+def product_rate(precision: str, seconds: float = 2.0) -> float:
+    """Return the operations a second of one large matrix product, the best of some seconds."""
+    import torch
+
+    n, inner, columns = PRODUCT
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    left, right = torch.randn(n, inner, device=device), torch.randn(inner, columns, device=device)
+    if precision == "int8":
+        left, right = (left * 40).to(torch.int8), (right * 40).to(torch.int8)
+        multiply = torch._int_mm
+    else:
+        left, right = left.to(getattr(torch, precision)), right.to(getattr(torch, precision))
+        multiply = torch.mm
+    best, until = float("inf"), time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        started = time.perf_counter()
+        multiply(left, right)
+        if device == "cuda":
+            torch.cuda.synchronize()
+        best = min(best, time.perf_counter() - started)
+    return 2 * n * inner * columns / best
+
+
+def peer_run(row: Row, given: argparse.Namespace) -> dict[str, Any]:
+    """Train the whole base by TRL, or by LLaMA-Factory, on what manera learns from."""
+    from manera.corpus.storage import open_corpus, write
+    from manera.sources.reading import read
+    from manera.training.material import gather
+    from manera.training.setup import LEARNING_RATES
+
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        write(read([row.text]), folder / "corpus")
+        peers.write_whole_base(row.base, folder / "base")
+        material: Material = gather(open_corpus(folder / "corpus"), None, folder / "base", None)
+        bounds = peers.Bounds(given.steps, given.batch_tokens, LEARNING_RATES[material.kind])
+        if given.llama_factory:
+            return peers.llama_factory(material, given.llama_factory, bounds)
+        return peers.trl(material, given.trl[0], bounds, SCORED_EXAMPLES if given.score else 0)
 
 
 def pushkin_run(data: Path, epochs: float, learning_rate: float | None) -> dict[str, Any]:
@@ -231,11 +243,15 @@ def pushkin_run(data: Path, epochs: float, learning_rate: float | None) -> dict[
     }
 
 
-def child(*arguments: str) -> dict[str, Any]:
+def child(given: argparse.Namespace, row: str, who: str, *arguments: str) -> dict[str, Any]:
     """Run one measurement in a process of its own."""
-    command = [sys.executable, __file__, *arguments]
+    shared = ["--data", str(given.data), "--batch-tokens", str(given.batch_tokens), "--row", row]
+    command = [sys.executable, __file__, who, *shared, *arguments]
+    print(" ".join(command[2:]), file=sys.stderr, flush=True)
     finished = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return dict(json.loads(finished.stdout.splitlines()[-1]))
+    found = dict(json.loads(finished.stdout.splitlines()[-1]))
+    print(json.dumps(found), file=sys.stderr, flush=True)
+    return found
 
 
 def median_of(runs: Sequence[dict[str, Any]], key: str) -> float:
@@ -243,45 +259,95 @@ def median_of(runs: Sequence[dict[str, Any]], key: str) -> float:
     return float(statistics.median(run[key] for run in runs))
 
 
-def speed(data: Path, steps: int, rounds: int, trimmed_peer: bool) -> dict[str, Any]:
-    """Run manera and TRL in turn and compare."""
-    ours, theirs = [], []
-    for _ in range(rounds):
-        ours.append(child("manera", "--data", str(data), "--steps", str(steps)))
-        theirs.append(child("trl", "--data", str(data), "--steps", str(steps), *["--trimmed-peer"] * trimmed_peer))
-    keys = ("tokens_per_second", "peak_memory_bytes", "bits_per_byte")
-    rows = {name: {key: median_of(runs, key) for key in keys} for name, runs in (("manera", ours), ("TRL", theirs))}
-    print(f"{'':8}{'tokens/s':>10}{'peak GB':>9}{'bits/byte held out':>20}   after {ours[0]['tokens']:,} tokens")
-    for name, row in rows.items():
-        print(
-            f"{name:8}{row['tokens_per_second']:>10,.0f}{row['peak_memory_bytes'] / 1e9:>9.1f}"
-            f"{row['bits_per_byte']:>20.4f}"
-        )
-    ratio = rows["manera"]["tokens_per_second"] / rows["TRL"]["tokens_per_second"]
-    print(f"manera is {ratio:.1f} times as fast")
-    return {"ratio": ratio, "rows": rows, "runs": {"manera": ours, "TRL": theirs}, "trimmed_peer": trimmed_peer}
+def speed(given: argparse.Namespace) -> dict[str, Any]:
+    """Run manera and the others in turn, row by row, and compare."""
+    table = {}
+    for row in given.row or rows(given.data):
+        runs: dict[str, list[dict[str, Any]]] = {}
+        for _ in range(given.rounds):
+            runs.setdefault("manera", []).append(child(given, row, "manera", "--steps", str(given.our_steps)))
+            for setting in given.trl:
+                arguments = ("--trl", setting, "--steps", str(given.steps))
+                runs.setdefault(f"TRL, {setting}", []).append(child(given, row, "peer", *arguments))
+            if given.llama_factory:
+                arguments = ("--llama-factory", str(given.llama_factory), "--steps", str(given.steps))
+                runs.setdefault("LLaMA-Factory", []).append(child(given, row, "peer", *arguments))
+        found = compared(runs)
+        table[row] = {"rows": found, "runs": runs}
+        show(row, found)
+    return {"batch_tokens": given.batch_tokens, "table": table}
+
+
+def compared(runs: Mapping[str, Sequence[dict[str, Any]]]) -> dict[str, dict[str, float]]:
+    """Return each one's medians, and how many times as fast manera is."""
+    found = {
+        who: {key: median_of(each, key) for key in ("tokens_per_second", "peak_memory_bytes")}
+        for who, each in runs.items()
+    }
+    ours = found["manera"]
+    for row in found.values():
+        row["times"] = ours["tokens_per_second"] / row["tokens_per_second"]
+    ours["share_of_product_rate"] = median_of(runs["manera"], "share_of_product_rate")
+    return found
+
+
+def show(title: str, found: Mapping[str, Mapping[str, float]]) -> None:
+    """Print one row of the table."""
+    print(f"\n{title:44}{'tokens/s':>10}{'peak GB':>9}{'manera is':>11}")
+    for who, one in found.items():
+        times = "" if who == "manera" else f"{one['times']:>9.1f} x"
+        print(f"{who:44}{one['tokens_per_second']:>10,.1f}{one['peak_memory_bytes'] / 1e9:>9.1f}{times:>11}")
+    print(f"manera reaches {found['manera']['share_of_product_rate']:.0%} of what its matrix products alone would take")
+
+
+def reach(given: argparse.Namespace) -> dict[str, Any]:
+    """Let TRL train for some minutes at one setting, and find how long manera takes to its held-out loss."""
+    row, setting = (given.row or ["prose"])[0], given.trl[-1]
+    tried = child(given, row, "peer", "--trl", setting, "--steps", "3")
+    steps = max(3, round(given.minutes * 60 / tried["seconds_per_step"]))
+    theirs = child(given, row, "peer", "--trl", setting, "--steps", str(steps), "--score")
+    ours = []
+    for within in WITHIN:
+        ours.append(child(given, row, "manera", "--within", str(within)))
+        if ours[-1]["bits_per_byte"] <= theirs["bits_per_byte"]:
+            break
+    print(f"\n{'held-out bits per byte':44}{'seconds':>9}{'tokens':>9}{'bits/byte':>11}")
+    for who, one in ((f"TRL, {setting}", theirs), *(("manera", one) for one in ours)):
+        print(f"{who:44}{one['seconds']:>9.0f}{one['tokens']:>9,}{one['bits_per_byte']:>11.4f}")
+    return {"row": row, "setting": setting, "minutes": given.minutes, "TRL": theirs, "manera": ours}
 
 
 def main() -> None:
     """Print a table, then one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("speed", "pushkin", "manera", "trl"))
+    parser.add_argument("part", choices=("speed", "reach", "pushkin", "manera", "peer"))
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--row", action="append", help="prose, dialogue or another row; may be repeated")
+    parser.add_argument("--trl", action="append", choices=peers.TRL, help="a setting of TRL; may be repeated")
+    parser.add_argument("--llama-factory", type=Path, help="its command, in an environment of its own")
+    parser.add_argument("--batch-tokens", type=int, default=1024, help="of a step")
+    parser.add_argument("--steps", type=int, default=4, help="of the others")
+    parser.add_argument("--our-steps", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--minutes", type=float, default=10, help="of TRL's run whose loss is to be reached")
     parser.add_argument("--epochs", type=float, default=2)
     parser.add_argument("--learning-rate", type=float, help="of the Pushkin run; by default manera's own")
-    parser.add_argument("--trimmed-peer", action="store_true")
-    parser.add_argument("--save", action="store_true")
+    parser.add_argument("--within", type=float, help=argparse.SUPPRESS)
+    parser.add_argument("--score", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--save", nargs="?", const="", metavar="NAME", help="keep it; by default as train-PART")
     given = parser.parse_args()
+    given.trl = given.trl or list(peers.TRL)
     if given.part == "manera":
-        print(json.dumps(manera_run(given.data, given.steps)))
+        found = manera_run(rows(given.data)[given.row[0]], given.batch_tokens, given.steps, given.within)
+        print(json.dumps(found))
         return
-    if given.part == "trl":
-        print(json.dumps(trl_run(given.data, given.steps, given.trimmed_peer)))
+    if given.part == "peer":
+        print(json.dumps(peer_run(rows(given.data)[given.row[0]], given)))
         return
     if given.part == "speed":
-        document = speed(given.data, given.steps, given.rounds, given.trimmed_peer)
+        document = speed(given)
+    elif given.part == "reach":
+        document = reach(given)
     else:
         document = pushkin_run(given.data, given.epochs, given.learning_rate)
         for name, row in document["held_out"].items():
@@ -292,8 +358,7 @@ def main() -> None:
         **machine.described("manera", "torch", "transformers", "peft", "trl"),
         **document,
     }
-    name = f"train-{given.part}{'-trimmed-peer' if given.trimmed_peer else ''}"
-    machine.tell(document, name if given.save else None)
+    machine.tell(document, None if given.save is None else given.save or f"train-{given.part}")
 
 
 if __name__ == "__main__":

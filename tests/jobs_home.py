@@ -32,7 +32,7 @@ QUICK = {
 USER = {"user": "web:anna"}
 
 
-def _said(number: int) -> str:
+def said(number: int) -> str:
     """Write something that nobody wrote before: what comes again is not learned from."""
     return " ".join(Random(number).sample(WORDS, WORDS_EACH))
 
@@ -41,7 +41,7 @@ def export(messages: int = 64) -> bytes:
     """Write a chat of two as Telegram Desktop exports it."""
     told: list[dict[str, Any]] = []
     for number in range(messages):
-        name, words = (("Аня", _said(number)), ("Боря", "Ну и что ты думаешь?"))[number % 2]
+        name, words = (("Аня", said(number)), ("Боря", "Ну и что ты думаешь?"))[number % 2]
         told.append(
             {
                 "id": number,

@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from jobs_home import LINES, QUICK, USER, export, serving, uploaded
+from jobs_home import QUICK, USER, export, said, serving, uploaded
 from manera.jobs.folder import PID, jobs_folder
 from manera.jobs.running import wait_for
 from manera.serving.keys import Keys, add_key
@@ -160,7 +160,7 @@ def liked(http: httpx2.Client, count: int) -> None:
         asked = [{"role": "user", "content": f"Ну и что ты думаешь? {number}"}]
         given = {
             "messages": asked,
-            "chosen": f"{LINES[number % 12]} {number}",
+            "chosen": f"{said(number)} {number}",
             "rejected": "Не знаю.",
             "source": "thumb",
         }

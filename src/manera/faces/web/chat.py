@@ -146,14 +146,16 @@ class _Chat:
         """Go on from a turn that was said differently; what came after it is gone. A reply is corrected instead."""
         at = edited.index if isinstance(edited.index, int) else edited.index[0]
         if turns[at]["role"] == "assistant":
-            return await self._correct(turns, at, str(edited.value).strip(), voice, user), ids
+            instead, written = str(edited.value).strip(), str(edited.previous_value).strip()
+            return await self._correct(turns, at, instead, written, voice, user), ids
         await self._forget_from(ids[at:], voice, remember, user)
         return [*turns[:at], {"role": "user", "content": str(edited.value)}], [*ids[:at], None]
 
-    async def _correct(self, turns: Turns, at: int, instead: str, voice: str, user: str) -> Turns:
-        """Keep what a reply should have been as a preference."""
-        written = text_of(turns[at])
-        if not instead or instead == written:
+    async def _correct(self, turns: Turns, at: int, instead: str, written: str, voice: str, user: str) -> Turns:
+        """Keep what a reply should have been as a preference; in turns the page has changed it already."""
+        if not instead:
+            return [*turns[:at], {"role": "assistant", "content": written}, *turns[at + 1 :]]
+        if instead == written:
             return turns
         await self._prefer(turns[:at], voice, user, chosen=instead, rejected=written, source="correction")
         return [*turns[:at], {"role": "assistant", "content": instead}, *turns[at + 1 :]]

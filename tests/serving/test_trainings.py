@@ -14,7 +14,7 @@ import pytest
 
 from jobs_home import QUICK, USER, export, said, serving, uploaded
 from manera.jobs.folder import PID, jobs_folder
-from manera.jobs.running import wait_for
+from manera.jobs.running import locked, wait_for
 from manera.serving.keys import Keys, add_key
 from waiting import until
 
@@ -233,6 +233,16 @@ def test_voice_that_goes_on_and_is_stopped_stays_as_it_was(
     assert (read(http, id)["status"], read(http, id)["grown"]) == ("stopped", None)
     assert not (folder_of(id) / "corpus").exists()
     assert (home / "voices" / "anna" / "manera.json").read_bytes() == manifest
+
+
+def test_voice_is_free_as_soon_as_its_training_has_ended(http: httpx2.Client) -> None:
+    id = begin(http, uploaded(http), "anna").json()["id"]
+    wait_for(folder_of(id))
+    with locked(folder_of(id)):  # as its process holds it while it closes
+        asked = http.post("/v1/voices/anna/report", json={"fast": True} | USER)
+        assert asked.status_code == 202
+        http.post(f"{TRAININGS}/{asked.json()['id']}/stop", params=USER)
+    wait_for(folder_of(asked.json()["id"]))
 
 
 def test_voice_cannot_go_on_from_what_is_not_its_own(http: httpx2.Client, home: Path) -> None:

@@ -254,22 +254,27 @@ def _begin(order: Callable[[int], Order], voice: str, fill: Callable[[Path], Non
     folder = jobs_folder(TRAININGS) / id
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with alone(folder.parent / "lock"):  # so that each knows all that are before it
-        if any(other.voice == voice for other in unfinished().values()):
+        if any(other.voice == voice and not _has_ended(job) for job, other in unfinished().items()):
             raise TakenError(f"the voice {voice!r} is in work already", "wait until that is done, or stop it")
         placed = order(time.time_ns())
         with replacing_folder(folder) as new:
             write_record(new / ORDER, placed)
             fill(new)
             lock = locked(new)
-    start(folder, lock, lambda: _has_ended(folder))
+    start(folder, lock, lambda: _see_off(folder))
     return read_training(id, placed.tenant)
 
 
-def _has_ended(folder: Path) -> None:
+def _see_off(folder: Path) -> None:
     """Clear up after a job's process, or begin it again where it has died."""
-    state = read_record(folder / STATE, State)
-    if (state and state.status in ENDED) or not _go_on(folder):
+    if _has_ended(folder) or not _go_on(folder):
         _clear(folder)
+
+
+def _has_ended(folder: Path) -> bool:
+    """Tell whether a job has written down how it ended; its process may take some seconds more to close."""
+    state = read_record(folder / STATE, State)
+    return state is not None and state.status in ENDED
 
 
 def _go_on(folder: Path) -> bool:
@@ -284,7 +289,7 @@ def _go_on(folder: Path) -> bool:
         again = msgspec.structs.replace(state, status="queued", deaths=state.deaths + 1, restarted_ns=time.time_ns())
         write_record(folder / STATE, again)
         lock = locked(folder)
-    start(folder, lock, lambda: _has_ended(folder))
+    start(folder, lock, lambda: _see_off(folder))
     return True
 
 

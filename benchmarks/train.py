@@ -6,9 +6,10 @@
     python benchmarks/train.py pushkin --data PROSE --save    # held-out perplexity of a whole run
 
 PROSE is a folder of authors' folders of plain-text works; dialogue is of the chats among the examples. manera trains as
-``manera train`` does by default; TRL and LLaMA-Factory as ``peers.py`` says. All share the text, the length of an
-example, the tokens of a step, rank and learning rate. Each run has a process of its own, in turn. Tokens are those that
-are not padding; a rate is the median of all steps but the first, which compiles.
+``manera train`` does by default, compiled as in any run of some minutes; TRL and LLaMA-Factory as ``peers.py`` says.
+All share the text, the length of an example, the tokens of a step, rank and learning rate. Each run has a process of
+its own, in turn. Tokens are those that are not padding; a rate is the median of all steps but the first, which
+compiles.
 
     python -m venv LF && LF/bin/pip install llamafactory
     python benchmarks/train.py speed --data PROSE --llama-factory LF/bin/llamafactory-cli --save
@@ -84,7 +85,8 @@ def manera_run(row: Row, batch_tokens: int, steps: int, within: float | None) ->
     from manera.training.settings import TrainingConfig
     from manera.training.setup import set_up
 
-    settings = TrainingConfig(batch_tokens=batch_tokens, minutes=None if within is None else within / 60)
+    minutes = None if within is None else within / 60
+    settings = TrainingConfig(batch_tokens=batch_tokens, minutes=minutes, compile="on")
     with TemporaryDirectory() as folder:
         write(read([row.text]), Path(folder) / "corpus")
         setup = set_up(open_corpus(Path(folder) / "corpus"), None, settings, base_model.prepare(name=row.base))

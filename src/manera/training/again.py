@@ -24,6 +24,7 @@ from manera.rhythm import learning
 from manera.text.languages import language_of
 from manera.training import full
 from manera.training.fitting import fit
+from manera.training.held_out import likelihood, scored_rows
 from manera.training.material import Material
 from manera.training.result import Outcome, write_voice_folder
 from manera.training.run import Meter
@@ -36,7 +37,7 @@ from manera.voice.exchanges import read_exchanges
 from manera.voice.folder import CANARIES, DATASET, voice_folder
 from manera.voice.instructions import read_made
 from manera.voice.known import read_known
-from manera.voice.manifest import Cost, HeldOut, Likelihood, Voice, require_base
+from manera.voice.manifest import Cost, HeldOut, Voice, require_base
 from manera.voice.recipe import Recipe
 from manera.voice.rhythm import read_compared, read_rhythm
 from manera.voice.stale import require_fresh
@@ -182,7 +183,8 @@ class Further:
     def learn(self, loop: Loop | None = None) -> Iterator[TrainingStep]:
         """Pass the steps on; loop: by default the one over the material's rows."""
         rows = self.setup.material.dataset.rows
-        over_rows = partial(fit, self.setup.model, rows["train"], rows["validation"], self.setup.planned)
+        validation = scored_rows(self.setup.material.dataset, "validation")
+        over_rows = partial(fit, self.setup.model, rows["train"], validation, self.setup.planned)
         for step in (loop or over_rows)(self._keep):
             self.steps.append(step)
             self.meter.joules()  # before its counters can have wrapped twice
@@ -197,17 +199,10 @@ def write_further(name: str, voice: Voice, further: Further, recipe: Recipe, unr
     """Write what a voice has become under a name, whole or not at all; unread: as in ``Outcome``."""
     setup = further.setup
     rows_at_once, rows = setup.planned.rows_per_micro_batch, setup.material.dataset.rows
-    held_out = HeldOut(base=_likelihood(setup, with_adapter=False), voice=_likelihood(setup, with_adapter=True))
+    held_out = HeldOut(base=likelihood(setup, False), voice=likelihood(setup, True))
     with setup.method.measuring(setup.model, True):
         sharpness = choose(setup.model, rows["validation"], rows_at_once)
     tokens = sum(step.tokens for step in further.steps)
     cost = Cost(further.meter.seconds(), tokens, peak_memory_bytes(), further.meter.joules())
     outcome = Outcome(held_out, sharpness, cost, further.best, further.steps, unread)
     write_voice_folder(name, setup.material, recipe, outcome, voice.fillers)
-
-
-def _likelihood(setup: Setup, with_adapter: bool) -> Likelihood:
-    dataset = setup.material.dataset
-    with setup.method.measuring(setup.model, with_adapter):
-        nll = packed.measure(setup.model, dataset.rows["test"], setup.planned.rows_per_micro_batch)
-    return Likelihood(nll.perplexity, nll.bits_per_byte(dataset.scored_bytes["test"]))

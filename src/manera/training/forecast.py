@@ -17,6 +17,7 @@ from manera.errors import TrainingError
 from manera.machine.memory import available_memory_bytes, memory_bytes, peak_memory_bytes
 from manera.records import TrainingStep
 from manera.retrieval import sentences
+from manera.training.held_out import scored_rows
 
 if TYPE_CHECKING:
     from torch import nn
@@ -83,17 +84,17 @@ def forecast(setup: "Setup", state: "State", steps: Sequence[TrainingStep], gone
 
     steps: those of this process. gone: seconds up to now. scoring: seconds for one batch of held-out rows.
     """
-    planned, rows = setup.planned, setup.material.dataset.rows
+    planned, dataset = setup.planned, setup.material.dataset
     at_once = state.micro_batch.rows
     a_step = statistics.median([step.seconds for step in steps[1:]] or [steps[0].seconds])
-    batches = {part: math.ceil(len(held) / at_once) for part, held in rows.items()}
-    a_validation = batches["validation"] * scoring
+    a_validation = math.ceil(len(scored_rows(dataset, "validation")) / at_once) * scoring
+    a_test = math.ceil(len(scored_rows(dataset, "test")) / at_once) * scoring
     left = planned.steps - state.step
     each = a_step + a_validation / planned.steps_per_validation
     if planned.seconds is not None:
         left = min(left, max(0, math.ceil((planned.seconds - state.elapsed) / each)))
     indexing = sentences.MEMORY_BYTES if setup.material.exchanges else 0
-    after = (batches["test"] + 2 * min(batches["validation"], math.ceil(16 / at_once))) * scoring + WRITING_SECONDS
+    after = a_test + 2 * a_validation + WRITING_SECONDS
     return Forecast(
         steps=state.step + left,
         seconds=gone + left * each + a_validation + after,

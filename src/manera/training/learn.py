@@ -27,8 +27,9 @@ from manera.training.forecast import (
     require_disk,
     require_memory_for_weights,
 )
+from manera.training.held_out import likelihood
 from manera.training.instructions import Ask
-from manera.training.loop import MicroBatch, State, rows_read
+from manera.training.loop import State, rows_read
 from manera.training.material import seen, unread
 from manera.training.pictures import told_to_tensorboard
 from manera.training.result import Outcome, require_free, write_voice_folder
@@ -154,7 +155,7 @@ def _learn(
     require_disk(setup, state)
     if not sharding.is_wanted():  # what is borrowed for a layer would be taken for what is kept
         _fit_into_memory(setup, state)
-    before = found.before if found else _held_out(setup, at_once, with_adapter=False)
+    before = found.before if found else likelihood(setup, False, at_once.run)
     begun = Checkpoint(checkpoint.VERSION, name, origin, setup.precision, setup.compiled, hashed(rows["train"]), before)
     run = Run(setup, state, writer, begun, meter)
     if found:
@@ -165,7 +166,7 @@ def _learn(
     if not run.best:
         raise TrainingError("held-out loss was never a number", "train with a lower learning rate")
     setup.method.load_state(setup.model, run.best)
-    held_out = HeldOut(base=before, voice=_held_out(setup, at_once))
+    held_out = HeldOut(base=before, voice=likelihood(setup, True, at_once.run))
     with setup.method.measuring(setup.model, True):
         sharpness = at_once.run(lambda rows_at_once: choose(setup.model, rows["validation"], rows_at_once))
     recipe = setup.recipe(len(run.steps), run.kept_step)
@@ -225,10 +226,3 @@ def _prepared(name: str, setup: Setup, before: Likelihood, resumed_step: int) ->
         questions=material.questions,
         rewrites=len(material.rewrites),
     )
-
-
-def _held_out(setup: Setup, at_once: MicroBatch, with_adapter: bool = True) -> Likelihood:
-    dataset = setup.material.dataset
-    with setup.method.measuring(setup.model, with_adapter):
-        nll = at_once.run(lambda rows_at_once: packed.measure(setup.model, dataset.rows["test"], rows_at_once))
-    return Likelihood(nll.perplexity, nll.bits_per_byte(dataset.scored_bytes["test"]))

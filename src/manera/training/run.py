@@ -20,6 +20,7 @@ from manera.training import checkpoint
 from manera.training.checkpoint import Checkpoint, Writer
 from manera.training.fitting import fit
 from manera.training.forecast import MEASURED_STEPS, Forecast, forecast, seconds_of
+from manera.training.held_out import scored_rows
 from manera.training.loop import DivergedError, State
 from manera.training.setup import Setup
 
@@ -95,8 +96,9 @@ class Run:
 
         That is an interruption, or a loss that is no number.
         """
-        rows, earlier = self.setup.material.dataset.rows, len(self.steps)
-        loop = fit(self.setup.model, rows["train"], rows["validation"], self.setup.planned, self._keep, self.state)
+        dataset, earlier = self.setup.material.dataset, len(self.steps)
+        validation = scored_rows(dataset, "validation")
+        loop = fit(self.setup.model, dataset.rows["train"], validation, self.setup.planned, self._keep, self.state)
         try:
             for step in loop:
                 self.steps.append(step)

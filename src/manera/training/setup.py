@@ -12,6 +12,7 @@ from manera.corpus.storage import Corpus
 from manera.dataset.canaries import make_canaries
 from manera.errors import TrainingError
 from manera.machine import ranks
+from manera.machine.memory import keep_freed_memory
 from manera.machine.precision import compiler_is_available
 from manera.model import packed
 from manera.records import ExampleKind, Precision
@@ -136,6 +137,7 @@ def set_up_material(material: Material, config: TrainingConfig) -> Setup:
         material = plant(material, make_canaries(config.seed, config.canaries, material.language), copies)
     weight = _context_weight(config, material.kind, family)
     material = weigh_context(material, weight)
+    keep_freed_memory()
     model = _trainable_model(material, config, method, precision, compiled)
     planned = _plan(material, config, compiled)
     return Setup(material, config, planned, model, precision, compiled, copies, method, weight)

@@ -12,7 +12,7 @@ LENGTH = 512
 
 def dataset_of(rows: int) -> Dataset:
     """Return a dataset whose validation rows are numbered by their first token."""
-    ids = np.zeros((rows, LENGTH), np.int32)
+    ids = np.zeros((rows, LENGTH), np.int64)
     ids[:, 0] = np.arange(rows)
     held = Rows(ids, ids, ids, ids)
     return Dataset({}, {"validation": held}, {}, {})

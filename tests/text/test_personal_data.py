@@ -57,7 +57,7 @@ def test_what_only_looks_like_it_is_nobodys(text: str) -> None:
 
 @pytest.mark.parametrize(("text", "kind", "data"), FIELDS)
 def test_a_stand_in_keeps_the_text_around_and_takes_the_data_away(text: str, kind: str, data: str) -> None:
-    replaced, counts = StandIns().without_data(text)
+    replaced, counts = StandIns().without(text)
     before, after = text.split(data)
     assert replaced.startswith(before)
     assert replaced.endswith(after)
@@ -67,16 +67,16 @@ def test_a_stand_in_keeps_the_text_around_and_takes_the_data_away(text: str, kin
 
 @pytest.mark.parametrize("text", [text for text, kind, _ in FIELDS if kind not in ("password", "handle", "address")])
 def test_what_stands_for_data_is_nobodys(text: str) -> None:
-    replaced, _ = StandIns().without_data(text)
+    replaced, _ = StandIns().without(text)
     assert not personal_data.found(replaced)
 
 
 def test_a_number_is_replaced_alike_however_it_is_written() -> None:
     stand_ins = StandIns()
-    written = [stand_ins.without_data(text)[0] for text in ("8 916 204-17-35", "+79162041735")]
+    written = [stand_ins.without(text)[0] for text in ("8 916 204-17-35", "+79162041735")]
     assert written[0].replace(" ", "").replace("-", "")[1:] == written[1][2:]
     again = StandIns(stand_ins.entries)
-    assert again.without_data("8 916 204-17-35")[0] == written[0]
+    assert again.without("8 916 204-17-35")[0] == written[0]
 
 
 @given(st.text())
@@ -84,7 +84,7 @@ def test_a_number_is_replaced_alike_however_it_is_written() -> None:
 def test_any_text_can_be_read(text: str) -> None:
     for found in personal_data.found(text):
         assert text[found.start : found.end] == found.text
-    StandIns().without_data(text)
+    StandIns().without(text)
 
 
 def test_most_is_found_in_labelled_lines_that_no_rule_was_made_for() -> None:

@@ -7,18 +7,20 @@ keeps how it is written. Where there is a custom for it, stand-ins are nobody's:
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from functools import cache
 from hashlib import sha256, shake_256
 from typing import NamedTuple
 
 from manera.text import names, personal_data
-from manera.text.declension import Gender, declension, declined
+from manera.text.declension import Gender, declension, declined, possessive
 from manera.text.english_names import given_names
 from manera.text.names import Name
 from manera.text.personal_data import Found
-from manera.text.russian_names import Given, persons, plain
+from manera.text.russian_names import Given, Use, persons, plain
 from manera.text.word_lists import lists, words
+
+NAME = "name"
 
 _CHECKED: Mapping[str, Callable[[str], bool]] = {
     "card": personal_data.luhn,
@@ -71,25 +73,33 @@ class StandIns:
         for key in keys | {f"person {key}" for key in keys}:
             self.entries.pop(key, None)
 
-    def without_data(self, text: str, spared: Set[str] = frozenset()) -> tuple[str, Counter[str]]:
-        """Replace what is found by its pattern, but for kinds that are spared; count it by kind."""
-        found = [stretch for stretch in personal_data.found(text) if stretch.kind not in spared]
-        if not found:
-            return text, Counter()
-        made = [(stretch.start, stretch.end, self._of_data(stretch)) for stretch in found]
-        return _replaced(text, made), Counter(stretch.kind for stretch in found)
+    def without(
+        self, text: str, known: Set[str] = frozenset(), spared: Set[str] = frozenset()
+    ) -> tuple[str, Counter[str]]:
+        """Replace personal data and names of people, but for kinds that are spared; count them by kind.
 
-    def without_names(self, text: str, known: Set[str] = frozenset()) -> tuple[str, int]:
-        """Replace names of people but those that are kept, and count them; known: as in names.found."""
-        found = [name for name in names.found(text, known) if self._kept.isdisjoint(_keys(name))]
-        if not found:
-            return text, 0
-        return _replaced(text, [(name.start, name.end, self._of_name(name)) for name in found]), len(found)
+        known: as in names.found. What stands for data is not read again: a handle may be made of names.
+        """
+        data = personal_data.found(text)
+        made = [(one.start, one.end, self._of_data(one), one.kind) for one in data if one.kind not in spared]
+        if NAME not in spared:
+            made += [(one.start, one.end, self._of_name(one), NAME) for one in self._others(text, data, known)]
+        if not made:
+            return text, Counter()
+        made.sort()
+        return _replaced(text, [stretch[:3] for stretch in made]), Counter(kind for *_, kind in made)
+
+    def _others(self, text: str, data: Sequence[Found], known: Set[str]) -> Iterator[Name]:
+        """Find the names that are not kept, nor part of other data."""
+        for name in names.found(text, known):
+            is_part = any(name.start < one.end and one.start < name.end for one in data)
+            if not is_part and self._kept.isdisjoint(_keys(name)):
+                yield name
 
     def of_speaker(self, name: str) -> str:
         """Return what people are called instead; who has no known name gets one that is a man's and a woman's."""
-        replaced, found = self.without_names(name)
-        if found or not name.strip() or not self._kept.isdisjoint({name}):
+        replaced, found = self.without(name)
+        if found[NAME] or not name.strip() or not self._kept.isdisjoint({name}):
             return replaced
         pool = _unisex_names("short") if re.search("[а-яё]", name, re.IGNORECASE) else _ENGLISH["unisex"]
         return self._chosen(f"speaker {name}", pool)
@@ -182,9 +192,9 @@ class StandIns:
         given = use.given
         if len({other.given.gender for other in name.uses if other.given.name == given.name}) > 1:
             made = self._chosen(f"name {plain(given.name)}", _unisex_names(given.register))
-            return declined(made, given.gender)[use.case]
+            return _as_used(made, use)
         person = self._chosen(f"person {given.person}", _people_like(given))
-        return declined(_counterpart(given, person).name, given.gender)[use.case]
+        return _as_used(_counterpart(given, person).name, use)
 
     def _chosen(self, key: str, pool: Sequence[str]) -> str:
         """Return what stands for a key, or choose something that stands for nothing yet."""
@@ -266,6 +276,13 @@ def _cased(made: str, like: str) -> str:
     if like.islower():
         return made.lower()
     return made.upper() if len(like) > 1 and like.isupper() else made
+
+
+def _as_used(name: str, use: Use) -> str:
+    """Write a name in the case of another: as what is somebody's, if the other one is."""
+    if use.ending is not None:
+        return possessive(name) + use.ending
+    return declined(name, use.given.gender)[use.case]
 
 
 @cache

@@ -108,6 +108,8 @@ class Cleaning:
                     self._stretch_of.append(self._stretch(record))
                     if record.kind == "post":
                         self._footers.count(record)
+                    if record.kind == "message" and not self._spared:
+                        self._stand_ins.hear(record.text)
                     out.write(encoder.encode(record) + b"\n")
                     continue
                 if isinstance(record, Owner):
@@ -144,6 +146,8 @@ class Cleaning:
         if self._spared or not census.kinds().get("message"):
             return
         self._people = frozenset(form for one in speakers for form in forms_known(one.name))
+        for name in (name for one in speakers for name in (one.name, *one.aliases)):
+            self._stand_ins.avoid(name)
         self.called = {
             one.speaker_id: self._stand_ins.of_speaker(one.name) for one in speakers if one.speaker_id not in own
         }

@@ -8,8 +8,9 @@ keeps how it is written. Where there is a custom for it, stand-ins are nobody's:
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256, shake_256
+from itertools import chain
 from typing import NamedTuple
 
 from manera.text import names, personal_data
@@ -61,11 +62,21 @@ class StandIns:
         self.entries = dict(entries or {})
         self._taken = set(self.entries.values())
         self._kept: set[str] = set()
+        self._speaking: set[str] = set()
+        self._mentioned: set[str] = set()
         self.keep(kept)
 
     def keep(self, people: Iterable[str]) -> None:
         """Let the names of these people stay from now on."""
         self._kept.update(key for name in people for found in names.found(name) for key in _keys(found))
+
+    def avoid(self, speaker: str) -> None:
+        """Let the names of somebody who takes part stand for nobody's."""
+        self._speaking |= _mentioned(speaker)
+
+    def hear(self, text: str) -> None:
+        """Let names that a text may hold stand for others only where no more are left."""
+        self._mentioned |= _mentioned(text)
 
     def forget(self, name: str) -> None:
         """Forget what stands for the names of somebody who is called so."""
@@ -112,10 +123,17 @@ class StandIns:
                 return self._account(found.text.split("@")[0]) + "@example.org"
             case "handle":
                 return "@" + self._account(found.text[1:])
+            case "login":
+                return self._account(found.text)
             case "link":
                 return self._link(found.text)
             case "phone":
                 return self._phone(found)
+            case "plate":
+                return self.entries.setdefault(f"plate {found.text}", _plate(found.text))
+            case "door code" | "card code":
+                made = _scrambled(found.text, found.text, "0123456789")
+                return self.entries.setdefault(f"{found.kind} {found.text}", made)
             case "key" | "password":
                 return self.entries.setdefault(f"{found.kind} {found.text}", _scrambled(found.text, found.text))
             case _:
@@ -124,7 +142,7 @@ class StandIns:
     def _number(self, found: Found) -> str:
         """Change digits and letters for others, however they are spaced; a checksum holds no more."""
         number = "".join(filter(_is_plain, found.text))
-        prefix = {"IBAN": number[:2], "passport": "00"}.get(found.kind, "") if number[:2].isalnum() else ""
+        prefix = {"IBAN": number[:2], "passport": "00", "SSN": "000"}.get(found.kind, "") if number[:2].isalnum() else ""
         attempts = (_scrambled(number, f"{found.kind} {number} {attempt}") for attempt in range(_ATTEMPTS))
         made = (prefix + attempt[len(prefix) :] for attempt in attempts)
         is_refused = _CHECKED.get(found.kind)
@@ -193,25 +211,47 @@ class StandIns:
         if len({other.given.gender for other in name.uses if other.given.name == given.name}) > 1:
             made = self._chosen(f"name {plain(given.name)}", _unisex_names(given.register))
             return _as_used(made, use)
-        person = self._chosen(f"person {given.person}", _people_like(given))
+        person = self._chosen(f"person {given.person}", _people_like(given), _people_of(given.gender))
         return _as_used(_counterpart(given, person).name, use)
 
-    def _chosen(self, key: str, pool: Sequence[str]) -> str:
-        """Return what stands for a key, or choose something that stands for nothing yet."""
+    def _chosen(self, key: str, pool: Sequence[str], wider: Sequence[str] = ()) -> str:
+        """Return what stands for a key, or choose what is nobody's name here and stands for nothing yet.
+
+        wider: where to look if there is nothing such in the pool.
+        """
         if key in self.entries:
             return self.entries[key]
+        kind, own = key.split(" ", 1)
         start = int.from_bytes(sha256(key.encode()).digest()[:8])
-        order = [pool[(start + step) % len(pool)] for step in range(len(pool))]
-        own = plain(key.split(" ", 1)[1])[:_ALIKE]
-        other = [entry for entry in order if plain(entry)[:_ALIKE] != own] or order
-        made = next((entry for entry in other if entry not in self._taken), other[0])
+        best: tuple[tuple[bool, ...], str] | None = None
+        for entry in chain(_from(pool, start), _from(wider, start)):
+            if plain(entry)[:_ALIKE] == plain(own)[:_ALIKE]:
+                continue
+            faults = self._faults(kind, entry)
+            if best is None or faults < best[0]:
+                best = faults, entry
+            if not any(faults):
+                break
+        made = best[1] if best else pool[0]
         self._taken.add(made)
         self.entries[key] = made
         return made
 
+    def _faults(self, kind: str, entry: str) -> tuple[bool, ...]:
+        """Say why something should rather not stand for anybody, the worst reason first."""
+        real = _real(kind, entry)
+        is_there = not (real.isdisjoint(self._speaking) and real.isdisjoint(self._kept))
+        return is_there, entry in self._taken, not real.isdisjoint(self._mentioned)
+
+
+def _from(pool: Sequence[str], start: int) -> Iterator[str]:
+    """Go round a pool once."""
+    return (pool[(start + step) % len(pool)] for step in range(len(pool)))
+
 
 _SUBSCRIBER = 7
 _ATTEMPTS = 1000
+_PLATE_LETTERS = {"ru": "АВЕКМНОРСТУХ", "en": "ABCDEFGHJKLMNPRSTUVWXYZ"}
 # Names that begin with the same letters may be one person's: Женя, Женька.
 _ALIKE = 3
 _WORDS = re.compile(r"[^\W\d_]+")
@@ -226,6 +266,22 @@ def _keys(name: Name) -> set[str]:
         stems = [match[1] for pattern, _ in _SURNAMES if (match := pattern.fullmatch(name.text))]
         return {f"surname {plain((stems or [name.text])[0])}"}
     return {f"{'name' if name.part == 'given' else name.part} {plain(name.text)}"}
+
+
+def _mentioned(text: str) -> set[str]:
+    return set().union(*map(_may_name, text.split()))
+
+
+@lru_cache(maxsize=1 << 17)
+def _may_name(word: str) -> frozenset[str]:
+    """Return whose name a word may be where its capital says something: after another word."""
+    return frozenset(key for name in names.found(f"и {word}") for key in _keys(name))
+
+
+@cache
+def _real(kind: str, entry: str) -> frozenset[str]:
+    """Return whose name a stand-in is, as _keys has it."""
+    return frozenset({entry, f"{kind} {plain(entry)}"}) | (_may_name(entry) if kind not in ("person", "surname") else set())
 
 
 def _replaced(text: str, stretches: Sequence[tuple[int, int, str]]) -> str:
@@ -253,6 +309,14 @@ def _like(character: str, drawn: int) -> str:
     first, count = ("а", 32) if "а" <= character.lower() <= "я" else ("a", 26)
     made = chr(ord(first) + drawn % count)
     return made.upper() if character.isupper() else made
+
+
+def _plate(text: str) -> str:
+    """Return a plate with other letters and a number that no car has; a Russian one keeps its region."""
+    is_russian = re.search("[а-я]", text, re.IGNORECASE) is not None
+    letters = _PLATE_LETTERS["ru" if is_russian else "en"]
+    lettered = re.sub(r"[^\W\d_]", lambda letter: _cased(_drawn(f"{letter.start()} {text}", letters), letter[0]), text)
+    return re.sub(r"\d", "0", lettered, count=3 if is_russian else 0)
 
 
 def _poured(text: str, made: str) -> str:
@@ -298,9 +362,13 @@ def _people_like(given: Given) -> tuple[str, ...]:
     pattern = declension(given.name, given.gender)
     signature = _signature(given.person) if given.person in persons() else (pattern,)
     alike = [person for person in _usual() if _signature(person)[: len(signature)] == signature]
-    same_gender = [person for person in persons() if person.endswith(given.gender)]
     called = [person for person in alike if _fitting(given, person)]
-    return tuple(called if len(called) > 1 else alike if len(alike) > 1 else same_gender)
+    return tuple(called if len(called) > 1 else alike if len(alike) > 1 else _people_of(given.gender))
+
+
+@cache
+def _people_of(gender: Gender) -> tuple[str, ...]:
+    return tuple(person for person in _usual() if person.endswith(f" {gender}"))
 
 
 @cache

@@ -243,6 +243,11 @@ def _paradigms_of_names() -> frozenset[int]:
     return frozenset(number for number, pattern in patterns if any(tags[tag] for tag in pattern))
 
 
+def has_word(word: str) -> bool:
+    """Tell whether the dictionary has a Russian word."""
+    return bool(_morphology().word_is_known(plain(word)))
+
+
 def owns(owner: Use, word: str) -> bool:
     """Tell whether a word may be what somebody owns, by gender and case: «номер» after «Катин»."""
     return any(

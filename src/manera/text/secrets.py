@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from itertools import chain, islice
 
+from manera.text.russian_names import has_word
+
 Span = tuple[int, int]
 
 _KEY = re.compile(
@@ -56,7 +58,7 @@ _DOOR_EN = r"(?: gate | door | entry | entrance | garage | lockbox | lock | buil
 _DOOR_CODE = re.compile(
     rf"""(?ix) (?: \b код[а-я]{{0,2}} \s+ (?: (?:от|на|для|в|у|к|при)\s+ )? (?: [а-я]+\s+ )? {_DOOR}
         | \b {_DOOR} \s* [,:—–-]? \s* код[а-я]{{0,2}}
-        | \b {_DOOR_EN} \s+ (?:code|pin|combo|combination)
+        | \b {_DOOR_EN} \s+ (?:code|combo|combination)
         | \b (?:code|combination|combo) \s+ (?:to|for|of) \s+ (?: (?:the|my|our) \s+ )? (?: \w+ \s+ )? {_DOOR_EN} )
     (?: [\s,:=—–"-] | \b(?:is|это|такой|номер|now|теперь)\b ){{1,8}}
     (?P<it> [#*]? \d{{1,4}} \s? [кkвbсc*#]\s? \d{{2,6}} [#*]? | [#*]? \d{{3,8}} [#*]? ) (?![\w.,]*\d)"""
@@ -132,11 +134,13 @@ def _is_said(text: str, cue: re.Match[str], following: re.Match[str]) -> bool:
     """Tell whether what follows at once is the password: a number, a mixture, or the last word after a colon."""
     start, end = _trimmed(text, *following.span("it"))
     secret = text[start:end]
+    is_last = following["last"] is not None
     if secret.isdigit():
-        return len(secret) in _DIGITS_OF_PIN and (bool(following["sign"]) or _follows_closely(text, cue, start))
+        is_said = bool(following["sign"]) or is_last or _follows_closely(text, cue, start)
+        return len(secret) in _DIGITS_OF_PIN and is_said
     if _looks_secret(secret):
         return True
-    return bool(following["sign"]) and following["last"] is not None and len(secret) > 3 and secret.isascii()
+    return bool(following["sign"]) and is_last and len(secret) > 3 and (secret.isascii() or not has_word(secret))
 
 
 def _follows_closely(text: str, cue: re.Match[str], start: int) -> bool:

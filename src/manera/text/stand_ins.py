@@ -22,6 +22,8 @@ from manera.text.russian_names import Given, Use, persons, plain
 from manera.text.word_lists import lists, words
 
 NAME = "name"
+# As whose name a form is read that is several people's.
+WHOSE = "whose"
 
 _CHECKED: Mapping[str, Callable[[str], bool]] = {
     "card": personal_data.luhn,
@@ -36,19 +38,19 @@ _WAYS = words("stand-ins.toml", "ways")
 _ENGLISH: Mapping[str, Sequence[str]] = {key: pool.split() for key, pool in _LISTS["english"].items()}
 
 
-class _Kin(NamedTuple):
+class Kin(NamedTuple):
     """Surnames or patronymics that end alike; the pattern's groups are what is replaced, and the ending."""
 
     pattern: re.Pattern[str]
     names: Sequence[str]
 
 
-_SURNAMES = [
-    _Kin(re.compile(f"(.*?{kin['stem']})({kin['endings']})", re.IGNORECASE), kin["names"].split())
+SURNAMES = [
+    Kin(re.compile(f"(.*?{kin['stem']})({kin['endings']})", re.IGNORECASE), kin["names"].split())
     for kin in _LISTS["surnames"]
 ]
-_PATRONYMICS = [
-    _Kin(re.compile(f"(.+?)({kin['ending']})", re.IGNORECASE), kin["names"].split()) for kin in _LISTS["patronymics"]
+PATRONYMICS = [
+    Kin(re.compile(f"(.+?)({kin['ending']})", re.IGNORECASE), kin["names"].split()) for kin in _LISTS["patronymics"]
 ]
 
 
@@ -83,6 +85,8 @@ class StandIns:
         keys = {key for found in names.found(name) for key in _keys(found)} | {f"speaker {name}"}
         for key in keys | {f"person {key}" for key in keys}:
             self.entries.pop(key, None)
+        for key in [key for key, whose in self.entries.items() if key.startswith(f"{WHOSE} ") and whose in keys]:
+            del self.entries[key]
 
     def without(
         self, text: str, known: Set[str] = frozenset(), spared: Set[str] = frozenset()
@@ -118,7 +122,8 @@ class StandIns:
     def _of_data(self, found: Found) -> str:
         match found.kind:
             case "address":
-                return _WORDS.sub(self._street, _scrambled(found.text, found.text, "0123456789"))
+                made = _WORDS.sub(self._street, _scrambled(found.text, found.text, "0123456789"))
+                return self.entries.setdefault(f"address {found.text}", made)
             case "e-mail":
                 return self._account(found.text.split("@")[0]) + "@example.org"
             case "handle":
@@ -189,13 +194,13 @@ class StandIns:
     def _surname(self, text: str) -> str:
         if not re.search("[а-яё]", text, re.IGNORECASE):
             return self._chosen(f"surname {plain(text)}", _ENGLISH["surnames"])
-        for pattern, pool in _SURNAMES:
+        for pattern, pool in SURNAMES:
             if match := pattern.fullmatch(text):
                 return self._chosen(f"surname {plain(match[1])}", pool) + match[2]
-        return self._chosen(f"surname {plain(text)}", _SURNAMES[-1].names)
+        return self._chosen(f"surname {plain(text)}", SURNAMES[-1].names)
 
     def _patronymic(self, text: str) -> str:
-        for pattern, pool in _PATRONYMICS:
+        for pattern, pool in PATRONYMICS:
             if match := pattern.fullmatch(text):
                 return self._chosen(f"patronymic {plain(match[1])}", pool) + match[2]
         return text
@@ -206,13 +211,24 @@ class StandIns:
 
     def _russian(self, name: Name) -> str:
         """Another name of the same gender, register and declension in the same case; a unisex one for a unisex one."""
-        use = next((use for use in name.uses if f"person {use.given.person}" in self.entries), name.uses[0])
+        use = self._meant(name)
         given = use.given
         if len({other.given.gender for other in name.uses if other.given.name == given.name}) > 1:
             made = self._chosen(f"name {plain(given.name)}", _unisex_names(given.register))
             return _as_used(made, use)
         person = self._chosen(f"person {given.person}", _people_like(given), _people_of(given.gender))
         return _as_used(_counterpart(given, person).name, use)
+
+    def _meant(self, name: Name) -> Use:
+        """Return as whose name a form is read, the same each time: «Аля» is Алевтина's or Александра's."""
+        if len({use.given.person for use in name.uses}) == 1:
+            return name.uses[0]
+        key = f"{WHOSE} {plain(name.text)}"
+        known = (use for use in name.uses if f"person {use.given.person}" in self.entries)
+        before = (use for use in name.uses if use.given.person == self.entries.get(key))
+        use = next(chain(before, known), name.uses[0])
+        self.entries[key] = use.given.person
+        return use
 
     def _chosen(self, key: str, pool: Sequence[str], wider: Sequence[str] = ()) -> str:
         """Return what stands for a key, or choose what is nobody's name here and stands for nothing yet.
@@ -263,7 +279,7 @@ def _keys(name: Name) -> set[str]:
     if name.uses:
         return {use.given.person for use in name.uses}
     if name.part == "surname":
-        stems = [match[1] for pattern, _ in _SURNAMES if (match := pattern.fullmatch(name.text))]
+        stems = [match[1] for pattern, _ in SURNAMES if (match := pattern.fullmatch(name.text))]
         return {f"surname {plain((stems or [name.text])[0])}"}
     return {f"{'name' if name.part == 'given' else name.part} {plain(name.text)}"}
 

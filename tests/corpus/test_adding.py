@@ -51,7 +51,8 @@ def test_what_is_new_is_added_in_order_and_what_was_edited_is_updated(tmp_path: 
 def test_the_same_export_again_changes_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "c"
     records = [
-        *(said(1, "раз"), said(2, "Лёня, Алексей пришёл"), said(3, "а Аля где?"), said(4, "Александра тут, и Алевтина")),
+        *(said(1, "раз"), said(2, "Лёня, Алексей пришёл")),
+        *(said(3, "а Аля где?"), said(4, "Александра тут, и Алевтина")),
         *paragraphs("утро", "снег"),
         Dropped("sticker", "r.json"),
     ]

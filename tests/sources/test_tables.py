@@ -52,7 +52,7 @@ def test_columns_are_named_by_the_person(tmp_path: Path) -> None:
     "given", ["speaker", "who=a", "text=", "=a", "", "speaker:who,text:said", "speaker=who text=said"]
 )
 def test_what_is_no_list_of_columns_is_a_wrong_setting(given: str) -> None:
-    with pytest.raises(SettingsError, match="columns = .* speaker=author,text=body"):
+    with pytest.raises(SettingsError, match=r"columns = .* speaker=author,text=body"):
         resolve(SourcesConfig, "sources", {"columns": given})
 
 

@@ -110,9 +110,7 @@ def test_names_are_declined(name: str, gender: str, forms: str) -> None:
 
 def test_a_name_becomes_one_of_its_gender_register_and_case() -> None:
     stand_ins = StandIns()
-    told = [
-        stand_ins.without(text)[0] for text in ("Аня спит", "видел Аню", "скажи ане", "с Анечкой", "Ань, ты где")
-    ]
+    told = [stand_ins.without(text)[0] for text in ("Аня спит", "видел Аню", "скажи ане", "с Анечкой", "Ань, ты где")]
     nominative = told[0].removesuffix(" спит")
     assert told[1:3] == [f"видел {declined(nominative, 'f')[3]}", f"скажи {declined(nominative, 'f')[2].lower()}"]
     assert told[3].startswith("с ")

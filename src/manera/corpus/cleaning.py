@@ -6,7 +6,6 @@ are published as they are: nothing of them is taken. Of posts, which were writte
 
 import re
 from array import array
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path

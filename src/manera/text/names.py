@@ -16,7 +16,7 @@ Part = Literal["given", "surname", "patronymic", "possessive"]
 
 
 class Name(NamedTuple):
-    """A word that is part of somebody's name, or made of it; uses: how it may be read, if it is a Russian given name."""
+    """A word that is part of somebody's name, or made of it; uses: how a Russian given name may be read."""
 
     start: int
     end: int

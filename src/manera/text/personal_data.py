@@ -29,7 +29,9 @@ Finder = Callable[[str], Iterator[Span]]
 _PASSPORT = r"""(?ix) (?: паспорт | загран | серия | passport ) [^\d\n]{0,30}? (?<![^\W_])
     (?P<it> \d{2}\s?\d{2}\s?(?:№|номер|n)?\s?\d{6} | \d{2}\s?№?\s?\d{7} | (?-i:[A-Z]{1,2})\d{6,8} | \d{9} ) (?!\d)"""
 _SSN = r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])"
-_SPOKEN_SSN = r"(?i)\b(?:ssn|social\s+security(?:\s+(?:number|no\.?))?)\b\D{0,10}(?P<it>\d{3}[ -]?\d{2}[ -]?\d{4})(?!\d)"
+_SPOKEN_SSN = (
+    r"(?i)\b(?:ssn|social\s+security(?:\s+(?:number|no\.?))?)\b\D{0,10}(?P<it>\d{3}[ -]?\d{2}[ -]?\d{4})(?!\d)"
+)
 _CARD_CODE = r"""(?ix) (?:
       \b (?: cvv2? | cvc2? | cvn | цвв | свв | security\s+code | код\s+(?:с|на)\s+обо?рот[а-я]* )
     | (?: \d[ -]? ){14,18} \d \D{1,12} \d{2}/\d{2,4} )

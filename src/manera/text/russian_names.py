@@ -66,7 +66,9 @@ _NO_WORD = (*_MARKS, "Geox", "Poss")
 _SELDOM = 0.2
 _OF_NAME = 0.8
 _OF_SOMEBODY = re.compile("(.+?(?:ин|[ое]в))(|а|о|е|у|ы|ого|ому|ым|ом|ой|ою|ых|ыми)")
-_SURNAME_ENDING = re.compile("(.+?(?:[оеи]в|[иы]н|[сц]к|[ую]к|ян))(?:[аеуы]|ой|ым|ом|ых|ыми|ий|ого|ому|им|ая|ую|их|ими)?")
+_SURNAME_ENDING = re.compile(
+    "(.+?(?:[оеи]в|[иы]н|[сц]к|[ую]к|ян))(?:[аеуы]|ой|ым|ом|ых|ыми|ий|ого|ому|им|ая|ую|их|ими)?"
+)
 _OF_SURNAME: Mapping[str, tuple[tuple[Gender | None, int], ...]] = {
     "": (("m", 0),),
     "а": (("f", 0), ("m", 1), ("m", 3)),
@@ -254,7 +256,9 @@ def owns(owner: Use, word: str) -> bool:
         (parse.tag.number if parse.tag.number == "plur" else parse.tag.gender, _CASE_OF[parse.tag.case])
         in _OWNED[owner.ending or ""]
         for parse in _morphology().parse(word)
-        if parse.tag.POS in ("NOUN", "ADJF") and parse.tag.case in _CASE_OF and not any(map(parse.tag.__contains__, _MARKS))
+        if parse.tag.POS in ("NOUN", "ADJF")
+        and parse.tag.case in _CASE_OF
+        and not any(map(parse.tag.__contains__, _MARKS))
     )
 
 

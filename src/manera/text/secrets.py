@@ -53,8 +53,8 @@ _LOGIN = re.compile(
     (?P<sign> \s* [:=—–-]+ )? (?: \s+ (?:is|это|такой)\b )? \s* [:"«]?
     (?P<it> [a-z] [a-z0-9_.+-]{2,31} ) (?<![.+-]) (?![\w@]) (?P<last> \s* (?: $ | [\n,;/|»"] ))?"""
 )
-_DOOR = r"""(?: домофон | подъезд | двер | калитк | ворот | шлагбаум | сейф | замк | замок | парадн | кладовк | ячейк )[а-я]*"""
-_DOOR_EN = r"(?: gate | door | entry | entrance | garage | lockbox | lock | building | alarm | intercom | buzzer | safe | locker )"
+_DOOR = "(?:домофон|подъезд|двер|калитк|ворот|шлагбаум|сейф|замк|замок|парадн|кладовк|ячейк)[а-я]*"
+_DOOR_EN = "(?:gate|door|entry|entrance|garage|lockbox|lock|building|alarm|intercom|buzzer|safe|locker)"
 _DOOR_CODE = re.compile(
     rf"""(?ix) (?: \b код[а-я]{{0,2}} \s+ (?: (?:от|на|для|в|у|к|при)\s+ )? (?: [а-я]+\s+ )? {_DOOR}
         | \b {_DOOR} \s* [,:—–-]? \s* код[а-я]{{0,2}}

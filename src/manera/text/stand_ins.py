@@ -147,7 +147,9 @@ class StandIns:
     def _number(self, found: Found) -> str:
         """Change digits and letters for others, however they are spaced; a checksum holds no more."""
         number = "".join(filter(_is_plain, found.text))
-        prefix = {"IBAN": number[:2], "passport": "00", "SSN": "000"}.get(found.kind, "") if number[:2].isalnum() else ""
+        prefix = (
+            {"IBAN": number[:2], "passport": "00", "SSN": "000"}.get(found.kind, "") if number[:2].isalnum() else ""
+        )
         attempts = (_scrambled(number, f"{found.kind} {number} {attempt}") for attempt in range(_ATTEMPTS))
         made = (prefix + attempt[len(prefix) :] for attempt in attempts)
         is_refused = _CHECKED.get(found.kind)
@@ -297,7 +299,8 @@ def _may_name(word: str) -> frozenset[str]:
 @cache
 def _real(kind: str, entry: str) -> frozenset[str]:
     """Return whose name a stand-in is, as _keys has it."""
-    return frozenset({entry, f"{kind} {plain(entry)}"}) | (_may_name(entry) if kind not in ("person", "surname") else set())
+    is_written = kind not in ("person", "surname")
+    return frozenset({entry, f"{kind} {plain(entry)}"}) | (_may_name(entry) if is_written else frozenset())
 
 
 def _replaced(text: str, stretches: Sequence[tuple[int, int, str]]) -> str:

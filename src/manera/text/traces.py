@@ -38,7 +38,8 @@ class Traces:
     def has(self, word: str) -> bool:
         """Tell whether a word, in lower case, may be a stand-in, or part of one."""
         key = plain(word)
-        return key in self._words or self._is_kin(key, "surname", SURNAMES) or self._is_kin(key, "patronymic", PATRONYMICS)
+        kin = (("surname", SURNAMES), ("patronymic", PATRONYMICS))
+        return key in self._words or any(self._is_kin(key, *one) for one in kin)
 
     def are_in(self, text: str) -> bool:
         """Tell whether something in a text stands for something else."""

@@ -136,7 +136,8 @@ def _is_said(text: str, cue: re.Match[str], following: re.Match[str]) -> bool:
     secret = text[start:end]
     is_last = following["last"] is not None
     if secret.isdigit():
-        is_said = bool(following["sign"]) or is_last or _follows_closely(text, cue, start)
+        is_closed = is_last or following["it"][-1] in _END_MARKS
+        is_said = bool(following["sign"]) or is_closed or _follows_closely(text, cue, start)
         return len(secret) in _DIGITS_OF_PIN and is_said
     if _looks_secret(secret):
         return True

@@ -15,7 +15,7 @@ from manera.corpus.forgetting import forget_message, forget_speaker
 from manera.corpus.forgotten import FORGOTTEN
 from manera.corpus.storage import open_corpus, write
 from manera.errors import CorpusError
-from manera.records import Dropped, Utterance, count_characters
+from manera.records import Dropped, SourceRecord, Utterance, count_characters
 
 MESSAGES = st.lists(
     st.tuples(st.integers(0, 9), st.sampled_from(["да", "нет", "ок"]), st.sampled_from("аб")), min_size=1, max_size=9
@@ -50,7 +50,7 @@ def test_what_is_new_is_added_in_order_and_what_was_edited_is_updated(tmp_path: 
 
 def test_the_same_export_again_changes_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "c"
-    records = [
+    records: list[SourceRecord] = [
         *(said(1, "раз"), said(2, "Лёня, Алексей пришёл")),
         *(said(3, "а Аля где?"), said(4, "Александра тут, и Алевтина")),
         *paragraphs("утро", "снег"),

@@ -40,6 +40,7 @@ def found(text: str, *known: str) -> list[str]:
         ("это Машина мама", ["Машина"]),
         ("Katie's house and Will’s car", ["Katie", "Will"]),
         ("Will's late again", ["Will"]),
+        ("I was at Mark's", ["Mark"]),
         ("June said hi", ["June"]),
     ],
 )

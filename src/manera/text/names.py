@@ -277,19 +277,20 @@ def _is_english_name(words: Sequence[_Word], index: int, known: Set[str]) -> boo
         return name is not None
     if _follows(words, index, _RELATIVES) or (name.name.lower() in known and word.is_capital):
         return True
-    if not word.is_capital or (word.stands_out and _follows(words, index, _PLACES)):
-        return False
     following = words[index + 1] if index + 1 < len(words) else None
-    if word.lower in _MONTHS and word.before[-2:-1].isdigit():
+    is_month = word.lower in _MONTHS
+    owns = following is not None and word.after in _APOSTROPHES and following.lower == "s" and not is_month
+    if not word.is_capital or (word.stands_out and not owns and _follows(words, index, _PLACES)):
         return False
-    if word.stands_out and word.lower not in _MONTHS:
+    if is_month and word.before[-2:-1].isdigit():
+        return False
+    if owns or (word.stands_out and not is_month):
         return True
-    does = _SAYING if word.lower in _MONTHS else _VERBS
-    if following and not word.after.strip():
-        is_surname = following.stands_out and following.lower not in _NO_SURNAMES
-        return is_surname or following.lower in does or _is_called(words, index)
-    has = following is not None and word.after in _APOSTROPHES and following.lower == "s"
-    return (has and word.lower not in _MONTHS) or _is_called(words, index)
+    is_beside = following is not None and not word.after.strip()
+    if following and is_beside and following.lower in (_SAYING if is_month else _VERBS):
+        return True
+    has_surname = following and is_beside and following.stands_out and following.lower not in _NO_SURNAMES
+    return bool(has_surname) or _is_called(words, index)
 
 
 def _is_surname_beside(words: Sequence[_Word], parts: Sequence[Part | None], index: int) -> bool:

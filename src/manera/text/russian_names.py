@@ -105,6 +105,7 @@ _OWNED: Mapping[str, frozenset[tuple[str, int]]] = {
         ("ыми", "plur", (4,)),
     )
 }
+OWNED_ENDINGS = tuple(_OWNED)
 
 
 @cache
@@ -135,7 +136,7 @@ def _possessives() -> dict[str, tuple[Given, ...]]:
     """Return whose something is, by the masculine: «Катин» is Катя's, and «Кириллов» is a surname made of Кирилл."""
     found: defaultdict[str, list[Given]] = defaultdict(list)
     for given in (given for names in persons().values() for given in names):
-        found[plain(possessive(given.name))].append(given)
+        found[plain(possessive(given.name, given.gender))].append(given)
     return {word: tuple(names) for word, names in found.items()}
 
 

@@ -364,7 +364,7 @@ def _cased(made: str, like: str) -> str:
 def _as_used(name: str, use: Use) -> str:
     """Write a name in the case of another: as what is somebody's, if the other one is."""
     if use.ending is not None:
-        return possessive(name) + use.ending
+        return possessive(name, use.given.gender) + use.ending
     return declined(name, use.given.gender)[use.case]
 
 

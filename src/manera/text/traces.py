@@ -3,8 +3,8 @@
 import re
 from collections.abc import Mapping
 
-from manera.text.declension import declined, possessive
-from manera.text.russian_names import persons, plain
+from manera.text.declension import Gender, declined, possessive
+from manera.text.russian_names import OWNED_ENDINGS, persons, plain
 from manera.text.stand_ins import PATRONYMICS, SURNAMES, WHOSE, Kin
 from manera.text.words import words
 
@@ -65,9 +65,10 @@ def _forms(name: str) -> set[str]:
     """Return a name in every case, as a man's and a woman's, and what is somebody's who is called so."""
     if name.isascii():
         return {name.lower()}
-    cases = {plain(form) for gender in ("f", "m") for form in declined(name, gender)}
-    owned = plain(possessive(name))
-    return cases | {owned + ending for ending in ("", *"аоуы", "ого", "ому", "ым", "ом", "ой", "ых", "ыми")}
+    genders: tuple[Gender, ...] = ("f", "m")
+    cases = {plain(form) for gender in genders for form in declined(name, gender)}
+    owned = {plain(possessive(name, gender)) for gender in genders}
+    return cases | {one + ending for one in owned for ending in OWNED_ENDINGS}
 
 
 def _squeezed(text: str) -> str:

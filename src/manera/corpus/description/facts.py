@@ -196,13 +196,16 @@ def _examples(corpus: Corpus, speaker_id: str, weights: dict[str, float], traces
             found = sorted(found, key=lambda one: -one[0])[: 10 * EXAMPLES]
     chosen: list[Exchange] = []
     for _, exchange in sorted(found, key=lambda one: -one[0]):
-        said = (exchange.asked or "", *exchange.answered)
-        is_private = any(personal_data.found(text) or _LONG_NUMBER.search(text) or traces.are_in(text) for text in said)
+        is_private = any(_is_private(text, traces) for text in (exchange.asked or "", *exchange.answered))
         if not is_private and exchange.answered not in {one.answered for one in chosen}:
             chosen.append(exchange)
         if len(chosen) == EXAMPLES:
             break
     return chosen
+
+
+def _is_private(text: str, traces: Traces) -> bool:
+    return bool(personal_data.found(text)) or _LONG_NUMBER.search(text) is not None or traces.are_in(text)
 
 
 def _exchanges(corpus: Corpus, speaker_id: str) -> Iterator[Exchange]:

@@ -209,9 +209,10 @@ def _is_surname(words: Sequence[_Word], index: int, known: Set[str]) -> bool:
 
 def _is_set_phrase(words: Sequence[_Word], index: int) -> bool:
     """Tell «Петров пост», «Ильин день» and «анютины глазки» from somebody's thing, and from a birthday."""
+    if surname_stem(words[index].lower) not in _SET_OWNERS:
+        return False
     things = [lemmas(word.lower) for word in words[index + 1 : index + 3]]
-    is_set = bool(things and things[0] & _SET_THINGS) and surname_stem(words[index].lower) in _SET_OWNERS
-    return is_set and "рождение" not in things[-1]
+    return bool(things and things[0] & _SET_THINGS) and "рождение" not in things[-1]
 
 
 def _is_on_the_map(words: Sequence[_Word], index: int) -> bool:
@@ -219,8 +220,10 @@ def _is_on_the_map(words: Sequence[_Word], index: int) -> bool:
     word = words[index]
     if word.reading.is_place and _follows(words, index, _PLACES):
         return True
-    before = lemmas(words[index - 1].lower) if index and word.before.strip() in ("", ".") else frozenset()
     is_genitive = any(case == _GENITIVE for _, case in word.reading.agreement)
+    if not (word.reading.is_place or is_genitive) or index == 0 or word.before.strip() not in ("", "."):
+        return False
+    before = lemmas(words[index - 1].lower)
     return bool((word.reading.is_place and before & _TOWNS) or (is_genitive and before & _STREETS))
 
 

@@ -287,7 +287,7 @@ def _keys(name: Name) -> set[str]:
 
 
 def _mentioned(text: str) -> set[str]:
-    return set().union(*map(_may_name, text.split()))
+    return {key for word in text.split() for key in _may_name(word)}
 
 
 @lru_cache(maxsize=1 << 17)
@@ -409,6 +409,7 @@ def _fitting(given: Given, person: str) -> list[Given]:
     ]
 
 
+@lru_cache(maxsize=1 << 14)
 def _counterpart(given: Given, person: str) -> Given:
     """Return the form of a person's name that is nearest to one of another's: by register, then by declension."""
     pattern = declension(given.name, given.gender)

@@ -68,6 +68,7 @@ def test_names_are_found(text: str, expected: list[str]) -> None:
         "на Петров пост уезжаем",
         "Ильин день",
         "анютины глазки",
+        "женина кофта",
         "машина сломалась",
         "Машина друга во дворе",
         "читал Толстого в поезде",
@@ -130,6 +131,22 @@ def test_what_is_somebodys_becomes_what_is_their_stand_ins(text: str, owner: str
     replaced = stand_ins.without(text)[0]
     assert f"{stem}ин".lower() in replaced.lower()
     assert replaced.endswith(thing)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Катина мама", "possessive"),
+        ("Катин Антон", "surname"),
+        ("Антон Катин", "surname"),
+        ("Галина сумка", "possessive"),
+        ("Галина пришла", "given"),
+        ("почерк Ирины и", "given"),
+    ],
+)
+def test_what_a_name_is_made_for_is_told_by_the_words_beside(text: str, expected: str) -> None:
+    assert expected in {name.part for name in names.found(text)}
+    assert expected == "possessive" or "possessive" not in {name.part for name in names.found(text)}
 
 
 def test_a_stand_in_is_not_replaced_again() -> None:

@@ -4,7 +4,7 @@ A word is read on its own first; whether «вера» or "will" is somebody is d
 """
 
 import re
-from collections.abc import Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -84,6 +84,7 @@ _SAYING = listed(_LISTS, "saying")
 _TOWNS = listed(_LISTS, "towns")
 _STREETS = listed(_LISTS, "streets")
 _SET_OWNERS = listed(_LISTS, "set_owners")
+_RELATIVES_OWNERS = listed(_LISTS, "relatives_owners")
 _SET_THINGS = listed(_LISTS, "set_things")
 _SAINTS = listed(_LISTS, "saints")
 
@@ -228,19 +229,28 @@ def _is_on_the_map(words: Sequence[_Word], index: int) -> bool:
 
 
 def _is_owned(words: Sequence[_Word], index: int) -> bool:
-    """Tell whether a word says whose the next one is: «Катин номер», «мишина мама»."""
+    """Tell whether a word says whose the next one is: «Катин номер», «мишина мама», but not «Катин Антон»."""
     word = words[index]
-    if not word.reading.owned:
+    if not word.reading.owned or (not word.is_capital and surname_stem(word.lower) in _RELATIVES_OWNERS):
         return False
-    if word.reading.possessive >= _SURE_OWNED:
-        return True
-    if word.reading.is_word and not word.stands_out:
+    if word.reading.is_usual and any(use.case not in (_NOMINATIVE, _ACCUSATIVE) for use in word.reading.uses):
         return False
-    following = words[index + 1] if index + 1 < len(words) else None
-    return following is not None and not word.after.strip() and owns(word.reading.owned[0], following.lower)
+    following = words[index + 1] if index + 1 < len(words) and not word.after.strip() else None
+    if following and len(following.text) > _MAX_INITIAL and owns(word.reading.owned[0], following.lower):
+        return word.stands_out or not word.reading.is_word
+    is_surname = any(one.is_capital and one.reading.given >= _SURE for one in _beside(words, index))
+    return word.reading.possessive >= _SURE_OWNED and not is_surname
 
 
-_NOMINATIVE, _GENITIVE, _DATIVE, _INSTRUMENTAL, _VOCATIVE = 0, 1, 2, 4, 6
+def _beside(words: Sequence[_Word], index: int) -> Iterator[_Word]:
+    """Yield the words with only a space between them and this one."""
+    if index and not words[index].before.strip():
+        yield words[index - 1]
+    if index + 1 < len(words) and not words[index].after.strip():
+        yield words[index + 1]
+
+
+_NOMINATIVE, _GENITIVE, _DATIVE, _ACCUSATIVE, _INSTRUMENTAL, _VOCATIVE = 0, 1, 2, 3, 4, 6
 
 
 def _is_meant(words: Sequence[_Word], index: int) -> bool:

@@ -64,7 +64,8 @@ NOTHING = Reading()
 _MARKS = ("Name", "Surn", "Patr")
 _NO_WORD = (*_MARKS, "Geox", "Poss")
 _SELDOM = 0.2
-_OF_NAME = 0.8
+# Shares of surnames that the dictionary has only as something else: «Кириллов» is a town too, «Катин» may be Катя's.
+_OF_NAME, _OF_OWNER = 0.8, 0.5
 _OF_SOMEBODY = re.compile("(.+?(?:ин|[ое]в))(|а|о|е|у|ы|ого|ому|ым|ом|ой|ою|ых|ыми)")
 _SURNAME_ENDING = re.compile(
     "(.+?(?:[оеи]в|[иы]н|[сц]к|[ую]к|ян))(?:[аеуы]|ой|ым|ом|ых|ыми|ий|ого|ому|им|ая|ую|их|ими)?"
@@ -188,8 +189,9 @@ def reading(word: str, is_capital: bool = False) -> Reading:
     agreement = {
         (_GENDER_OF.get(parse.tag.gender), _CASE_OF[parse.tag.case]) for parse in parses if _marks(parse, "Surn")
     }
+    owned = tuple(Use(one, _GENITIVE, ending) for one in of if one.name[-1] in "ая" and ending in _OWNED)
     if of and not (uses or is_word or agreement):
-        shares["Surn"], agreement = _OF_NAME, set(_OF_SURNAME.get(ending, ()))
+        shares["Surn"], agreement = _OF_OWNER if owned else _OF_NAME, set(_OF_SURNAME.get(ending, ()))
     return Reading(
         given,
         shares["Surn"] if agreement else 0,
@@ -199,7 +201,7 @@ def reading(word: str, is_capital: bool = False) -> Reading:
         bool(uses),
         is_known or bool(uses),
         any("Geox" in parse.tag for parse in parses),
-        tuple(Use(one, _GENITIVE, ending) for one in of if one.name[-1] in "ая" and ending in _OWNED),
+        owned,
         sum(parse.score for parse in parses if "Poss" in parse.tag) if is_known else 0,
         is_word,
     )

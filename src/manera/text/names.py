@@ -320,8 +320,13 @@ def _is_surname_beside(words: Sequence[_Word], parts: Sequence[Part | None], ind
         return word.is_capital and word.lower not in _NO_SURNAMES and (is_titled or follows)
     if not word.reading.surname and (word.reading.is_known or word.opens):
         return False
-    has_initial = any(words[other].is_capital and len(words[other].text) <= _MAX_INITIAL for other in beside)
+    has_initial = any(_is_initial(words[other]) for other in beside)
     return (has_initial and word.is_capital) or any(parts[other] and _agree(words[other], word) for other in beside)
+
+
+def _is_initial(word: _Word) -> bool:
+    """Tell «А.» from the preposition of «С Пушкиным»."""
+    return word.is_capital and len(word.text) <= _MAX_INITIAL and word.after.startswith(".")
 
 
 def _agree(name: _Word, surname: _Word) -> bool:

@@ -63,6 +63,7 @@ class Reading(NamedTuple):
 NOTHING = Reading()
 _MARKS = ("Name", "Surn", "Patr")
 _NO_WORD = (*_MARKS, "Geox", "Poss")
+_NO_THING = (*_MARKS, "Apro")
 _SELDOM = 0.2
 # Shares of surnames that the dictionary has only as something else: «Кириллов» is a town too, «Катин» may be Катя's.
 _OF_NAME, _OF_OWNER = 0.8, 0.5
@@ -261,7 +262,7 @@ def owns(owner: Use, word: str) -> bool:
         for parse in _morphology().parse(word)
         if parse.tag.POS in ("NOUN", "ADJF")
         and parse.tag.case in _CASE_OF
-        and not any(map(parse.tag.__contains__, _MARKS))
+        and not any(mark in parse.tag for mark in _NO_THING)
     )
 
 

@@ -35,6 +35,7 @@ FIELDS = [
     ("security code is 4411", "card code", "4411"),
     ("код домофона 45К1234", "door code", "45К1234"),
     ("домофон 45#1234, второй этаж", "door code", "45#1234"),
+    ("домофон 2580, заходи", "door code", "2580"),
     ("код от нашего подъезда — 2580#", "door code", "2580#"),
     ("the gate code is 4821", "door code", "4821"),
     ("code for the garage: 7733", "door code", "7733"),
@@ -112,10 +113,20 @@ def test_what_stands_for_data_is_nobodys(text: str) -> None:
         ("call 478-9920 or 478-9921", ["478-9920", "478-9921"]),
         ("call 312-478-9920 or 478-9921", ["312-478-9920", "478-9921"]),
         ("звони 345-67-89 или 345-67-90", ["345-67-89", "345-67-90"]),
+        ("8(912)345-67-89/8(912)345-67-90", ["8(912)345-67-89", "8(912)345-67-90"]),
+        ("логин/пароль: ann_k / Qwerty12", ["ann_k", "Qwerty12"]),
         ("логин ann_k, пароль Qwerty12", ["ann_k", "Qwerty12"]),
         ("4111 1111 1111 1111 12/27 123", ["4111 1111 1111 1111", "123"]),
     ],
-    ids=["two short numbers", "a long and a short one", "Russian", "login and password", "card and its code"],
+    ids=[
+        "two short numbers",
+        "a long and a short one",
+        "Russian",
+        "with a slash",
+        "login/password",
+        "login and password",
+        "card and its code",
+    ],
 )
 def test_what_comes_together_is_found_together(text: str, expected: list[str]) -> None:
     assert [found.text for found in personal_data.found(text)] == expected

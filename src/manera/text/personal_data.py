@@ -44,7 +44,8 @@ _PLATE = rf"""(?x) (?<![\w-]) (?:
 _SPOKEN_PLATE = r"""(?x) \b (?i: (?: licen[cs]e | number ) \s plates? | plates? | reg (?:istration)? )
     (?i: (?: \s (?: number | no\.? ) )? (?: \s is | : | ,)? ) \s
     (?P<it> (?= [A-Z\ ]*\d ) (?= [\d\ ]*[A-Z] ) [A-Z0-9]{2,4} [ -]? [A-Z0-9]{3,4} ) (?![\w-])"""
-_PHONE = r"(?<![\w.,:/=+-])(?:\+|(?=[\d(]))\(?\d(?:[ .()-]{0,2}\d){6,13}(?![\w/]|[.,:-]\d)"
+_PHONE = r"""(?x) (?: (?<![\w.,:/=+-]) | (?<=\d\d/) ) (?: \+ | (?=[\d(]) ) \(? \d (?: [ .()-]{0,2} \d ){6,13}
+    (?! \w | /(?! \+?[\d(]{3} ) | [.,:-]\d )"""
 _SHORT_PHONE = r"(?P<it>\d{3}[.-]\d{4})(?![\w/]|[.,:-]\d)"
 _CALLED_PHONE = rf"""(?ix) \b (?: call | text | ring | dial | phone | tel | cell | mobile | fax | landline )
     (?: \s (?: me | us | her | him | them | at | on | is | number | no ) | [.:] ){{0,3}} \s {_SHORT_PHONE}"""

@@ -50,7 +50,7 @@ _MIN_LENGTH = 6
 _MAY_LOGIN = re.compile("логин|юзер|log-?in|user ?(?:name|id)")
 _LOGIN = re.compile(
     r"""(?ix) \b (?: логин[а-я]{0,2} | юзернейм | login(?:\s(?:name|id))? | log-in | user\s?name | user\sid ) \b
-    (?P<sign> \s* [:=—–-]+ )? (?: \s+ (?:is|это|такой)\b )? \s* [:"«]?
+    (?: \s?/\s? (?: парол[а-я]* | pass(?:word)? ) )? (?P<sign> \s* [:=—–-]+ )? (?: \s+ (?:is|это|такой)\b )? \s* [:"«]?
     (?P<it> [a-z] [a-z0-9_.+-]{2,31} ) (?<![.+-]) (?![\w@]) (?P<last> \s* (?: $ | [\n,;/|»"] ))?"""
 )
 _DOOR = "(?:домофон|подъезд|двер|калитк|ворот|шлагбаум|сейф|замк|замок|парадн|кладовк|ячейк)[а-я]*"
@@ -68,6 +68,7 @@ _PANEL_CODE = re.compile(
     rf"""(?ix) \b (?: {_DOOR} | набер[а-я]* | набир[а-я]* | код[а-я]{{0,2}} ) \b \D{{0,30}}?
     (?<!\w) (?P<it> \d{{1,4}} \s? [кk*#] \s? \d{{3,6}} [#*]? ) (?!\w)"""
 )
+_INTERCOM = re.compile(r"(?i)\bдомофон[а-я]*[\s:—–-]{1,4}(?P<it>\d{4,6}[#*]?)(?!\d|\s*(?:г|р|₽))")
 _HANDLE = re.compile(r"(?<![\w@/.])@[a-zA-Z][\w.]{3,31}(?<![._])(?![\w@])", re.ASCII)
 # Words after the sign of an at that call nobody in particular.
 _CALLS_ALL = frozenset({"@everyone", "@here", "@channel", "@all", "@media", "@import", "@property", "@dataclass"})
@@ -119,7 +120,7 @@ def logins(text: str) -> Iterator[Span]:
 
 def door_codes(text: str) -> Iterator[Span]:
     """Find codes of doors, gates and safes, where a word before them says so."""
-    for pattern in (_DOOR_CODE, _PANEL_CODE):
+    for pattern in (_DOOR_CODE, _PANEL_CODE, _INTERCOM):
         yield from (found.span("it") for found in pattern.finditer(text))
 
 

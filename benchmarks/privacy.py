@@ -22,7 +22,7 @@ from manera.text.personal_data import Found
 
 TEXTS = Path(__file__).parent / "texts"
 NAME = "name"
-_LABEL = re.compile(r"\{([\w-]+):([^}]*)\}")
+_LABEL = re.compile(r"\{([\w -]+):([^}]*)\}")
 _NAME_WORD = re.compile(r"[^\W\d_]{2,}(?:-[^\W\d_]+|['’](?!s\b)[^\W\d_]+)*")
 
 

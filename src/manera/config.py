@@ -67,13 +67,17 @@ def resolve(
     try:
         return section.model_validate(values)
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc']))} = {fault['input']!r}: {fault['msg']}" for fault in error.errors()
-        )
+        faults = "; ".join(_fault(fault["loc"], fault["input"], fault["msg"]) for fault in error.errors())
         raise SettingsError(
             f"settings of [{name}] cannot be used: {faults}",
             f"look at [{name}] in {SETTINGS_FILE}, at {prefix}* in the environment, and at the flags",
         ) from error
+
+
+def _fault(place: tuple[int | str, ...], given: object, message: str) -> str:
+    """Say what is wrong with one setting, or, where no place is named, with how several go together."""
+    message = message.removeprefix("Value error, ")
+    return f"{'.'.join(map(str, place))} = {given!r}: {message}" if place else message
 
 
 def _file_section(name: str) -> Mapping[str, Any]:

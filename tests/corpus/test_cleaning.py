@@ -5,6 +5,8 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
+
 from manera.corpus.adding import add
 from manera.corpus.cleaning import STAND_INS, Cleaning
 from manera.corpus.conversations import conversations_of
@@ -88,6 +90,16 @@ def test_a_voice_learns_no_names_of_others(tmp_path: Path) -> None:
     (conversation,) = conversations_of(open_corpus(tmp_path / "corpus"))
     assert [turn.speaker for turn in conversation.turns] == [manifest.called["id-Катя Орлова"], "Дима"]
     assert "Катя" not in manifest.called["id-Катя Орлова"]
+
+
+@pytest.mark.parametrize("text", ["там Ольга", "там Илья", "там Петров", "told Hannah"])
+@pytest.mark.parametrize("is_speaker", [True, False], ids=["speaks", "is spoken of"])
+def test_nobody_gets_the_name_of_somebody_who_is_there(tmp_path: Path, text: str, is_speaker: bool) -> None:
+    (before,), _ = cleaned(tmp_path / "before", [said(text, 1)])
+    made = before.split()[-1]
+    there = said("да", 2, made) if is_speaker else said(f"а {made} где", 2)
+    (after, _), _ = cleaned(tmp_path / "after", [said(text, 1), there])
+    assert after.split()[-1] not in (made, text.split()[-1])
 
 
 def test_who_is_forgotten_leaves_the_map_too(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from manera.corpus.description.prompt import WORDINGS, persona_note
 from manera.corpus.description.typical import typical_words, zipf
 from manera.corpus.speakers import choose_speaker
 from manera.corpus.storage import DESCRIPTION, open_corpus, write
-from manera.records import Dropped, SourceRecord, Utterance
+from manera.records import Dropped, Owner, SourceRecord, Utterance
+from manera.text.words import words
 
 MONDAY = 4 * 86_400  # 1970-01-05
 
@@ -72,6 +73,30 @@ def test_who_wrote_alone_is_compared_with_other_authors(tmp_path: Path) -> None:
     assert found.habits["exclamation"].others == 1
     assert {"весь", "день", "дождь"} <= {word.word for word in found.avoided}
     write_page(found, tmp_path / "page.html")
+
+
+def test_what_stands_for_something_private_is_nobodys_manner(tmp_path: Path) -> None:
+    """Neither among the words nor in what is quoted."""
+    private = (
+        *("короче, Аня опять спит", "короче, Петров опять пришёл", "короче, это Мишин кот"),
+        *("короче, пиши на anna.k@mail.ru", "короче, карта 4111 1111 1111 1111", "короче, код домофона 4512"),
+        *("короче, живу на ул. Садовой, д. 14", "короче, перевод 4111 1111 1111 1112"),
+    )
+    records: list[Utterance] = []
+    for number in range(300):
+        records.append(said("Борис", f"ну {number} ладно, пойдём потом", 600 * number, 2 * number))
+        text = private[number % 16] if number % 16 < len(private) else f"короче я тут уже {number}"
+        records.append(said("Кира", text, 600 * number + 60, 2 * number + 1))
+    folder = tmp_path / "c"
+    write([Owner("Кира", is_certain=True), *records], folder, cleaning=Cleaning())
+    corpus = open_corpus(folder)
+    kept = {word for one in corpus.utterances() for word in words(one.text)}
+    found = describe(corpus, choose_speaker(corpus.manifest, "Кира"), lambda language: [])
+    told = {word.word for word in (*found.typical, *found.avoided)}
+    assert "короче" in told
+    assert told & kept <= {word for one in records for word in words(one.text)}
+    assert len(found.examples) > 3
+    assert all(re.fullmatch(r"короче я тут уже \d+", text) for one in found.examples for text in one.answered)
 
 
 def test_the_page_needs_nobody_and_shows_text_as_text(tmp_path: Path) -> None:

@@ -1,14 +1,16 @@
 """Chats and days that were not asked for are left out by name."""
 
 from collections import Counter
+from datetime import date
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from manera.config import resolve
 from manera.corpus.narrowing import NO_DAY, OTHER_CHAT, OTHER_DAY, narrow
 from manera.corpus.settings import CorpusConfig
-from manera.errors import CorpusError
+from manera.errors import CorpusError, SettingsError
 from manera.records import Dropped, Opened, SourceRecord, Utterance
 
 DAY = 86_400
@@ -29,6 +31,26 @@ def kept(*records: SourceRecord, **settings: object) -> tuple[list[Utterance], C
 def test_without_settings_everything_passes() -> None:
     records: list[SourceRecord] = [said(), Dropped("sticker", "x.json")]
     assert list(narrow(records, CorpusConfig())) == records
+
+
+def test_days_may_be_written_with_dots() -> None:
+    assert CorpusConfig.model_validate({"since": "01.02.2024"}).since == date(2024, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        ({"since": "2025"}, "since = '2025': a day is written as 2024-02-29, or as 29.02.2024"),
+        ({"until": "31.02.2024"}, "until = '31.02.2024': a day is written as"),
+        ({"since": "2025-02-01", "until": "2024-01-01"}, "used: since 2025-02-01 is after until 2024-01-01"),
+    ],
+    ids=["a year", "no such day", "the wrong way round"],
+)
+def test_days_that_cannot_be_are_told_with_what_can(flags: dict[str, str], told: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        resolve(CorpusConfig, "corpus", flags)
+    assert told in caught.value.message
+    assert "Value error" not in caught.value.message
 
 
 def test_days_are_whole_and_in_utc() -> None:

@@ -4,11 +4,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from manera.corpus.aliases import Alias, parse_alias, propose
+from manera.corpus.aliases import Alias, parse_alias, propose, resolve
 from manera.corpus.manifest import Manifest
 from manera.corpus.storage import MANIFEST, UTTERANCES, open_corpus, write
 from manera.errors import CorpusError, SourceError
@@ -294,6 +295,9 @@ def test_people_under_several_names_are_merged_on_request_and_proposed(tmp_path:
     records = [said(name, name, speaker_id=name.upper(), position=position) for position, name in enumerate(names)]
     manifest = write(records, tmp_path / "corpus")
     assert propose(manifest.speakers) == [Alias("MONICA", ("MNCA", "MON."))]
+    two = [msgspec.structs.replace(manifest.speakers[0], name="Ben", speaker_id=one) for one in ("user1", "Ben")]
+    assert propose(two) == [Alias("user1", ("Ben",))]
+    assert next(resolve(propose(two), two)).others == ("Ben",)
     aliases = [parse_alias("Моника = MONICA, mnca,MON."), parse_alias("ross=CHANDLER")]
     merged = write(records, tmp_path / "corpus", aliases=aliases, replace=True)
     assert [(one.speaker_id, one.name, one.utterances) for one in merged.speakers] == [

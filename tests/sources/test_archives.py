@@ -15,7 +15,7 @@ import pytest
 from manera.corpus.storage import open_corpus, write
 from manera.errors import CorpusError, SourceError
 from manera.records import Opened, Skipped, Utterance
-from manera.sources.archives import LINK, LOCKED, OUTSIDE, TWICE, UNUSUAL
+from manera.sources.archives import LINK, LOCKED, OUTSIDE, TWICE, UNUSUAL, Archive
 from manera.sources.finding import REST_OF_ARCHIVE
 from manera.sources.reading import read
 from manera.sources.settings import SourcesConfig
@@ -151,6 +151,13 @@ def test_a_bomb_is_refused_before_it_has_burst(tmp_path: Path) -> None:
     assert "times its size" in (caught.value.hint or "")
     with pytest.raises(SourceError, match="times its size"):
         list(read([tmp_path / "a.tar.gz"]))
+
+
+def test_a_bomb_that_says_so_is_not_lit(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("result.json", "0" * (100 << 20))
+    with Archive(tmp_path / "a.zip") as archive, pytest.raises(SourceError, match="times its size"):
+        archive.open("result.json")
 
 
 def test_a_header_that_claims_gigabytes_is_not_believed(tmp_path: Path) -> None:

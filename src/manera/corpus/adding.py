@@ -52,15 +52,33 @@ def add(
     old = open_corpus(folder)
     owner = next((one for one in old.manifest.speakers if one.speaker_id == old.manifest.owner), None)
     cleaning.go_by(read_entries(folder), [owner.speaker_id, owner.name, *owner.aliases] if owner else [])
-    with rewriting(folder) as new:
-        (new / _FRESH).mkdir()
-        known = _merged_as_before(without_forgotten(records, old.manifest.forgotten), old.manifest)
-        fresh = Corpus(new / _FRESH, write_into(new / _FRESH, without_duplicates(known), cleaning=cleaning))
-        found = _compare(old, fresh)
-        joined = _joined(old, fresh, found)
-        manifest = write_into(new, joined, aliases, before=(old.manifest, fresh.manifest), parts=found.parts)
-        (new / _FRESH / STAND_INS).replace(new / STAND_INS)
-        shutil.rmtree(new / _FRESH)
+    try:
+        with rewriting(folder) as new:
+            return _rewritten(old, records, new, aliases, cleaning)
+    except _NothingNew as nothing:
+        return Added(old.manifest, 0, known=nothing.known)
+
+
+class _NothingNew(Exception):
+    """Everything that was read is in the corpus already: it stays as it is, and so does its ledger."""
+
+    def __init__(self, known: int) -> None:
+        self.known = known
+
+
+def _rewritten(
+    old: Corpus, records: Iterable[SourceRecord], new: Path, aliases: Sequence[Alias], cleaning: Cleaning
+) -> Added:
+    (new / _FRESH).mkdir()
+    known = _merged_as_before(without_forgotten(records, old.manifest.forgotten), old.manifest)
+    fresh = Corpus(new / _FRESH, write_into(new / _FRESH, without_duplicates(known), cleaning=cleaning))
+    found = _compare(old, fresh)
+    if not aliases and all(found.is_known) and not found.edits:
+        raise _NothingNew(len(found.is_known))
+    joined = _joined(old, fresh, found)
+    manifest = write_into(new, joined, aliases, before=(old.manifest, fresh.manifest), parts=found.parts)
+    (new / _FRESH / STAND_INS).replace(new / STAND_INS)
+    shutil.rmtree(new / _FRESH)
     return Added(
         manifest,
         len(found.is_known) - sum(found.is_known),

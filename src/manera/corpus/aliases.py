@@ -64,9 +64,16 @@ def propose(speakers: Sequence[Speaker]) -> list[Alias]:
             others.setdefault(likely[0].speaker_id, []).append(rarer.speaker_id)
     names = {speaker.speaker_id: speaker for speaker in speakers}
     return [
-        Alias(names[speaker_id].name, tuple(_shown(names[other]) for other in listed))
+        _proposal(names[speaker_id], [names[other] for other in listed])
         for speaker_id, listed in list(others.items())[:_PROPOSED]
     ]
+
+
+def _proposal(speaker: Speaker, others: Sequence[Speaker]) -> Alias:
+    """Name people so that they are told apart: by their ids, where one name is all that they have."""
+    if any(other.name == speaker.name for other in others):
+        return Alias(speaker.speaker_id, tuple(other.speaker_id for other in others))
+    return Alias(speaker.name, tuple(map(_shown, others)))
 
 
 def _found(speakers: Sequence[Speaker], name: str) -> list[Speaker]:

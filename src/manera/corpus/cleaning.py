@@ -6,7 +6,6 @@ are published as they are: nothing of them is taken. Of posts, which were writte
 
 import re
 from array import array
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +18,9 @@ from manera.corpus.other_languages import MAX_CHARACTERS, Languages
 from manera.corpus.repeats import Repeats
 from manera.corpus.silence import USUAL_SECONDS
 from manera.files import read_records, replacing
-from manera.records import Cut, Dropped, Owner, Replaced, SourceRecord, Utterance, UtteranceKind, count_characters
+from manera.records import Cut, Dropped, Owner, Replaced, SourceRecord, Utterance, count_characters
 from manera.text.names import forms_known
-from manera.text.stand_ins import StandIns
+from manera.text.stand_ins import NAME, StandIns
 
 STAND_INS = "stand-ins.json"
 COMMAND = "bot command"
@@ -30,8 +29,8 @@ OTHER_LANGUAGE = "in another language"
 
 _ASIDE = "aside.jsonl"
 _COMMAND = re.compile(r"\s*[/!][a-z][a-z0-9_]*(?:@\w+)?(?:[ \t]+\S+){0,2}\s*", re.IGNORECASE | re.ASCII)
-# Accounts that a post names are there for everybody.
-_PUBLIC = frozenset({"handle"})
+# Whom a post names is named to everybody.
+_PUBLIC = frozenset({"handle", NAME})
 # As messengers and mail quote: «> » before each line; «>» alone is somebody's own.
 _QUOTED = re.compile(r"(?:> [^\n]*\n)+\s*(?=\S)")
 
@@ -61,7 +60,7 @@ class Cleaning:
         known: Iterable[str] = (),
     ) -> None:
         self.called: dict[str, str] = {}
-        self._keep_names = keep_names
+        self._spared = frozenset({NAME}) if keep_names else frozenset[str]()
         self._manner_only = manner_only
         self._known_people = frozenset(known)
         self._stand_ins = StandIns()
@@ -108,6 +107,8 @@ class Cleaning:
                     self._stretch_of.append(self._stretch(record))
                     if record.kind == "post":
                         self._footers.count(record)
+                    if record.kind == "message" and not self._spared:
+                        self._stand_ins.hear(record.text)
                     out.write(encoder.encode(record) + b"\n")
                     continue
                 if isinstance(record, Owner):
@@ -141,9 +142,11 @@ class Cleaning:
         own = {found.speaker_id} if found else {one.speaker_id for one in speakers if len(speakers) == 1}
         own |= {one.speaker_id for one in speakers if self._known_people & {one.speaker_id, one.name, *one.aliases}}
         self._stand_ins.keep(name for one in speakers if one.speaker_id in own for name in (one.name, *one.aliases))
-        if self._keep_names or not census.kinds().get("message"):
+        if self._spared or not census.kinds().get("message"):
             return
         self._people = frozenset(form for one in speakers for form in forms_known(one.name))
+        for name in (name for one in speakers for name in (one.name, *one.aliases)):
+            self._stand_ins.avoid(name)
         self.called = {
             one.speaker_id: self._stand_ins.of_speaker(one.name) for one in speakers if one.speaker_id not in own
         }
@@ -160,7 +163,8 @@ class Cleaning:
             return
         if cut:
             yield Cut(why, utterance.source, count_characters(cut))
-        text, replaced = self._without_private_data(text, utterance.kind)
+        spared = _PUBLIC if utterance.kind == "post" else self._spared
+        text, replaced = self._stand_ins.without(text, self._people, spared)
         for what, count in replaced.items():
             yield Replaced(what, utterance.source, count)
         yield utterance if text == utterance.text else msgspec.structs.replace(utterance, text=text)
@@ -176,14 +180,6 @@ class Cleaning:
             return "", text, COMMAND
         quoted = _QUOTED.match(text)
         return (text[quoted.end() :], quoted[0], QUOTATION) if quoted else (text, "", "")
-
-    def _without_private_data(self, text: str, kind: UtteranceKind) -> tuple[str, Counter[str]]:
-        text, replaced = self._stand_ins.without_data(text, _PUBLIC if kind == "post" else frozenset())
-        if kind == "message" and not self._keep_names:
-            text, named = self._stand_ins.without_names(text, self._people)
-            if named:
-                replaced["name"] = named
-        return text, replaced
 
 
 def _begins(stretch: _Stretch, later: Utterance) -> bool:

@@ -1,9 +1,12 @@
 """What can be set about an import."""
 
+import re
 from datetime import date
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+_DOTTED = re.compile(r"(\d\d)\.(\d\d)\.(\d{4})")
 
 
 class CorpusConfig(BaseModel):
@@ -24,7 +27,13 @@ class CorpusConfig(BaseModel):
     @classmethod
     def _day(cls, value: Any) -> Any:
         """Take days only: of a number it could only be guessed what is meant."""
-        return date.fromisoformat(value) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        day = _DOTTED.fullmatch(value)
+        try:
+            return date.fromisoformat("-".join(reversed(day.groups())) if day else value)
+        except ValueError:
+            raise ValueError("a day is written as 2024-02-29, or as 29.02.2024") from None
 
     @field_validator("only", "exclude", mode="before")
     @classmethod
@@ -35,5 +44,5 @@ class CorpusConfig(BaseModel):
     @model_validator(mode="after")
     def _in_order(self) -> "CorpusConfig":
         if self.since and self.until and self.since > self.until:
-            raise ValueError(f"since {self.since} is after until {self.until}")
+            raise ValueError(f"since {self.since} is after until {self.until}, so nothing is left")
         return self

@@ -107,6 +107,8 @@ class Archive:
             raise ValueError(f"{self.path} is read outside of its with block")
         try:
             content = self._format.open(name)
+        except _BombError:
+            raise self._bursting() from None
         except (*_BROKEN, OSError, KeyError) as error:
             raise self._broken(name) from error
         return io.BufferedReader(_Counted(content, self, name), _CHUNK)
@@ -153,9 +155,12 @@ class Archive:
     def _spend(self, count: int) -> None:
         self._room -= count
         if self._room < 0:
-            raise SourceError(
-                f"{self.path} unpacks to more than {_MAX_RATIO} times its size", "unpack it, and name the files"
-            )
+            raise self._bursting()
+
+    def _bursting(self) -> SourceError:
+        return SourceError(
+            f"{self.path} unpacks to more than {_MAX_RATIO} times its size", "unpack it, and name the files"
+        )
 
     def _broken(self, name: str | None = None) -> SourceError:
         what = f"{name} in {self.path}" if name else str(self.path)
@@ -196,6 +201,10 @@ def is_document(names: Collection[str]) -> bool:
     return not _DOCUMENT_PARTS.isdisjoint(names)
 
 
+class _BombError(Exception):
+    """A file of an archive says itself that it is hundreds of times as large as what it was packed to."""
+
+
 class _Zip:
     def __init__(self, content: BinaryIO) -> None:
         self._archive = zipfile.ZipFile(content)
@@ -212,7 +221,10 @@ class _Zip:
             yield Member(name, fault)
 
     def open(self, name: str) -> IO[bytes]:
-        return self._archive.open(self._entries[name])
+        entry = self._entries[name]
+        if entry.file_size > max(_MIN_ROOM, _MAX_RATIO * entry.compress_size):
+            raise _BombError
+        return self._archive.open(entry)
 
 
 class _CutZip:

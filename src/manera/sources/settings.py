@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 COLUMNS = ("speaker", "text", "time", "thread", "title")
 """What a column of a table may hold."""
 
+_FORM = "speaker=author,text=body"
+
 
 class SourcesConfig(BaseModel):
     """Settings of ``[sources]``."""
@@ -31,12 +33,13 @@ class SourcesConfig(BaseModel):
     @classmethod
     def _known(cls, value: dict[str, str]) -> dict[str, str]:
         if unknown := [what for what in value if what not in COLUMNS]:
-            raise ValueError(f"{unknown[0]!r} is none of {', '.join(COLUMNS)}")
+            known = ", ".join(COLUMNS)
+            raise ValueError(f"{unknown[0]!r} is none of {known}; what a column holds comes first: {_FORM}")
         return value
 
 
 def _column(given: str) -> tuple[str, str]:
     what, mark, column = (part.strip() for part in given.partition("="))
-    if not (what and mark and column):
-        raise ValueError(f"{given.strip()!r} is not written as speaker=author")
+    if not (what and mark and column) or "=" in column:
+        raise ValueError(f"{given.strip()!r} is not what a column holds and its name: write it as {_FORM}")
     return what, column

@@ -37,6 +37,16 @@ def declined(name: str, gender: Gender) -> tuple[str, ...]:
     return (name, *(oblique + ending for ending in endings), name)
 
 
+def possessive(name: str, gender: Gender) -> str:
+    """Return what is somebody's, in the masculine nominative: «Катин», «Кириллов»; most of them are surnames too."""
+    stem, last = name[:-1], name[-1]
+    if last in "ая":
+        return stem + "ин"
+    if gender == "f":
+        return name.removesuffix("ь") + "ин"
+    return stem + "ев" if last in "йь" else _IRREGULAR.get(name, name) + "ов"
+
+
 def declension(name: str, gender: Gender) -> str:
     """Name the pattern that a name follows: names of one pattern have as many different forms, in the same cases."""
     forms = declined(name, gender)

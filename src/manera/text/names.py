@@ -4,19 +4,19 @@ A word is read on its own first; whether «вера» or "will" is somebody is d
 """
 
 import re
-from collections.abc import Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from manera.text.english_names import EnglishName, given_names
-from manera.text.russian_names import NOTHING, Reading, Use, lemmas, may_be_name, plain, reading
+from manera.text.russian_names import NOTHING, Reading, Use, lemmas, may_be_name, owns, plain, reading, surname_stem
 from manera.text.word_lists import words as listed
 
-Part = Literal["given", "surname", "patronymic"]
+Part = Literal["given", "surname", "patronymic", "possessive"]
 
 
 class Name(NamedTuple):
-    """A word that is part of somebody's name; uses: how it may be read, if it is a Russian given name."""
+    """A word that is part of somebody's name, or made of it; uses: how a Russian given name may be read."""
 
     start: int
     end: int
@@ -55,6 +55,7 @@ _SIGN = "[\U0001f000-\U0001faff\u2600-\u27bf]"
 _OPENING = re.compile(rf"(?:[\n.!?…:;\"«“(\[*•)\]—–#>|~_]|{_SIGN})\s*(?:-\s*)?$")
 _ENDING = re.compile(rf"\s*(?:[\n.!?…,)]|{_SIGN})")
 _TITLE_CASE = re.compile(r"(?:Mc|Mac|[A-Z]['’])?[^\W\d_][^\W\d_A-ZА-ЯЁ]*(?:-[^\W\d_][^\W\d_A-ZА-ЯЁ]*)*")
+_APOSTROPHES = ("'", "’")
 _MAX_INITIAL = 1
 # So many characters before and after a word are looked at.
 _NEAR = 8
@@ -65,6 +66,7 @@ _SURE_UNUSUAL = 0.8
 _SELDOM_UNUSUAL = 0.2
 _MIN_UNUSUAL = 4
 _SURE_SURNAME = 0.8
+_SURE_OWNED = 0.95
 _MIN_PREDICTED = 0.3
 
 _LISTS = "beside-names.toml"
@@ -78,6 +80,12 @@ _PLACES = listed(_LISTS, "places")
 _MONTHS = listed(_LISTS, "months")
 _NO_SURNAMES = listed(_LISTS, "no_surnames")
 _PUBLIC = listed(_LISTS, "public")
+_SAYING = listed(_LISTS, "saying")
+_TOWNS = listed(_LISTS, "towns")
+_STREETS = listed(_LISTS, "streets")
+_SET_OWNERS = listed(_LISTS, "set_owners")
+_RELATIVES_OWNERS = listed(_LISTS, "relatives_owners")
+_SET_THINGS = listed(_LISTS, "set_things")
 _SAINTS = listed(_LISTS, "saints")
 
 
@@ -93,11 +101,16 @@ def found(text: str, known: Set[str] = frozenset()) -> list[Name]:
         elif parts[index] is None and (word.reading.given or word.english) and _is_joined(words, parts, index):
             parts[index] = "given"
     _forget_the_public(words, parts)
+    _find_again(words, parts)
     return [
-        Name(word.start, word.end, word.text, part, word.reading.uses if part == "given" else ())
+        Name(word.start, word.end, word.text, part, _uses(word, part))
         for word, part in zip(words, parts, strict=True)
         if part
     ]
+
+
+def _uses(word: _Word, part: Part) -> tuple[Use, ...]:
+    return {"given": word.reading.uses, "possessive": word.reading.owned}.get(part, ())
 
 
 @lru_cache(maxsize=1 << 17)
@@ -153,8 +166,12 @@ def _part(words: Sequence[_Word], index: int, known: Set[str]) -> Part | None:
         return None
     if word.english:
         return "given" if _is_english_name(words, index, known) else None
-    if not word.reading.share or len(word.text) <= _MAX_INITIAL or (_PUBLIC & lemmas(word.lower)):
+    if not word.reading.may_be_name or len(word.text) <= _MAX_INITIAL or (_PUBLIC & lemmas(word.lower)):
         return None
+    if _is_set_phrase(words, index) or _is_on_the_map(words, index):
+        return None
+    if _is_owned(words, index):
+        return "possessive"
     follows_name = index > 0 and words[index - 1].reading.given > 0 and not word.before.strip()
     if word.reading.patronymic >= _SURE or (word.reading.patronymic and follows_name):
         return "patronymic"
@@ -171,7 +188,7 @@ def _is_russian_name(words: Sequence[_Word], index: int, known: Set[str]) -> boo
     if not word.reading.is_known and not (word.stands_out and share >= _MIN_PREDICTED):
         return False
     if word.stands_out and share > (0 if word.reading.is_usual else _SURE):
-        return not (word.reading.is_place and _follows(words, index, _PLACES))
+        return True
     if all(use.case == _VOCATIVE for use in word.reading.uses):
         return bool(word.reading.uses) and _is_called(words, index)
     if share >= (_SURE if word.reading.is_usual else _SURE_UNUSUAL):
@@ -187,11 +204,53 @@ def _is_surname(words: Sequence[_Word], index: int, known: Set[str]) -> bool:
     if not share:
         return False
     if word.stands_out:
-        return not (word.reading.is_place and _follows(words, index, _PLACES))
+        return True
     return (word.reading.is_known and share >= _SURE_SURNAME) or bool(known & lemmas(word.lower))
 
 
-_NOMINATIVE, _GENITIVE, _DATIVE, _INSTRUMENTAL, _VOCATIVE = 0, 1, 2, 4, 6
+def _is_set_phrase(words: Sequence[_Word], index: int) -> bool:
+    """Tell «Петров пост», «Ильин день» and «анютины глазки» from somebody's thing, and from a birthday."""
+    if surname_stem(words[index].lower) not in _SET_OWNERS:
+        return False
+    things = [lemmas(word.lower) for word in words[index + 1 : index + 3]]
+    return bool(things and things[0] & _SET_THINGS) and "рождение" not in things[-1]
+
+
+def _is_on_the_map(words: Sequence[_Word], index: int) -> bool:
+    """Tell whether a name is that of a town or a street: «во Владимире», «город Киров», «улица Чкалова»."""
+    word = words[index]
+    if word.reading.is_place and _follows(words, index, _PLACES):
+        return True
+    is_genitive = any(case == _GENITIVE for _, case in word.reading.agreement)
+    if not (word.reading.is_place or is_genitive) or index == 0 or word.before.strip() not in ("", "."):
+        return False
+    before = lemmas(words[index - 1].lower)
+    return bool((word.reading.is_place and before & _TOWNS) or (is_genitive and before & _STREETS))
+
+
+def _is_owned(words: Sequence[_Word], index: int) -> bool:
+    """Tell whether a word says whose the next one is: «Катин номер», «мишина мама», but not «Катин Антон»."""
+    word = words[index]
+    if not word.reading.owned or (not word.is_capital and surname_stem(word.lower) in _RELATIVES_OWNERS):
+        return False
+    if word.reading.is_usual and any(use.case not in (_NOMINATIVE, _ACCUSATIVE) for use in word.reading.uses):
+        return False
+    following = words[index + 1] if index + 1 < len(words) and not word.after.strip() else None
+    if following and len(following.text) > _MAX_INITIAL and owns(word.reading.owned[0], following.lower):
+        return word.stands_out or not word.reading.is_word
+    is_surname = any(one.is_capital and one.reading.given >= _SURE for one in _beside(words, index))
+    return word.reading.possessive >= _SURE_OWNED and not is_surname
+
+
+def _beside(words: Sequence[_Word], index: int) -> Iterator[_Word]:
+    """Yield the words with only a space between them and this one."""
+    if index and not words[index].before.strip():
+        yield words[index - 1]
+    if index + 1 < len(words) and not words[index].after.strip():
+        yield words[index + 1]
+
+
+_NOMINATIVE, _GENITIVE, _DATIVE, _ACCUSATIVE, _INSTRUMENTAL, _VOCATIVE = 0, 1, 2, 3, 4, 6
 
 
 def _is_meant(words: Sequence[_Word], index: int) -> bool:
@@ -231,15 +290,20 @@ def _is_english_name(words: Sequence[_Word], index: int, known: Set[str]) -> boo
         return name is not None
     if _follows(words, index, _RELATIVES) or (name.name.lower() in known and word.is_capital):
         return True
-    if not word.is_capital or (word.stands_out and _follows(words, index, _PLACES)):
-        return False
     following = words[index + 1] if index + 1 < len(words) else None
-    if word.lower in _MONTHS and word.before[-2:-1].isdigit():
+    is_month = word.lower in _MONTHS
+    owns = following is not None and word.after in _APOSTROPHES and following.lower == "s" and not is_month
+    if not word.is_capital or (word.stands_out and not owns and _follows(words, index, _PLACES)):
         return False
-    beside = following and not word.after.strip() and (following.lower in _VERBS or following.stands_out)
-    if word.stands_out and word.lower not in _MONTHS:
+    if is_month and word.before[-2:-1].isdigit():
+        return False
+    if owns or (word.stands_out and not is_month):
         return True
-    return bool(beside) or word.after.startswith(("'s", "’s")) or _is_called(words, index)
+    is_beside = following is not None and not word.after.strip()
+    if following and is_beside and following.lower in (_SAYING if is_month else _VERBS):
+        return True
+    has_surname = following and is_beside and following.stands_out and following.lower not in _NO_SURNAMES
+    return bool(has_surname) or _is_called(words, index)
 
 
 def _is_surname_beside(words: Sequence[_Word], parts: Sequence[Part | None], index: int) -> bool:
@@ -256,8 +320,13 @@ def _is_surname_beside(words: Sequence[_Word], parts: Sequence[Part | None], ind
         return word.is_capital and word.lower not in _NO_SURNAMES and (is_titled or follows)
     if not word.reading.surname and (word.reading.is_known or word.opens):
         return False
-    has_initial = any(words[other].is_capital and len(words[other].text) <= _MAX_INITIAL for other in beside)
+    has_initial = any(_is_initial(words[other]) for other in beside)
     return (has_initial and word.is_capital) or any(parts[other] and _agree(words[other], word) for other in beside)
+
+
+def _is_initial(word: _Word) -> bool:
+    """Tell «А.» from the preposition of «С Пушкиным»."""
+    return word.is_capital and len(word.text) <= _MAX_INITIAL and word.after.startswith(".")
 
 
 def _agree(name: _Word, surname: _Word) -> bool:
@@ -287,6 +356,14 @@ def _forget_the_public(words: Sequence[_Word], parts: list[Part | None]) -> None
         names = {surname.lower} | (lemmas(surname.lower) if surname.reading.share else set())
         if parts[index] == "given" and names & _PUBLIC:
             parts[index] = parts[index + 1] = None
+
+
+def _find_again(words: Sequence[_Word], parts: list[Part | None]) -> None:
+    """Find a surname that stands in the text again, in whatever case."""
+    surnames = {surname_stem(word.lower) for word, part in zip(words, parts, strict=True) if part == "surname"}
+    for index, word in enumerate(words):
+        if parts[index] is None and surnames and word.is_capital and surname_stem(word.lower) in surnames:
+            parts[index] = "surname"
 
 
 def _follows(words: Sequence[_Word], index: int, wanted: Set[str]) -> bool:

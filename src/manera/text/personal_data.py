@@ -28,7 +28,28 @@ Finder = Callable[[str], Iterator[Span]]
 
 _PASSPORT = r"""(?ix) (?: паспорт | загран | серия | passport ) [^\d\n]{0,30}? (?<![^\W_])
     (?P<it> \d{2}\s?\d{2}\s?(?:№|номер|n)?\s?\d{6} | \d{2}\s?№?\s?\d{7} | (?-i:[A-Z]{1,2})\d{6,8} | \d{9} ) (?!\d)"""
-_PHONE = r"(?<![\w.,:/=+-])(?:\+|(?=[\d(]))\(?\d(?:[ .()-]{0,2}\d){6,13}(?![\w/]|[.,:-]\d)"
+_SSN = r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])"
+_SPOKEN_SSN = (
+    r"(?i)\b(?:ssn|social\s+security(?:\s+(?:number|no\.?))?)\b\D{0,10}(?P<it>\d{3}[ -]?\d{2}[ -]?\d{4})(?!\d)"
+)
+_CARD_CODE = r"""(?ix) (?:
+      \b (?: cvv2? | cvc2? | cvn | цвв | свв | security\s+code
+        | код\s+(?:с|на)\s+об(?:орот|рат)[а-я]*(?:\s+сторон[а-я]*)? )
+    | (?: \d[ -]? ){14,18} \d \D{1,12} \d{2}/\d{2,4} )
+    (?: [\s,:;=—–-] | \b(?:is|это|код|на|обороте)\b ){1,6} (?P<it> \d{3,4} ) (?! [\d.,/]?\d )"""
+_PLATE_LETTER = "[АВЕКМНОРСТУХ]"
+_PLATE = rf"""(?x) (?<![\w-]) (?:
+      {_PLATE_LETTER} \s? \d{{3}} \s? {_PLATE_LETTER}{{2}} (?: \s? (?: \d{{2}} | [1279]\d{{2}} ) )?
+    | (?i: {_PLATE_LETTER} \d{{3}} {_PLATE_LETTER}{{2}} (?: \d{{2}} | [1279]\d{{2}} ) ) ) (?![\w-])"""
+_SPOKEN_PLATE = r"""(?x) \b (?i: (?: licen[cs]e | number ) \s plates? | plates? | reg (?:istration)? )
+    (?i: (?: \s (?: number | no\.? ) )? (?: \s is | : | ,)? ) \s
+    (?P<it> (?= [A-Z\ ]*\d ) (?= [\d\ ]*[A-Z] ) [A-Z0-9]{2,4} [ -]? [A-Z0-9]{3,4} ) (?![\w-])"""
+_PHONE = r"""(?x) (?: (?<![\w.,:/=+-]) | (?<=\d\d/) ) (?: \+ | (?=[\d(]) ) \(? \d (?: [ .()-]{0,2} \d ){6,13}
+    (?! \w | /(?! \+?[\d(]{3} ) | [.,:-]\d )"""
+_SHORT_PHONE = r"(?P<it>\d{3}[.-]\d{4})(?![\w/]|[.,:-]\d)"
+_CALLED_PHONE = rf"""(?ix) \b (?: call | text | ring | dial | phone | tel | cell | mobile | fax | landline )
+    (?: \s (?: me | us | her | him | them | at | on | is | number | no ) | [.:] ){{0,3}} \s {_SHORT_PHONE}"""
+_SECOND_PHONE = rf"(?ix) \d{{3}} [.-] \d{{4}} \s? (?: [,/] | \b(?:or|and|или|и)\b ) \s? {_SHORT_PHONE}"
 _LOCAL_PHONE = re.compile(r"\d{3}-\d{2}-\d{2}")
 _WRITTEN = re.compile(r"\(?\d{3}\)?[ .-]?\d{3}[ .-]\d{4}|\(?0\d[\d ()-]+")
 _REGIONS = ("RU", "US", "GB")
@@ -97,6 +118,21 @@ def _mail(text: str) -> bool:
     return not _NOBODYS_MAIL.search(text)
 
 
+def _short_phone(text: str) -> bool:
+    return not text.startswith("555") or not _NOBODYS_PHONE.search(re.sub(r"\D", "", text))
+
+
+def ssn(text: str) -> bool:
+    """Tell whether an American social security number is one that is given to people."""
+    digits = re.sub(r"\D", "", text)
+    return digits[:3] not in ("000", "666") and digits[0] != "9" and digits[3:5] != "00" and digits[5:] != "0000"
+
+
+def _given_out(plate: str) -> bool:
+    """No plate has the number 000, nor zeros only."""
+    return "000" not in plate and re.search("[1-9]", plate) is not None
+
+
 def _issued(passport: str) -> bool:
     """No passport begins with a region of two zeros."""
     return not passport.startswith("00")
@@ -116,7 +152,7 @@ def _pattern(expression: str, holds: Callable[[str], bool] | None = None, spaced
     return find
 
 
-_DIGIT, _AT, _SLASHES, _CUE = "digit", "@", "://", "cue"
+_DIGIT, _AT, _SLASHES, _CUE, _LOGIN = "digit", "@", "://", "cue", "login"
 # Each with the sign without which it finds nothing; a key may have any, but stands where there is some.
 _FINDERS: tuple[tuple[str, str | None, Finder], ...] = (
     ("key", None, secrets.keys),
@@ -124,12 +160,22 @@ _FINDERS: tuple[tuple[str, str | None, Finder], ...] = (
     ("e-mail", _AT, _pattern(r"(?<![\w.+-])(?!git@)[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{2,}\b", _mail)),
     ("IBAN", _DIGIT, _pattern(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b", iban, spaced=True)),
     ("card", _DIGIT, _pattern(r"(?<![\d+])(?:\d[ -]?){14,18}\d(?!\d)", luhn, spaced=True)),
+    ("card", _DIGIT, _pattern(r"(?<![\d+])(?:\d{4}[ -]){3}\d{4}(?!\d)", luhn, spaced=True)),
+    ("card code", _DIGIT, _pattern(_CARD_CODE)),
     ("SNILS", _DIGIT, _pattern(r"(?<!\d)\d{3}([ -])\d{3}\1\d{3}[ -]\d{2}(?!\d)", snils, spaced=True)),
     ("SNILS", _DIGIT, _pattern(r"(?i)снилс\D{0,20}(?P<it>\d{11})(?!\d)", snils)),
     ("INN", _DIGIT, _pattern(r"(?<![\w+-])(?:\d{12}|\d{10})(?!\w)", inn)),
     ("passport", _DIGIT, _pattern(_PASSPORT, _issued)),
+    ("SSN", _DIGIT, _pattern(_SSN, ssn)),
+    ("SSN", _DIGIT, _pattern(_SPOKEN_SSN, ssn)),
     ("phone", _DIGIT, _pattern(_PHONE, phone)),
+    ("phone", _DIGIT, _pattern(_CALLED_PHONE, _short_phone)),
+    ("phone", _DIGIT, _pattern(_SECOND_PHONE, _short_phone)),
+    ("plate", _DIGIT, _pattern(_PLATE, _given_out)),
+    ("plate", _DIGIT, _pattern(_SPOKEN_PLATE, _given_out)),
+    ("door code", _DIGIT, secrets.door_codes),
     ("password", _CUE, secrets.passwords),
+    ("login", _LOGIN, secrets.logins),
     ("address", _DIGIT, _pattern(ADDRESS)),
     ("handle", _AT, secrets.handles),
 )
@@ -160,6 +206,8 @@ def _signs(text: str) -> list[str]:
         signs.append(_DIGIT)
     if secrets.may_hold_password(text):
         signs.append(_CUE)
+    if secrets.may_hold_login(text):
+        signs.append(_LOGIN)
     return signs
 
 

@@ -1,8 +1,10 @@
-"""What opens a door: keys of programs, links that let in whoever has them, passwords."""
+"""What opens a door: keys of programs, links that let in whoever has them, passwords, logins, codes of doors."""
 
 import re
 from collections.abc import Iterator
 from itertools import chain, islice
+
+from manera.text.russian_names import has_word
 
 Span = tuple[int, int]
 
@@ -45,6 +47,28 @@ _WORDS_AROUND = 6
 _REACH = 80
 _DIGITS_OF_PIN = range(4, 9)
 _MIN_LENGTH = 6
+_MAY_LOGIN = re.compile("логин|юзер|log-?in|user ?(?:name|id)")
+_LOGIN = re.compile(
+    r"""(?ix) \b (?: логин[а-я]{0,2} | юзернейм | login(?:\s(?:name|id))? | log-in | user\s?name | user\sid ) \b
+    (?: \s?/\s? (?: парол[а-я]* | pass(?:word)? ) )? (?P<sign> \s* [:=—–-]+ )? (?: \s+ (?:is|это|такой)\b )? \s* [:"«]?
+    (?P<it> [a-z] [a-z0-9_.+-]{2,31} ) (?<![.+-]) (?![\w@]) (?P<last> \s* (?: $ | [\n,;/|»"] ))?"""
+)
+_DOOR = "(?:домофон|подъезд|двер|калитк|ворот|шлагбаум|сейф|замк|замок|парадн|кладовк|ячейк)[а-я]*"
+_DOOR_EN = "(?:gate|door|entry|entrance|garage|lockbox|lock|building|alarm|intercom|buzzer|safe|locker)"
+_DOOR_CODE = re.compile(
+    rf"""(?ix) (?: \b код[а-я]{{0,2}} \s+ (?: (?:от|на|для|в|у|к|при)\s+ )? (?: [а-я]+\s+ )? {_DOOR}
+        | \b {_DOOR} \s* [,:—–-]? \s* код[а-я]{{0,2}}
+        | \b {_DOOR_EN} \s+ (?:code|combo|combination)
+        | \b (?:code|combination|combo) \s+ (?:to|for|of) \s+ (?: (?:the|my|our) \s+ )? (?: \w+ \s+ )? {_DOOR_EN} )
+    (?: [\s,:=—–"-] | \b(?:is|это|такой|номер|now|теперь)\b ){{1,8}}
+    (?P<it> [#*]? \d{{1,4}} \s? [кkвbсc*#]\s? \d{{2,6}} [#*]? | [#*]? \d{{3,8}} [#*]? ) (?![\w.,]*\d)"""
+)
+# A flat, a letter as on the panel, the code: «45К1234».
+_PANEL_CODE = re.compile(
+    rf"""(?ix) \b (?: {_DOOR} | набер[а-я]* | набир[а-я]* | код[а-я]{{0,2}} ) \b \D{{0,30}}?
+    (?<!\w) (?P<it> \d{{1,4}} \s? [кk*#] \s? \d{{3,6}} [#*]? ) (?!\w)"""
+)
+_INTERCOM = re.compile(r"(?i)\bдомофон[а-я]*[\s:—–-]{1,4}(?P<it>\d{4,6}[#*]?)(?!\d|\s*(?:г|р|₽))")
 _HANDLE = re.compile(r"(?<![\w@/.])@[a-zA-Z][\w.]{3,31}(?<![._])(?![\w@])", re.ASCII)
 # Words after the sign of an at that call nobody in particular.
 _CALLS_ALL = frozenset({"@everyone", "@here", "@channel", "@all", "@media", "@import", "@property", "@dataclass"})
@@ -53,6 +77,11 @@ _CALLS_ALL = frozenset({"@everyone", "@here", "@channel", "@all", "@media", "@im
 def may_hold_password(text: str) -> bool:
     """Tell quickly whether a text may speak of a password: few do."""
     return _MAY_CUE.search(text.lower()) is not None and _PASSWORD_CUE.search(text) is not None
+
+
+def may_hold_login(text: str) -> bool:
+    """Tell quickly whether a text may speak of a login."""
+    return _MAY_LOGIN.search(text.lower()) is not None
 
 
 def keys(text: str) -> Iterator[Span]:
@@ -81,6 +110,20 @@ def passwords(text: str) -> Iterator[Span]:
         yield from [(start, end) for start, end in looking if _looks_secret(text[start:end])][-1:]
 
 
+def logins(text: str) -> Iterator[Span]:
+    """Find what somebody is called by a service, where a word before it says so."""
+    for found in _LOGIN.finditer(text):
+        ends = bool(found["sign"]) and found["last"] is not None
+        if ends or any(not character.isalpha() for character in found["it"]):
+            yield found.span("it")
+
+
+def door_codes(text: str) -> Iterator[Span]:
+    """Find codes of doors, gates and safes, where a word before them says so."""
+    for pattern in (_DOOR_CODE, _PANEL_CODE, _INTERCOM):
+        yield from (found.span("it") for found in pattern.finditer(text))
+
+
 def handles(text: str) -> Iterator[Span]:
     """Find names of accounts: ``@name``."""
     for found in _HANDLE.finditer(text):
@@ -92,11 +135,14 @@ def _is_said(text: str, cue: re.Match[str], following: re.Match[str]) -> bool:
     """Tell whether what follows at once is the password: a number, a mixture, or the last word after a colon."""
     start, end = _trimmed(text, *following.span("it"))
     secret = text[start:end]
+    is_last = following["last"] is not None
     if secret.isdigit():
-        return len(secret) in _DIGITS_OF_PIN and (bool(following["sign"]) or _follows_closely(text, cue, start))
+        is_closed = is_last or following["it"][-1] in _END_MARKS
+        is_said = bool(following["sign"]) or is_closed or _follows_closely(text, cue, start)
+        return len(secret) in _DIGITS_OF_PIN and is_said
     if _looks_secret(secret):
         return True
-    return bool(following["sign"]) and following["last"] is not None and len(secret) > 3 and secret.isascii()
+    return bool(following["sign"]) and is_last and len(secret) > 3 and (secret.isascii() or not has_word(secret))
 
 
 def _follows_closely(text: str, cue: re.Match[str], start: int) -> bool:

@@ -7,18 +7,23 @@ keeps how it is written. Where there is a custom for it, stand-ins are nobody's:
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from functools import cache, lru_cache
 from hashlib import sha256, shake_256
+from itertools import chain
 from typing import NamedTuple
 
 from manera.text import names, personal_data
-from manera.text.declension import Gender, declension, declined
+from manera.text.declension import Gender, declension, declined, possessive
 from manera.text.english_names import given_names
 from manera.text.names import Name
 from manera.text.personal_data import Found
-from manera.text.russian_names import Given, persons, plain
+from manera.text.russian_names import Given, Use, persons, plain
 from manera.text.word_lists import lists, words
+
+NAME = "name"
+# As whose name a form is read that is several people's.
+WHOSE = "whose"
 
 _CHECKED: Mapping[str, Callable[[str], bool]] = {
     "card": personal_data.luhn,
@@ -33,19 +38,19 @@ _WAYS = words("stand-ins.toml", "ways")
 _ENGLISH: Mapping[str, Sequence[str]] = {key: pool.split() for key, pool in _LISTS["english"].items()}
 
 
-class _Kin(NamedTuple):
+class Kin(NamedTuple):
     """Surnames or patronymics that end alike; the pattern's groups are what is replaced, and the ending."""
 
     pattern: re.Pattern[str]
     names: Sequence[str]
 
 
-_SURNAMES = [
-    _Kin(re.compile(f"(.*?{kin['stem']})({kin['endings']})", re.IGNORECASE), kin["names"].split())
+SURNAMES = [
+    Kin(re.compile(f"(.*?{kin['stem']})({kin['endings']})", re.IGNORECASE), kin["names"].split())
     for kin in _LISTS["surnames"]
 ]
-_PATRONYMICS = [
-    _Kin(re.compile(f"(.+?)({kin['ending']})", re.IGNORECASE), kin["names"].split()) for kin in _LISTS["patronymics"]
+PATRONYMICS = [
+    Kin(re.compile(f"(.+?)({kin['ending']})", re.IGNORECASE), kin["names"].split()) for kin in _LISTS["patronymics"]
 ]
 
 
@@ -59,37 +64,57 @@ class StandIns:
         self.entries = dict(entries or {})
         self._taken = set(self.entries.values())
         self._kept: set[str] = set()
+        self._speaking: set[str] = set()
+        self._mentioned: set[str] = set()
         self.keep(kept)
 
     def keep(self, people: Iterable[str]) -> None:
         """Let the names of these people stay from now on."""
         self._kept.update(key for name in people for found in names.found(name) for key in _keys(found))
 
+    def avoid(self, speaker: str) -> None:
+        """Let the names of somebody who takes part stand for nobody's."""
+        self._speaking |= _mentioned(speaker)
+
+    def hear(self, text: str) -> None:
+        """Let names that a text may hold stand for others only where no more are left."""
+        self._mentioned |= _mentioned(text)
+
     def forget(self, name: str) -> None:
         """Forget what stands for the names of somebody who is called so."""
         keys = {key for found in names.found(name) for key in _keys(found)} | {f"speaker {name}"}
         for key in keys | {f"person {key}" for key in keys}:
             self.entries.pop(key, None)
+        for key in [key for key, whose in self.entries.items() if key.startswith(f"{WHOSE} ") and whose in keys]:
+            del self.entries[key]
 
-    def without_data(self, text: str, spared: Set[str] = frozenset()) -> tuple[str, Counter[str]]:
-        """Replace what is found by its pattern, but for kinds that are spared; count it by kind."""
-        found = [stretch for stretch in personal_data.found(text) if stretch.kind not in spared]
-        if not found:
+    def without(
+        self, text: str, known: Set[str] = frozenset(), spared: Set[str] = frozenset()
+    ) -> tuple[str, Counter[str]]:
+        """Replace personal data and names of people, but for kinds that are spared; count them by kind.
+
+        known: as in names.found. What stands for data is not read again: a handle may be made of names.
+        """
+        data = personal_data.found(text)
+        made = [(one.start, one.end, self._of_data(one), one.kind) for one in data if one.kind not in spared]
+        if NAME not in spared:
+            made += [(one.start, one.end, self._of_name(one), NAME) for one in self._others(text, data, known)]
+        if not made:
             return text, Counter()
-        made = [(stretch.start, stretch.end, self._of_data(stretch)) for stretch in found]
-        return _replaced(text, made), Counter(stretch.kind for stretch in found)
+        made.sort()
+        return _replaced(text, [stretch[:3] for stretch in made]), Counter(kind for *_, kind in made)
 
-    def without_names(self, text: str, known: Set[str] = frozenset()) -> tuple[str, int]:
-        """Replace names of people but those that are kept, and count them; known: as in names.found."""
-        found = [name for name in names.found(text, known) if self._kept.isdisjoint(_keys(name))]
-        if not found:
-            return text, 0
-        return _replaced(text, [(name.start, name.end, self._of_name(name)) for name in found]), len(found)
+    def _others(self, text: str, data: Sequence[Found], known: Set[str]) -> Iterator[Name]:
+        """Find the names that are not kept, nor part of other data."""
+        for name in names.found(text, known):
+            is_part = any(name.start < one.end and one.start < name.end for one in data)
+            if not is_part and self._kept.isdisjoint(_keys(name)):
+                yield name
 
     def of_speaker(self, name: str) -> str:
         """Return what people are called instead; who has no known name gets one that is a man's and a woman's."""
-        replaced, found = self.without_names(name)
-        if found or not name.strip() or not self._kept.isdisjoint({name}):
+        replaced, found = self.without(name)
+        if found[NAME] or not name.strip() or not self._kept.isdisjoint({name}):
             return replaced
         pool = _unisex_names("short") if re.search("[а-яё]", name, re.IGNORECASE) else _ENGLISH["unisex"]
         return self._chosen(f"speaker {name}", pool)
@@ -97,15 +122,23 @@ class StandIns:
     def _of_data(self, found: Found) -> str:
         match found.kind:
             case "address":
-                return _WORDS.sub(self._street, _scrambled(found.text, found.text, "0123456789"))
+                made = _WORDS.sub(self._street, _scrambled(found.text, found.text, "0123456789"))
+                return self.entries.setdefault(f"address {found.text}", made)
             case "e-mail":
                 return self._account(found.text.split("@")[0]) + "@example.org"
             case "handle":
                 return "@" + self._account(found.text[1:])
+            case "login":
+                return self._account(found.text)
             case "link":
                 return self._link(found.text)
             case "phone":
                 return self._phone(found)
+            case "plate":
+                return self.entries.setdefault(f"plate {found.text}", _plate(found.text))
+            case "door code" | "card code":
+                made = _scrambled(found.text, found.text, "0123456789")
+                return self.entries.setdefault(f"{found.kind} {found.text}", made)
             case "key" | "password":
                 return self.entries.setdefault(f"{found.kind} {found.text}", _scrambled(found.text, found.text))
             case _:
@@ -114,7 +147,9 @@ class StandIns:
     def _number(self, found: Found) -> str:
         """Change digits and letters for others, however they are spaced; a checksum holds no more."""
         number = "".join(filter(_is_plain, found.text))
-        prefix = {"IBAN": number[:2], "passport": "00"}.get(found.kind, "") if number[:2].isalnum() else ""
+        prefix = (
+            {"IBAN": number[:2], "passport": "00", "SSN": "000"}.get(found.kind, "") if number[:2].isalnum() else ""
+        )
         attempts = (_scrambled(number, f"{found.kind} {number} {attempt}") for attempt in range(_ATTEMPTS))
         made = (prefix + attempt[len(prefix) :] for attempt in attempts)
         is_refused = _CHECKED.get(found.kind)
@@ -161,13 +196,13 @@ class StandIns:
     def _surname(self, text: str) -> str:
         if not re.search("[а-яё]", text, re.IGNORECASE):
             return self._chosen(f"surname {plain(text)}", _ENGLISH["surnames"])
-        for pattern, pool in _SURNAMES:
+        for pattern, pool in SURNAMES:
             if match := pattern.fullmatch(text):
                 return self._chosen(f"surname {plain(match[1])}", pool) + match[2]
-        return self._chosen(f"surname {plain(text)}", _SURNAMES[-1].names)
+        return self._chosen(f"surname {plain(text)}", SURNAMES[-1].names)
 
     def _patronymic(self, text: str) -> str:
-        for pattern, pool in _PATRONYMICS:
+        for pattern, pool in PATRONYMICS:
             if match := pattern.fullmatch(text):
                 return self._chosen(f"patronymic {plain(match[1])}", pool) + match[2]
         return text
@@ -178,30 +213,63 @@ class StandIns:
 
     def _russian(self, name: Name) -> str:
         """Another name of the same gender, register and declension in the same case; a unisex one for a unisex one."""
-        use = next((use for use in name.uses if f"person {use.given.person}" in self.entries), name.uses[0])
+        use = self._meant(name)
         given = use.given
         if len({other.given.gender for other in name.uses if other.given.name == given.name}) > 1:
             made = self._chosen(f"name {plain(given.name)}", _unisex_names(given.register))
-            return declined(made, given.gender)[use.case]
-        person = self._chosen(f"person {given.person}", _people_like(given))
-        return declined(_counterpart(given, person).name, given.gender)[use.case]
+            return _as_used(made, use)
+        person = self._chosen(f"person {given.person}", _people_like(given), _people_of(given.gender))
+        return _as_used(_counterpart(given, person).name, use)
 
-    def _chosen(self, key: str, pool: Sequence[str]) -> str:
-        """Return what stands for a key, or choose something that stands for nothing yet."""
+    def _meant(self, name: Name) -> Use:
+        """Return as whose name a form is read, the same each time: «Аля» is Алевтина's or Александра's."""
+        if len({use.given.person for use in name.uses}) == 1:
+            return name.uses[0]
+        key = f"{WHOSE} {plain(name.text)}"
+        known = (use for use in name.uses if f"person {use.given.person}" in self.entries)
+        before = (use for use in name.uses if use.given.person == self.entries.get(key))
+        use = next(chain(before, known), name.uses[0])
+        self.entries[key] = use.given.person
+        return use
+
+    def _chosen(self, key: str, pool: Sequence[str], wider: Sequence[str] = ()) -> str:
+        """Return what stands for a key, or choose what is nobody's name here and stands for nothing yet.
+
+        wider: where to look if there is nothing such in the pool.
+        """
         if key in self.entries:
             return self.entries[key]
+        kind, own = key.split(" ", 1)
         start = int.from_bytes(sha256(key.encode()).digest()[:8])
-        order = [pool[(start + step) % len(pool)] for step in range(len(pool))]
-        own = plain(key.split(" ", 1)[1])[:_ALIKE]
-        other = [entry for entry in order if plain(entry)[:_ALIKE] != own] or order
-        made = next((entry for entry in other if entry not in self._taken), other[0])
+        best: tuple[tuple[bool, ...], str] | None = None
+        for entry in chain(_from(pool, start), _from(wider, start)):
+            if plain(entry)[:_ALIKE] == plain(own)[:_ALIKE]:
+                continue
+            faults = self._faults(kind, entry)
+            if best is None or faults < best[0]:
+                best = faults, entry
+            if not any(faults):
+                break
+        made = best[1] if best else pool[0]
         self._taken.add(made)
         self.entries[key] = made
         return made
 
+    def _faults(self, kind: str, entry: str) -> tuple[bool, ...]:
+        """Say why something should rather not stand for anybody, the worst reason first."""
+        real = _real(kind, entry)
+        is_there = not (real.isdisjoint(self._speaking) and real.isdisjoint(self._kept))
+        return is_there, entry in self._taken, not real.isdisjoint(self._mentioned)
+
+
+def _from(pool: Sequence[str], start: int) -> Iterator[str]:
+    """Go round a pool once."""
+    return (pool[(start + step) % len(pool)] for step in range(len(pool)))
+
 
 _SUBSCRIBER = 7
 _ATTEMPTS = 1000
+_PLATE_LETTERS = {"ru": "АВЕКМНОРСТУХ", "en": "ABCDEFGHJKLMNPRSTUVWXYZ"}
 # Names that begin with the same letters may be one person's: Женя, Женька.
 _ALIKE = 3
 _WORDS = re.compile(r"[^\W\d_]+")
@@ -213,9 +281,26 @@ def _keys(name: Name) -> set[str]:
     if name.uses:
         return {use.given.person for use in name.uses}
     if name.part == "surname":
-        stems = [match[1] for pattern, _ in _SURNAMES if (match := pattern.fullmatch(name.text))]
+        stems = [match[1] for pattern, _ in SURNAMES if (match := pattern.fullmatch(name.text))]
         return {f"surname {plain((stems or [name.text])[0])}"}
     return {f"{'name' if name.part == 'given' else name.part} {plain(name.text)}"}
+
+
+def _mentioned(text: str) -> set[str]:
+    return {key for word in text.split() for key in _may_name(word)}
+
+
+@lru_cache(maxsize=1 << 17)
+def _may_name(word: str) -> frozenset[str]:
+    """Return whose name a word may be where its capital says something: after another word."""
+    return frozenset(key for name in names.found(f"и {word}") for key in _keys(name))
+
+
+@cache
+def _real(kind: str, entry: str) -> frozenset[str]:
+    """Return whose name a stand-in is, as _keys has it."""
+    is_written = kind not in ("person", "surname")
+    return frozenset({entry, f"{kind} {plain(entry)}"}) | (_may_name(entry) if is_written else frozenset())
 
 
 def _replaced(text: str, stretches: Sequence[tuple[int, int, str]]) -> str:
@@ -245,6 +330,14 @@ def _like(character: str, drawn: int) -> str:
     return made.upper() if character.isupper() else made
 
 
+def _plate(text: str) -> str:
+    """Return a plate with other letters and a number that no car has; a Russian one keeps its region."""
+    is_russian = re.search("[а-я]", text, re.IGNORECASE) is not None
+    letters = _PLATE_LETTERS["ru" if is_russian else "en"]
+    lettered = re.sub(r"[^\W\d_]", lambda letter: _cased(_drawn(f"{letter.start()} {text}", letters), letter[0]), text)
+    return re.sub(r"\d", "0", lettered, count=3 if is_russian else 0)
+
+
 def _poured(text: str, made: str) -> str:
     """Write other digits and letters in the places of a text's own."""
     characters = iter(made)
@@ -268,6 +361,13 @@ def _cased(made: str, like: str) -> str:
     return made.upper() if len(like) > 1 and like.isupper() else made
 
 
+def _as_used(name: str, use: Use) -> str:
+    """Write a name in the case of another: as what is somebody's, if the other one is."""
+    if use.ending is not None:
+        return possessive(name, use.given.gender) + use.ending
+    return declined(name, use.given.gender)[use.case]
+
+
 @cache
 def _signature(person: str) -> tuple[str, ...]:
     """Return how a person's full and first short names are declined."""
@@ -281,9 +381,13 @@ def _people_like(given: Given) -> tuple[str, ...]:
     pattern = declension(given.name, given.gender)
     signature = _signature(given.person) if given.person in persons() else (pattern,)
     alike = [person for person in _usual() if _signature(person)[: len(signature)] == signature]
-    same_gender = [person for person in persons() if person.endswith(given.gender)]
     called = [person for person in alike if _fitting(given, person)]
-    return tuple(called if len(called) > 1 else alike if len(alike) > 1 else same_gender)
+    return tuple(called if len(called) > 1 else alike if len(alike) > 1 else _people_of(given.gender))
+
+
+@cache
+def _people_of(gender: Gender) -> tuple[str, ...]:
+    return tuple(person for person in _usual() if person.endswith(f" {gender}"))
 
 
 @cache
@@ -305,6 +409,7 @@ def _fitting(given: Given, person: str) -> list[Given]:
     ]
 
 
+@lru_cache(maxsize=1 << 14)
 def _counterpart(given: Given, person: str) -> Given:
     """Return the form of a person's name that is nearest to one of another's: by register, then by declension."""
     pattern = declension(given.name, given.gender)

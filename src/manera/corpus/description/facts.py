@@ -1,5 +1,6 @@
 """One person of a corpus, described: when they write, how much at once, how fast, and in which words."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -7,6 +8,7 @@ from itertools import islice
 
 import msgspec
 
+from manera.corpus.cleaning import read_entries
 from manera.corpus.conversations import conversations_of
 from manera.corpus.description.habits import Tally
 from manera.corpus.description.manner import MAX_BURST, Manner, manner_of
@@ -16,6 +18,7 @@ from manera.corpus.storage import Corpus
 from manera.records import Utterance, UtteranceKind
 from manera.text import personal_data
 from manera.text.languages import Language, language_of
+from manera.text.traces import Traces
 from manera.text.words import words
 
 WAITS = (10, 30, 60, 180, 600, 1800, 3600, 3 * 3600)
@@ -27,6 +30,8 @@ MIN_OTHERS = 200
 EXAMPLES = 8
 _EXAMPLE_CHARACTERS = (15, 220)
 _LONG_EXAMPLE_CHARACTERS = (80, 900)
+# As long as those of cards and accounts: whosever it is.
+_LONG_NUMBER = re.compile(r"(?:\d[ -]?){11}\d")
 _LANGUAGE_TEXTS = 500
 _MAX_MONTHS = 600
 
@@ -78,7 +83,8 @@ def describe(corpus: Corpus, speaker: Speaker, general: Callable[[Language], Ite
         for text in general(language):
             others.count(text)
     bursts, waits = _turns(corpus, speaker.speaker_id)
-    manner = manner_of(own, others, bursts, kinds.most_common(1)[0][0], language)
+    traces = Traces(read_entries(corpus.folder))
+    manner = manner_of(own, others, bursts, kinds.most_common(1)[0][0], language, traces.has)
     return Description(
         **msgspec.structs.asdict(manner),
         speaker=speaker,
@@ -91,7 +97,7 @@ def describe(corpus: Corpus, speaker: Speaker, general: Callable[[Language], Ite
         waits=waits,
         silence_seconds=corpus.manifest.silence_seconds,
         zipf=tuple(zipf(own.frequency)),
-        examples=tuple(_examples(corpus, speaker.speaker_id, {word.word: word.z for word in manner.typical})),
+        examples=tuple(_examples(corpus, speaker.speaker_id, {word.word: word.z for word in manner.typical}, traces)),
         ledger=corpus.manifest.ledger,
     )
 
@@ -174,8 +180,8 @@ def _turns(corpus: Corpus, speaker_id: str) -> tuple[tuple[int, ...], tuple[int,
     return tuple(bursts), tuple(waits)
 
 
-def _examples(corpus: Corpus, speaker_id: str, weights: dict[str, float]) -> list[Exchange]:
-    """Choose what has most of the typical words for its length, with no personal data, and all of it different."""
+def _examples(corpus: Corpus, speaker_id: str, weights: dict[str, float], traces: Traces) -> list[Exchange]:
+    """Choose what has most of the typical words for its length, with nothing private, and all of it different."""
     is_talk = corpus.manifest.kinds.keys() <= {"message", "line"}
     least, most = _EXAMPLE_CHARACTERS if is_talk else _LONG_EXAMPLE_CHARACTERS
     found: list[tuple[float, Exchange]] = []
@@ -190,12 +196,16 @@ def _examples(corpus: Corpus, speaker_id: str, weights: dict[str, float]) -> lis
             found = sorted(found, key=lambda one: -one[0])[: 10 * EXAMPLES]
     chosen: list[Exchange] = []
     for _, exchange in sorted(found, key=lambda one: -one[0]):
-        is_private = any(map(personal_data.found, (exchange.asked or "", *exchange.answered)))
+        is_private = any(_is_private(text, traces) for text in (exchange.asked or "", *exchange.answered))
         if not is_private and exchange.answered not in {one.answered for one in chosen}:
             chosen.append(exchange)
         if len(chosen) == EXAMPLES:
             break
     return chosen
+
+
+def _is_private(text: str, traces: Traces) -> bool:
+    return bool(personal_data.found(text)) or _LONG_NUMBER.search(text) is not None or traces.are_in(text)
 
 
 def _exchanges(corpus: Corpus, speaker_id: str) -> Iterator[Exchange]:

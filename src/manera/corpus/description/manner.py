@@ -1,6 +1,6 @@
 """How one person writes, against others: what can be told as rules."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -40,9 +40,17 @@ class Manner(msgspec.Struct, frozen=True, kw_only=True):
     emoji: dict[str, float]
 
 
-def manner_of(own: Tally, others: Tally, bursts: Sequence[int], kind: UtteranceKind, language: Language) -> Manner:
-    """Measure somebody's messages against those of others."""
-    found = typical_words(own.having, others.having, own.messages, others.messages)
+def manner_of(
+    own: Tally,
+    others: Tally,
+    bursts: Sequence[int],
+    kind: UtteranceKind,
+    language: Language,
+    is_nobodys: Callable[[str], bool] = lambda word: False,
+) -> Manner:
+    """Measure somebody's messages against those of others; is_nobodys: words that say nothing of anybody's manner."""
+    compared = typical_words(own.having, others.having, own.messages, others.messages)
+    found = [word for word in compared if not is_nobodys(word.word)]
     return Manner(
         messages=own.messages,
         kind=kind,

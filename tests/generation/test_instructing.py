@@ -11,7 +11,7 @@ from manera.cli.instructing import asking
 from manera.dataset.encoding import Encoder
 from manera.errors import GenerationError
 from manera.generation.answers import open_answers
-from manera.generation.instructing import answers, by_base, by_server, find_server
+from manera.generation.instructing import by_base, by_server, find_server
 from manera.generation.instruction_prompts import shown, told
 from manera.generation.llama_cpp import LlamaCpp
 from manera.generation.remote import KEY_VARIABLE

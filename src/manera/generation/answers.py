@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -14,7 +14,18 @@ from manera.files import replacing
 from manera.generation.server import Answer, Ask, Client, Clock, Server
 from manera.generation.spending import Purse
 
-_Key = tuple[str, str, int | None]
+Key = tuple[str, str, int | None]
+"""A model, the hash of what it was asked, and the seed."""
+
+
+def key(model: str, ask: Ask) -> Key:
+    """Return what an answer is known by."""
+    return model, ask.sha256, ask.seed
+
+
+def by_key(answers: Iterable[Answer]) -> dict[Key, Answer]:
+    """Return answers by what they are known by."""
+    return {(one.model, one.prompt_sha256, one.seed): one for one in answers}
 
 
 class Answers:
@@ -23,7 +34,7 @@ class Answers:
     def __init__(self, path: Path, found: Sequence[Answer], out: BinaryIO) -> None:
         self.path = path
         self._out = out
-        self._known: dict[_Key, Answer] = {(one.model, one.prompt_sha256, one.seed): one for one in found}
+        self._known = by_key(found)
 
     def __len__(self) -> int:
         return len(self._known)
@@ -33,7 +44,7 @@ class Answers:
 
     def find(self, model: str, ask: Ask) -> Answer | None:
         """Return what was answered before; None where nothing was."""
-        return self._known.get((model, ask.sha256, ask.seed))
+        return self._known.get(key(model, ask))
 
     def keep(self, answer: Answer) -> None:
         """Write an answer down; it stays, whatever becomes of this process or of the machine."""
@@ -59,22 +70,33 @@ def open_answers(path: Path) -> Iterator[Answers]:
         yield Answers(path, found, out)
 
 
-def _readable(path: Path) -> list[Answer]:
-    """Read the answers of a file, which afterwards ends in a whole line."""
-    if not path.exists():
-        return []
-    stored = path.read_bytes()
+def read_answers(path: Path) -> list[Answer]:
+    """Return the answers of a file, but for a last line that was cut off; nothing where there is none.
+
+    Raises GenerationError where an earlier line is no answer.
+    """
+    return _read(path)[0]
+
+
+def _read(path: Path) -> tuple[list[Answer], bytes, bytes]:
+    """Return the answers, the whole lines, and what was cut off."""
+    stored = path.read_bytes() if path.exists() else b""
     whole, newline, rest = stored.rpartition(b"\n")
     try:
-        found = msgspec.json.Decoder(Answer).decode_lines(whole)
+        return msgspec.json.Decoder(Answer).decode_lines(whole), whole + newline, rest
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise GenerationError(
             f"{path} holds what is no answer: {error}",
-            "mend that line, or move the file away: its answers are asked anew",
+            "mend that line, or move the file away: then all is asked anew",
         ) from error
+
+
+def _readable(path: Path) -> list[Answer]:
+    """Read the answers of a file, which afterwards ends in a whole line."""
+    found, whole, rest = _read(path)
     if rest:
         with replacing(path) as unfinished:
-            unfinished.write_bytes(whole + newline)
+            unfinished.write_bytes(whole)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Any OpenAI-compatible server that is asked for whole answers: one client, patient where that helps and plain where not.
+"""Any OpenAI-compatible server that is asked for whole answers: patient where that helps, and plain where it does not.
 
 A question is retried where another time would do (429, 5xx, a connection that breaks off), later each time and never
 before the server allows it; what no waiting mends is an error at once.

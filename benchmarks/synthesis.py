@@ -116,7 +116,7 @@ def answers(url: str) -> bool:
 def write(work: Path, url: str, count: int) -> Any:
     """Let the served voice write a corpus; as many texts about each topic as are needed."""
     topic_count = len((work / "topics.txt").read_text("utf-8").splitlines())
-    options = {
+    options: dict[str, str | Path] = {
         "--style": work / "style.md",
         "--topics": work / "topics.txt",
         "--out": work / SYNTHETIC,

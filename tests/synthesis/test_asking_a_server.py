@@ -202,8 +202,8 @@ def test_where_one_fails_those_under_way_are_kept(tmp_path: Path) -> None:
     with faulty(respond) as server:
         with pytest.raises(GenerationError, match="401"):
             ask_all(server.server, asks(20), path)
-        assert len(server.asked) == 4
-    assert path.read_bytes().count(b"late but paid") == 3
+        assert 4 <= len(server.asked) < 20
+    assert path.read_bytes().count(b"late but paid") == len(server.asked) - 1
 
 
 def test_no_question_begins_that_could_go_over_the_budget(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -227,9 +228,14 @@ def test_a_budget_that_is_used_up_leaves_what_was_bought(order: Order, tmp_path:
     with faulty(author) as server:
         with pytest.raises(GenerationError, match="the budget of 2000 is used up") as caught:
             made(order, server, prices=prices, budget=2000.0)
-        assert "--count" in str(caught.value.hint)
+        enough = re.search(r"--count (\d+) --tries 1 makes a corpus of what there is", str(caught.value.hint))
+        assert enough
         assert not order.folder.exists()
         spent = len(server.asked)
+        less = replace(order, count=int(enough[1]), folder=order.folder)
+        assert made(less, server, prices=prices, budget=2000.0, tries=1).texts == less.count
+        assert len(server.asked) == spent
+        order = replace(order, replace=True)
         found = made(order, server, prices=prices, budget=20000.0)
         assert len(server.asked) == 13
     assert 0 < spent < 13
@@ -434,11 +440,11 @@ def test_the_mark_stays_where_a_corpus_goes_on(order: Order, tmp_path: Path) -> 
         made(order, server)
     source = tmp_path / "more.txt"
     source.write_text("ещё", "utf-8")
-    more = [
+    more: list[SourceRecord] = [
         Opened("text", "more.txt", source),
         Utterance("анна", "Анна", text(9000), "блог", 0, "post", "more.txt", title="ещё"),
     ]
-    add(iter(more), order.folder)
+    add(more, order.folder)
     assert open_corpus(order.folder).manifest.synthetic == ("a-model",)
     forget_message(order.folder, "дачник/3")
     manifest: Manifest = open_corpus(order.folder).manifest

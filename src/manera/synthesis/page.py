@@ -18,7 +18,7 @@ MAX_DOTS = 3_000
 
 WORDS: dict[Language, dict[str, str]] = {
     "en": {
-        "title": "written by {model}: how diverse it is",
+        "title": "how diverse what this model wrote is",
         "texts": "texts", "topics": "topics", "distinct": "of word pairs are different",
         "map": "Map of the texts",
         "map_note": "Each dot is a text; near dots mean alike. The axes are the directions in which the texts differ "
@@ -36,7 +36,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "private": "This page quotes the texts. It stands alone: nothing is loaded from anywhere.",
     },
     "ru": {
-        "title": "написано моделью {model}: насколько это разнообразно",
+        "title": "насколько разнообразно то, что написала эта модель",
         "texts": "текстов", "topics": "тем", "distinct": "пар слов — разные",
         "map": "Карта текстов",
         "map_note": "Точка — один текст; близкие точки близки по смыслу. Оси — направления, в которых тексты "
@@ -62,9 +62,12 @@ def write_page(
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    words = {name: text.format(model=model, words=f"{found.words:,}") for name, text in WORDS[language].items()}
+    separator = "\N{NARROW NO-BREAK SPACE}" if language == "ru" else ","
+    counted = f"{found.words:,}".replace(",", separator)
+    words = {name: text.format(words=counted) for name, text in WORDS[language].items()}
     page = environment.get_template("diversity.html").render(
         language=language,
+        model=model,
         t=words,
         found=found,
         texts=texts,

@@ -7,6 +7,7 @@
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import msgspec
@@ -117,7 +118,8 @@ def synthesize(order: Order, clock: Clock | None = None) -> Iterator[Event]:
     purse = Purse(price, order.config.budget)
     with _working(order.work), open_answers(order.work / ANSWERS) as kept:
         for answer in kept:
-            purse.count(answer)
+            if answer.model == order.server.model:
+                purse.count(answer)
         asking = _Asking(kept, purse, clock)
         about = yield from _topics(order, asking)
         written, dropped = yield from _rounds(order, about, asking)
@@ -149,8 +151,11 @@ class _Asking:
     purse: Purse
     clock: Clock | None
 
-    def walk(self, order: Order, asks: Sequence[Ask], what: str, found: dict[int, Answer]) -> Iterator[Asked]:
-        """Collect the answers of all questions by their places."""
+    def walk(
+        self, order: Order, asks: Sequence[Ask], found: dict[int, Answer], attempt: int | None = None
+    ) -> Iterator[Asked]:
+        """Collect the answers of all questions by their places. attempt: of texts, the so-many-th; None for topics."""
+        what = "topics" if attempt is None else "texts"
         try:
             for place, answer in answered(order.server, asks, self.kept, order.config.at_once, self.purse, self.clock):
                 found[place] = answer
@@ -159,8 +164,9 @@ class _Asking:
             there = (
                 f"{len(self.kept):,} answers are kept in {self.kept.path.parent}: the same command goes on from them"
             )
-            if what == "texts" and found:
-                there += f", and --count {len(found)} makes a corpus of what there is"
+            enough = order.count if attempt else next(place for place in count() if place not in found)
+            if attempt is not None and enough:
+                there += f", and --count {enough} --tries 1 makes a corpus of what there is"
             raise GenerationError(error.message, f"{error.hint}; {there}" if error.hint else there) from error
 
 
@@ -170,7 +176,7 @@ def _topics(order: Order, asking: _Asking) -> Generator[Asked, None, Sequence[st
     asks = _topic_asks(order, known)
     if asks:
         found: dict[int, Answer] = {}
-        yield from asking.walk(order, asks, "topics", found)
+        yield from asking.walk(order, asks, found)
         candidates = [topic for place in sorted(found) for topic in topics.listed(found[place].text)]
         chosen = topics.spread(known.topics, candidates, order.topics_needed, embed)
         known = topics.Topics(order.seeds, chosen, order.topics_needed)
@@ -194,7 +200,7 @@ def _rounds(
     for attempt in range(order.config.tries):
         found: dict[int, Answer] = {}
         asks = [_ask(order, about, place, attempt) for place in places]
-        yield from asking.walk(order, asks, "texts", found)
+        yield from asking.walk(order, asks, found, attempt)
         missing = []
         for number, place in enumerate(places):
             text = sieve.bare(found[number].text)

@@ -52,6 +52,9 @@ def synthesize(wanted: Wanted, flags: Mapping[str, object], plan: bool, as_json:
             console.show(in_words(found, order.config.tries))
         return
     console.say(in_words(found, order.config.tries))
+    budget = order.config.budget
+    if budget and found.money and found.money > budget:
+        console.say(f"that may be more than the budget of {budget:g} {found.currency}: where it is used up, it stops")
     if order.server.is_elsewhere:
         console.say(_leaving(order))
     for event in written(order):
@@ -122,7 +125,9 @@ def _server(url: str | None, model: str | None) -> "Server":
 
 
 def _leaving(order: "Order") -> str:
-    shown = f", and {len(order.examples.shown):,} texts of {order.examples.speaker}" if order.examples else ""
+    shown = ""
+    if order.examples and order.config.shots and not order.is_bare:
+        shown = f", and texts of {order.examples.speaker}"
     return (
         f"the style, the topics{shown} LEAVE THIS MACHINE now, for {order.server.model} at {order.server.url}: "
         "whoever runs it can read them; Ctrl-C ends it"

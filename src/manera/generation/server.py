@@ -316,7 +316,7 @@ class Client:
         elif status == 429:
             hint = f"it allows no more just now{_asked_to_wait(answer)}: come back later; what was answered is kept"
         elif status >= 500:
-            hint = "it is out of order: come back later; what was answered is kept"
+            hint = f"it is out of order{_asked_to_wait(answer)}: come back later; what was answered is kept"
         return GenerationError(said, hint)
 
 

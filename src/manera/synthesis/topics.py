@@ -1,5 +1,6 @@
 """What texts are to be about: a list of one's own, more of the same by the model, and those that are most unlike."""
 
+import math
 import random
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -54,7 +55,8 @@ def read_seeds(path: Path) -> tuple[str, ...]:
         raise SynthesisError(f"{path} is no text in UTF-8", "save it as plain text in UTF-8") from error
     except OSError as error:
         raise SynthesisError(f"the topics in {path} cannot be read: {error.strerror}", hint) from error
-    found = tuple(_each_once(" ".join(line.split()) for line in lines))
+    written = filter(None, (" ".join(line.split()) for line in lines))
+    found = tuple({topic.casefold(): topic for topic in written}.values())
     if not found:
         raise SynthesisError(f"there is no topic in {path}", hint)
     return found
@@ -77,9 +79,8 @@ def store(folder: Path, topics: Topics) -> None:
 
 def asks(known: Topics, needed: int, language: Language, seed: int) -> list[Ask]:
     """Ask for the topics that are missing and were not looked for before, in batches, each beside other ones."""
-    missing = needed - max(len(known.topics), known.sought)
-    batches = -(-int(max(0, missing) * SPARE) // PER_ASK) if missing > 0 else 0
     first = max(len(known.topics), known.sought)
+    batches = math.ceil(max(0, needed - first) * SPARE / PER_ASK)
     return [_ask(known.seeds, language, seed, first + number) for number in range(batches)]
 
 
@@ -100,7 +101,7 @@ def listed(answer: str) -> Iterator[str]:
 
 def spread(chosen: Sequence[str], candidates: Iterable[str], count: int, embed: Embed) -> tuple[str, ...]:
     """Add topics until there are so many, each time the one that is least like any that is there (max-min)."""
-    fresh = list(_each_once([*chosen, *candidates]))[len(chosen) :]
+    fresh = list(_new(candidates, chosen))
     if not fresh or len(chosen) >= count:
         return tuple(chosen)
     directions, found = embed(fresh), list(chosen)
@@ -115,11 +116,14 @@ def spread(chosen: Sequence[str], candidates: Iterable[str], count: int, embed: 
     return tuple(found)
 
 
-def _each_once(topics: Iterable[str]) -> Iterator[str]:
+def _new(topics: Iterable[str], chosen: Iterable[str]) -> Iterator[str]:
     """Yield topics but for those whose words, whatever their forms and order, were there before."""
-    seen = set[str]()
+    seen = set(map(_key, chosen))
     for topic in topics:
-        key = " ".join(sorted(content_stems(topic))) or topic.casefold()
-        if topic and key not in seen:
-            seen.add(key)
+        if _key(topic) not in seen:
+            seen.add(_key(topic))
             yield topic
+
+
+def _key(topic: str) -> str:
+    return " ".join(sorted(content_stems(topic))) or topic.casefold()

@@ -25,7 +25,7 @@ from manera.retrieval.sentences import embed
 from manera.synthesis import diversity, page, sieve, topics
 from manera.synthesis.diversity import Diversity
 from manera.synthesis.planning import Plan, plan, price_of
-from manera.synthesis.prompts import Examples, ask
+from manera.synthesis.prompts import TOPIC, Examples, ask
 from manera.synthesis.settings import SynthesisConfig
 from manera.text.languages import Language
 
@@ -52,6 +52,11 @@ class Order:
     def work(self) -> Path:
         """Where answers are kept, beside the corpus."""
         return self.folder.absolute().with_name(f"{self.folder.absolute().name}.synthesis")
+
+    @property
+    def is_bare(self) -> bool:
+        """Tell whether the style is the whole question, and no example is shown."""
+        return TOPIC in self.style
 
     @property
     def topics_needed(self) -> int:

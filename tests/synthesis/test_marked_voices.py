@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from manera.corpus.cleaning import Cleaning
 from manera.corpus.storage import open_corpus, write
 from manera.evaluation.budget import FAST
 from manera.evaluation.report.document import Report, read_report, write_report
@@ -39,7 +40,7 @@ def synthetic_corpus(folder: Path) -> None:
             text = f"{LINES[place % 12]} {place}"
             yield Utterance("дачник", "дачник", text, "дачник", place, "post", answers.name, title=f"тема {place}")
 
-    write(records(), folder, synthetic=("a-model",))
+    write(records(), folder, cleaning=Cleaning(manner_only=False), synthetic=("a-model",))
 
 
 def test_a_voice_of_a_synthetic_corpus_says_so_on_its_card_in_its_export_and_when_it_goes_on(

@@ -65,7 +65,9 @@ def curve_point(asked: argparse.Namespace, posts: int, views: int, seed: int) ->
     few = {**dataset.examples, "train": spread(dataset.examples["train"], posts)}
     material = pack_again(replace(material, dataset=replace(dataset, examples=few)))
     with TemporaryDirectory() as folder:
-        material = with_views(material, settings, maker(Path(folder), _asking(base) if views > 4 else None))
+        material = with_views(
+            material, settings, maker(Path(folder), _asking(base, Path(folder)) if views > 4 else None)
+        )
     setup = set_up_material(material, settings)
     rows, kept = setup.material.dataset.rows, dict[str, Any]()
 
@@ -94,11 +96,11 @@ def curve_point(asked: argparse.Namespace, posts: int, views: int, seed: int) ->
     return found
 
 
-def _asking(base: Path) -> Any:
+def _asking(base: Path, folder: Path) -> Any:
     from manera.cli.instructing import asking
     from manera.training.settings import TrainingConfig
 
-    return asking(TrainingConfig(), base)
+    return asking(TrainingConfig(), base, folder)
 
 
 def held_out(material: Any) -> dict[str, list[Any]]:

@@ -23,6 +23,7 @@ from manera.serving.app import create_app
 from manera.serving.catalogue import Catalogue
 from manera.serving.faults import FAULTS, REFUSALS
 from manera.serving.page import page as html_page
+from manera.synthesis.settings import SynthesisConfig
 from manera.training.settings import EPOCHS, TrainingConfig
 from manera.training.setup import BATCH_TOKENS, CONTEXT_WEIGHTS, LEARNING_RATES
 from manera.voice.manifest import Sampling
@@ -67,6 +68,7 @@ def settings() -> str:
     """Return every setting with its default."""
     training = TrainingConfig.model_json_schema()["properties"]
     corpus = CorpusConfig.model_json_schema()["properties"]
+    synthesis = SynthesisConfig.model_json_schema()["properties"]
     decided = [
         (kind, EPOCHS[kind], LEARNING_RATES[kind], BATCH_TOKENS[kind], CONTEXT_WEIGHTS[kind], MAX_LENGTH[kind])
         for kind in EPOCHS
@@ -90,6 +92,11 @@ Where nothing is set, the kind of text decides. With `minutes`, training runs as
 What `manera import` leaves out; its flags stand above these.
 
 {table("setting | default | values | what it is", settings_rows(corpus))}
+## [synthesis] in manera.toml
+
+How `manera synthesize` lets a model write a corpus; its flags stand above these.
+
+{table("setting | default | values | what it is", settings_rows(synthesis))}
 ## Sampling
 
 How a voice draws the next token: `sampling` in its `manera.json`. Training chooses the temperature; a request or a flag
@@ -103,6 +110,7 @@ overrides each. `null` is off.
 | `MANERA_HOME` | the folder of voices, bases, corpora and keys |
 | `MANERA_TRAINING_*` | a setting of `[training]`, such as `MANERA_TRAINING_RANK=8` |
 | `MANERA_REMOTE_KEY` | the key of the servers that `--url` names; may stand in `.env` |
+| `OPENAI_BASE_URL`, `OPENAI_API_KEY` | address and key of the API that `manera synthesize` asks; may stand in `.env` |
 | `HF_TOKEN`, `HF_ENDPOINT` | token and address of the hub that `manera export --to hub` uploads to |
 """
 

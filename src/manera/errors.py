@@ -8,6 +8,7 @@
     ├── ModelError          a base model, a vocabulary, an adapter, a voice's folder
     ├── TrainingError       a run that cannot start or go on
     ├── GenerationError     an engine that cannot answer
+    ├── SynthesisError      a style, topics or texts that a model writes
     ├── ExportError         a folder for other programs, its parity, an upload
     ├── EvaluationError     a voice that cannot be measured
     ├── StoreError          the store of what was talked about
@@ -54,6 +55,10 @@ class TrainingError(ManeraError):
 
 class GenerationError(ManeraError):
     """An engine cannot answer."""
+
+
+class SynthesisError(ManeraError):
+    """A corpus cannot be written by a model: its style, its topics, or nothing that is worth keeping."""
 
 
 class ExportError(ManeraError):

@@ -1,20 +1,24 @@
 """Questions and drafts by a real server over HTTP, with or without a chat, and by the base itself."""
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 
 import completions_server
 from manera.cli.instructing import asking
 from manera.dataset.encoding import Encoder
 from manera.errors import GenerationError
-from manera.generation.instructing import answers, by_base, by_server, client, find_server, is_elsewhere
+from manera.generation.answers import open_answers
+from manera.generation.instructing import by_base, by_server, find_server
 from manera.generation.instruction_prompts import shown, told
 from manera.generation.llama_cpp import LlamaCpp
 from manera.generation.remote import KEY_VARIABLE
+from manera.generation.server import Server, is_elsewhere
+from manera.training.checkpoint import ANSWERS
 from manera.training.settings import TrainingConfig
+from manera.voice.instructions import Kind
 from running import running
 
 POST = "Утром в трамвае было тесно, и я пошёл пешком."
@@ -29,57 +33,81 @@ def completions(tiny_engine: LlamaCpp, tiny_encoder: Encoder) -> Iterator[str]:
         yield url
 
 
-def test_a_server_with_a_chat_is_asked_there(api_url: str) -> None:
-    with client(api_url) as opened:
-        server = find_server(opened, api_url, None)
-        assert (server.url, server.model) == (f"{api_url}/v1", "tiny-gemma3")
-        assert by_server(opened, server, "question", POST) == by_server(opened, server, "question", POST)
+class Waiting:
+    """A clock whose time passes at once when somebody waits."""
+
+    def __init__(self) -> None:
+        self.time = 1_800_000_000.0
+
+    def now(self) -> float:
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        self.time += seconds
 
 
-def test_a_server_without_a_chat_continues_what_a_base_is_shown(completions: str) -> None:
-    with client(completions) as opened:
-        server = find_server(opened, f"{completions}/v1/", None)
-        assert server.model == completions_server.BASE
-        answer = by_server(opened, server, "question", POST)
+def asked(server: Server, kind: Kind, texts: list[str], path: Path) -> list[str]:
+    with open_answers(path) as kept:
+        return list(by_server(server, kept, kind, texts, Waiting()))
+
+
+def test_a_server_with_a_chat_is_asked_there(api_url: str, tmp_path: Path) -> None:
+    server = find_server(api_url, None)
+    assert (server.url, server.model) == (f"{api_url}/v1", "tiny-gemma3")
+    first, again = (asked(server, "question", [POST], tmp_path / name) for name in ("one.jsonl", "other.jsonl"))
+    assert first == again
+
+
+def test_a_server_without_a_chat_continues_what_a_base_is_shown(completions: str, tmp_path: Path) -> None:
+    server = find_server(f"{completions}/v1/", None)
+    assert server.model == completions_server.BASE
+    (answer,) = asked(server, "question", [POST], tmp_path / "answers.jsonl")
     assert answer == answer.strip()
     assert "\n" not in answer
 
 
-def test_answers_come_in_the_order_of_the_texts_however_many_are_asked_at_once(completions: str) -> None:
+def test_answers_come_in_the_order_of_the_texts_however_many_are_asked_at_once(
+    completions: str, tmp_path: Path
+) -> None:
     texts = [f"{POST} {number}" for number in range(6)]
-    with client(completions) as opened:
-        ask = partial(by_server, opened, find_server(opened, completions, None))
-        assert list(answers(ask, 4, "question", texts)) == [ask("question", text) for text in texts]
+    server = find_server(completions, None)
+    alone = [asked(server, "question", [text], tmp_path / f"{place}.jsonl")[0] for place, text in enumerate(texts)]
+    assert asked(server, "question", texts, tmp_path / "together.jsonl") == alone
 
 
-def test_a_server_that_breaks_is_named_and_what_came_before_was_handed_on(
+def test_a_server_that_breaks_is_named_and_what_it_answered_is_not_asked_again(
     tiny_engine: LlamaCpp, tiny_encoder: Encoder, tmp_path: Path
 ) -> None:
-    app = completions_server.application(
-        tiny_engine, (), encode=lambda text: tiny_encoder.text(text)[:100], fails_after=7
-    )
+    def app(fails_after: int | None) -> FastAPI:
+        return completions_server.application(
+            tiny_engine, (), encode=lambda text: tiny_encoder.text(text)[:100], fails_after=fails_after
+        )
+
+    texts = [f"{POST} {number}" for number in range(9)]
     came: list[str] = []
-    with running(app) as url:
-        ask = asking(TrainingConfig(instructions_from=url), tmp_path)
-        answering = ask("question", [f"{POST} {number}" for number in range(9)])
+    with running(app(7)) as url:
+        ask = asking(TrainingConfig(instructions_from=url), tmp_path, tmp_path, Waiting())
         with pytest.raises(GenerationError, match=f"{url}/v1/completions answers 503") as caught:
-            came.extend(answering)
-    assert 0 < len(came) <= 7
+            came.extend(ask("question", texts))
     assert f"{len(came)} of 9 questions that posts answer are kept" in str(caught.value.hint)
+    with open_answers(tmp_path / ANSWERS) as kept:
+        assert len(kept) == 7
+    with running(app(2)) as url:
+        ask = asking(TrainingConfig(instructions_from=url), tmp_path, tmp_path, Waiting())
+        assert list(ask("question", texts))[: len(came)] == came
 
 
 def test_a_server_that_is_not_there_or_wants_a_key_or_is_something_else_is_named(
-    tiny_engine: LlamaCpp, monkeypatch: pytest.MonkeyPatch
+    tiny_engine: LlamaCpp, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    with client("http://127.0.0.1:9") as opened:
-        with pytest.raises(GenerationError, match="cannot be reached"):
-            find_server(opened, "http://127.0.0.1:9", None)
-        with pytest.raises(GenerationError, match="is no address of a server"):
-            find_server(opened, "127.0.0.1:9", None)
+    with pytest.raises(GenerationError, match="cannot be reached"):
+        find_server("http://127.0.0.1:9", None)
+    with pytest.raises(GenerationError, match="is no address of a server"):
+        find_server("127.0.0.1:9", None)
     monkeypatch.setenv(KEY_VARIABLE, "wrong")
     app = completions_server.application(tiny_engine, (), key="right")
-    with running(app) as url, client(url) as opened, pytest.raises(GenerationError, match="answers 401") as caught:
-        by_server(opened, find_server(opened, url, None), "question", POST)
+    with running(app) as url, pytest.raises(GenerationError, match="answers 401") as caught:
+        asked(find_server(url, None), "question", [POST], tmp_path / "answers.jsonl")
     assert KEY_VARIABLE in str(caught.value.hint)
 
 
@@ -118,8 +146,8 @@ def test_what_leaves_the_machine_is_known(url: str, elsewhere: bool) -> None:
 def test_it_is_said_before_text_leaves_the_machine(
     completions: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("manera.generation.instructing.is_elsewhere", lambda url: True)
-    made = asking(TrainingConfig(instructions_from=completions), tmp_path)("question", [POST])
+    monkeypatch.setattr("manera.generation.server.is_elsewhere", lambda url: True)
+    made = asking(TrainingConfig(instructions_from=completions), tmp_path, tmp_path)("question", [POST])
     assert next(made) is not None
     said = capsys.readouterr().err
     assert "1 texts of the person LEAVE THIS MACHINE now" in said

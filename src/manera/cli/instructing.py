@@ -10,6 +10,7 @@ from manera.errors import ManeraError
 from manera.training.settings import TrainingConfig
 
 if TYPE_CHECKING:
+    from manera.generation.server import Clock
     from manera.training.instructions import Ask
     from manera.voice.instructions import Kind
 
@@ -17,11 +18,15 @@ TOLD_EVERY = 25
 NAMED = {"question": "questions that posts answer", "draft": "plain drafts of passages"}
 
 
-def asking(settings: TrainingConfig, base: Path) -> "Ask":
-    """Return who is asked, each time saying first where the text goes; a server that fails loses nothing."""
+def asking(settings: TrainingConfig, base: Path, run: Path, clock: "Clock | None" = None) -> "Ask":
+    """Return who is asked, each time saying first where the text goes; a server that fails loses nothing.
+
+    run: the folder of the unfinished run, where what a server answers is kept.
+    """
 
     def ask(kind: "Kind", texts: Sequence[str]) -> Iterator[str]:
-        answers = _of_server(settings, kind, texts) if settings.instructions_from else _of_base(base, kind, texts)
+        is_served = settings.instructions_from is not None
+        answers = _of_server(settings, run, kind, texts, clock) if is_served else _of_base(base, kind, texts)
         made = 0
         try:
             for answer in answers:
@@ -36,18 +41,22 @@ def asking(settings: TrainingConfig, base: Path) -> "Ask":
     return ask
 
 
-def _of_server(settings: TrainingConfig, kind: "Kind", texts: Sequence[str]) -> Iterator[str]:
+def _of_server(
+    settings: TrainingConfig, run: Path, kind: "Kind", texts: Sequence[str], clock: "Clock | None"
+) -> Iterator[str]:
     from manera.generation import instructing
+    from manera.generation.answers import open_answers
+    from manera.training.checkpoint import ANSWERS
 
     url = str(settings.instructions_from)
-    with instructing.client(url) as client:
-        server = instructing.find_server(client, url, settings.instructions_model)
-        if instructing.is_elsewhere(url):
-            console.say(
-                f"{len(texts)} texts of the person LEAVE THIS MACHINE now, for {server.model} at {url}: "
-                "whoever runs it can read them; Ctrl-C ends it"
-            )
-        yield from instructing.answers(partial(instructing.by_server, client, server), instructing.AT_ONCE, kind, texts)
+    server = instructing.find_server(url, settings.instructions_model, clock)
+    if server.is_elsewhere:
+        console.say(
+            f"{len(texts)} texts of the person LEAVE THIS MACHINE now, for {server.model} at {url}: "
+            "whoever runs it can read them; Ctrl-C ends it"
+        )
+    with open_answers(run / ANSWERS) as kept:
+        yield from instructing.by_server(server, kept, kind, texts, clock)
 
 
 def _of_base(base: Path, kind: "Kind", texts: Sequence[str]) -> Iterator[str]:

@@ -55,9 +55,11 @@ def follow(
 ) -> "Learned":
     """Draw a training run from start to end."""
     from manera.cli.instructing import asking
+    from manera.training.checkpoint import run_folder
     from manera.training.learn import Learned, learn  # takes seconds: what can be refused was refused before
 
-    events = learn(corpus, speaker_id, name, settings, base, replace, resume, ask=asking(settings, base))
+    ask = asking(settings, base, run_folder(name))
+    events = learn(corpus, speaker_id, name, settings, base, replace, resume, ask=ask)
     with logs.kept("training", on_console=False), console.training_progress() as progress:
         event: Event | None = None
         while not isinstance(event, Learned):

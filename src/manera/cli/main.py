@@ -217,6 +217,57 @@ def forget(
 
 
 @app.command()
+def synthesize(
+    style: Annotated[
+        Path, typer.Option(help="File that says how texts are written; with {topic} in it, it is the whole question.")
+    ],
+    topics: Annotated[Path, typer.Option(help="File of topics, one a line; the model thinks of more where needed.")],
+    count: Annotated[int, typer.Option(help="How many texts.")],
+    out: Annotated[Path, typer.Option(help="Folder of the corpus to write.")],
+    model: Annotated[str | None, typer.Option(help="Who writes; by default the only model of the server.")] = None,
+    url: Annotated[str | None, typer.Option(help="Address of the API; by default OPENAI_BASE_URL.")] = None,
+    examples: Annotated[Path | None, typer.Option(help="Corpus of real text: each question shows some of it.")] = None,
+    speaker: Annotated[str | None, typer.Option(help="Whose texts of that corpus: a name or an id.")] = None,
+    name: Annotated[str | None, typer.Option(help="Who is to have written it; by default the style's file.")] = None,
+    shots: Annotated[int | None, typer.Option(help="How many examples each question shows.")] = None,
+    language: Annotated[
+        str | None, typer.Option(help="ru or en; by default that of the examples, else of the topics.")
+    ] = None,
+    temperature: Annotated[float | None, typer.Option(help="Of the draws; 0 is greedy.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Tokens of the longest text.")] = None,
+    min_words: Annotated[int | None, typer.Option(help="Words of the shortest text that is kept.")] = None,
+    texts_per_topic: Annotated[int | None, typer.Option(help="Texts about each topic.")] = None,
+    tries: Annotated[int | None, typer.Option(help="How often a text is asked for until one is kept.")] = None,
+    at_once: Annotated[int | None, typer.Option(help="Questions under way at the same time.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the draws and of the examples.")] = None,
+    prices: Annotated[Path | None, typer.Option(help="File of prices; by default a bundled one.")] = None,
+    budget: Annotated[float | None, typer.Option(help="Money that may be spent, over all runs.")] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Say calls, tokens and money, and ask for nothing.")] = False,
+    replace: Replace = False,
+    json: Json = False,
+) -> None:
+    """Let any OpenAI-compatible model write a corpus to order; OPENAI_API_KEY is its key, also in .env."""
+    from manera.cli import synthesizing
+
+    flags = {
+        "model": model,
+        "shots": shots,
+        "language": language,
+        "temperature": temperature,
+        "max_tokens": max_tokens,
+        "min_words": min_words,
+        "texts_per_topic": texts_per_topic,
+        "tries": tries,
+        "at_once": at_once,
+        "seed": seed,
+        "prices": prices,
+        "budget": budget,
+    }
+    wanted = synthesizing.Wanted(style, topics, count, out, url, examples, speaker, name, replace)
+    synthesizing.synthesize(wanted, flags, plan, json)
+
+
+@app.command()
 def voices(all: All = False, json: Json = False) -> None:
     """Show the voices that there are, what they are worth, and which know what was forgotten."""
     from manera.cli.voices import show_voices

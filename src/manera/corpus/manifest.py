@@ -106,6 +106,7 @@ class Manifest(msgspec.Struct, frozen=True):
 
     merged: by id, whom those are who were found to be another one. called: by id, what a voice that learns from them
     calls others than the owner. silence_seconds: how long nobody writes in a chat before a conversation is over.
+    synthetic: the models that wrote any of it; none where people did.
     """
 
     version: int
@@ -122,3 +123,4 @@ class Manifest(msgspec.Struct, frozen=True):
     forgotten: Forgotten = Forgotten()
     silence_seconds: int = USUAL_SECONDS
     owner_evidence: OwnerEvidence | None = None
+    synthetic: tuple[str, ...] = ()

@@ -25,8 +25,22 @@ from manera.records import Opened, Skipped, SourceRecord, Utterance
 MANIFEST = "corpus.json"
 UTTERANCES = "utterances.jsonl"
 DESCRIPTION = "description.html"
+SYNTHESIS = "synthesis.json"
+DIVERSITY = "diversity.html"
 # What manera itself keeps in a corpus: replacing one may not take anything else with it.
-_OWN_FILES = frozenset({MANIFEST, UTTERANCES, STAND_INS, "train.jsonl", "validation.jsonl", "test.jsonl", DESCRIPTION})
+_OWN_FILES = frozenset(
+    {
+        MANIFEST,
+        UTTERANCES,
+        STAND_INS,
+        "train.jsonl",
+        "validation.jsonl",
+        "test.jsonl",
+        DESCRIPTION,
+        SYNTHESIS,
+        DIVERSITY,
+    }
+)
 _BATCH = 2000
 
 
@@ -55,19 +69,22 @@ def write(
     aliases: Sequence[Alias] = (),
     replace: bool = False,
     cleaning: Cleaning | None = None,
+    synthetic: tuple[str, ...] = (),
 ) -> Manifest:
     """Write what was read as a corpus, cleaned, and return its figures.
 
     Everything goes to a folder beside it first, so a failure leaves nothing and harms nothing.
     Files are for their owner alone. Raises CorpusError when the folder is in use, when nothing
     was kept, or when it cannot be written; what reading raises passes through. What was forgotten in the corpus that
-    is replaced stays so.
+    is replaced stays so. synthetic: the models that wrote it, where no people did.
     """
-    _refuse_occupied(folder, replace)
+    require_free(folder, replace)
     forgotten = _forgotten(folder)
     with rewriting(folder) as new:
         known = without_duplicates(without_forgotten(records, forgotten))
-        return write_into(new, known, aliases, cleaning=cleaning or Cleaning(), forgotten=forgotten)
+        return write_into(
+            new, known, aliases, cleaning=cleaning or Cleaning(), forgotten=forgotten, synthetic=synthetic
+        )
 
 
 def write_into(
@@ -79,12 +96,13 @@ def write_into(
     before: Sequence[Manifest] = (),
     parts: Collection[str] = (),
     forgotten: Forgotten | None = None,
+    synthetic: tuple[str, ...] = (),
 ) -> Manifest:
     """Fill a folder of one's own with what a corpus consists of; raise CorpusError when nothing was kept.
 
     cleaning: what the records go through first; none if they did so before. before: of the corpora whose utterances
     the records are, the changed one first. parts: threads that come in parts.
-    forgotten: what is forgotten from now on; by default what was before.
+    forgotten: what is forgotten from now on; by default what was before. synthetic: models that wrote of it.
     """
     census = Census()
     cleaned = cleaning.walk(records, folder) if cleaning else records
@@ -112,6 +130,7 @@ def write_into(
         called={one: name for one, name in _called(before, cleaning).items() if one in ids},
         forgotten=forgotten or (before[0].forgotten if before else Forgotten()),
         silence_seconds=census.silence_seconds(),
+        synthetic=tuple(dict.fromkeys(chain(*(one.synthetic for one in before), synthetic))),
     )
     if cleaning:
         write_entries(folder, cleaning.entries)
@@ -226,7 +245,8 @@ def _refuse_nothing(ledger: Ledger, skipped: Sequence[Skipped]) -> None:
     )
 
 
-def _refuse_occupied(folder: Path, replace: bool) -> None:
+def require_free(folder: Path, replace: bool) -> None:
+    """Raise CorpusError where something else lies in the folder, or a corpus that may not be replaced."""
     remove_abandoned(folder.absolute().parent)
     if not folder.exists():
         return

@@ -201,6 +201,7 @@ def _report(
         compared_with=tuple(findings.others),
         seconds=seconds,
         outcome=verdict.outcome if verdict else None,
+        synthetic=opened.voice.synthetic,
     )
 
 

@@ -25,9 +25,10 @@ def card(voice: Voice, folder: Path, checks: Sequence[Check]) -> str:
 
 def _header(voice: Voice) -> str:
     languages = "".join(f"- {language}\n" for language in voice.base.languages)
+    synthetic = "- synthetic\n" if voice.synthetic else ""
     return (
         f"---\n{_ORIGINS.get(voice.base.id, '')}library_name: transformers\npipeline_tag: text-generation\n"
-        f"language:\n{languages}tags:\n- manera\n- {voice.recipe.method}\n---\n\n"
+        f"language:\n{languages}tags:\n- manera\n- {voice.recipe.method}\n{synthetic}---\n\n"
     )
 
 

@@ -60,6 +60,8 @@ def _what(voice: Voice) -> str:
         f"A voice made with manera {voice.manera_version}: {_learned(voice.recipe)} on {voice.base.id} with the "
         f"vocabulary of {', '.join(voice.base.languages)}. {_WRITES[voice.kind]}\n"
     )
+    if voice.synthetic:
+        told += f"\nIt has learned from synthetic text, written by {', '.join(voice.synthetic)}, not by a person.\n"
     if voice.kind == "dialogue":
         told += "\nIt writes `\\n` between messages and `\\r` for a line break inside one: show both as line breaks.\n"
     return told

@@ -44,7 +44,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
     stale: set where it has learned from what was forgotten since.
     preferences: thumbs, corrections and guesses that it has not learned; preferences_needed: how many it takes.
-    can_grow: it can tell what is new in a newer export.
+    can_grow: it can tell what is new in a newer export. synthetic: the models that wrote what it has learned.
     """
 
     id: str
@@ -68,6 +68,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     preferences: int
     preferences_needed: int
     can_grow: bool
+    synthetic: tuple[str, ...] = ()
 
 
 class Headline(msgspec.Struct, frozen=True):
@@ -131,6 +132,7 @@ def _card(voice: Voice, name: str, can_talk: bool, report: Report | None) -> Car
         preferences=_preferences(voice, name),
         preferences_needed=MIN_PAIRS,
         can_grow=(folder / KNOWN).is_file(),
+        synthetic=voice.synthetic,
     )
 
 

@@ -82,6 +82,7 @@ def material_of(voice: Voice, base: Path) -> Material:
         rewriting=voice.rewriting,
         rewrites=tuple(read_rewrites(voice.name)),
         made=tuple(read_made(voice_folder(voice.name) / DATASET)),
+        synthetic=voice.synthetic,
     )
 
 

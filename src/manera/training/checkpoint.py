@@ -2,6 +2,7 @@
 
 runs/<voice>/checkpoint.safetensors    one file, replaced whole: the tensors, and a Checkpoint in its header
             /instructions.jsonl        what a model made for it: a training that goes on asks for nothing twice
+            /answers.jsonl             what a server answered to that end, and what it took
             /losses.svg                a picture of its losses so far
             /lock                      locked as long as the process that trains lives
 """
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FILE = "checkpoint.safetensors"
+ANSWERS = "answers.jsonl"
 HEADER = "manera"
 VERSION = 1
 
@@ -122,7 +124,7 @@ def alone(folder: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            if not any((folder / name).exists() for name in (FILE, INSTRUCTIONS)):
+            if not any((folder / name).exists() for name in (FILE, INSTRUCTIONS, ANSWERS)):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -176,6 +178,7 @@ def remove_all(folder: Path) -> None:
     """Forget an unfinished run, and what a model made for it."""
     remove(folder)
     (folder / INSTRUCTIONS).unlink(missing_ok=True)
+    (folder / ANSWERS).unlink(missing_ok=True)
 
 
 class Writer:

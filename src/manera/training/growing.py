@@ -139,6 +139,7 @@ def new_material(corpus: Corpus, old: Material) -> Material:
         exchanges=tuple(exchanges_of(divided["train"], speaker.speaker_id)),
         rhythm=learning.learn(corpus.told(), speaker.speaker_id) if kind == "dialogue" else None,
         known=keys_of(corpus.utterances()),
+        synthetic=tuple(dict.fromkeys((*old.synthetic, *corpus.manifest.synthetic))),
     )
 
 
@@ -182,6 +183,7 @@ def joined(old: Material, new: Material, never_read: frozenset[int]) -> Material
         exchanges=(*old.exchanges, *new.exchanges),
         rhythm=new.rhythm or old.rhythm,
         known=old.known | new.known,
+        synthetic=new.synthetic,
         left_out=frozenset(range(len(encoded))) - again,
     )
     return pack_again(material)

@@ -45,7 +45,8 @@ class Material:
     replayed: the share of the latter among all learned tokens. left_out: places of training examples, or windows of
     running text, that the rows do not hold, since they were read before. known: hashes of all utterances there were.
     rewrites: pairs of a draft and the person's text, which lie beside too; rewriting: how they are asked for.
-    made: what a model was asked for about this text; questions: how many posts have one.
+    made: what a model was asked for about this text; questions: how many posts have one. synthetic: the models that
+    wrote any of the text; none where people did.
     """
 
     speaker: Speaker
@@ -70,6 +71,7 @@ class Material:
     rewrites: tuple[Example, ...] = ()
     made: tuple[Made, ...] = ()
     questions: int = 0
+    synthetic: tuple[str, ...] = ()
 
     @property
     def added_tokens(self) -> int:
@@ -130,6 +132,7 @@ def gather(
         rhythm=rhythm,
         learned_from=tuple(learned_from),
         known=keys_of(corpus.utterances()),
+        synthetic=corpus.manifest.synthetic,
     )
 
 

@@ -100,6 +100,7 @@ def write_voice_folder(
             turns=material.format.turns,
             recalled=material.format.recalled,
             fillers=fillers,
+            synthetic=material.synthetic,
         )
         write_rewrites(material.rewrites, new)
         write_made(material.made, new / DATASET)

@@ -90,7 +90,8 @@ class Voice(msgspec.Struct, frozen=True):
     """Everything that using a voice depends on; written once, after training. Its owner may add ``fillers``.
 
     turns: how many before a reply it reads, None as many as fit. recalled: how what memory recalls is written.
-    rewriting: how it is asked to rewrite a draft, None where it has not learned that.
+    rewriting: how it is asked to rewrite a draft, None where it has not learned that. synthetic: the models that wrote
+    what it has learned; none where people did.
     """
 
     name: str
@@ -114,6 +115,7 @@ class Voice(msgspec.Struct, frozen=True):
     turns: int | None = None
     recalled: RecalledForm = "turns"
     rewriting: Rewriting | None = None
+    synthetic: tuple[str, ...] = ()
 
     @property
     def template(self) -> ChatTemplate:

@@ -54,7 +54,8 @@ class Missing(msgspec.Struct, frozen=True):
 class Report(msgspec.Struct, frozen=True):
     """Everything measured; ``not_measured`` says for each part that is missing why it is.
 
-    budget: how much was measured. recommended, outcome: None where the gate could not be asked.
+    budget: how much was measured. recommended, outcome: None where the gate could not be asked. synthetic: the models
+    that wrote what the voice has learned, and what it is held against.
     """
 
     voice: str
@@ -71,6 +72,7 @@ class Report(msgspec.Struct, frozen=True):
     seconds: float
     format: int = FORMAT
     outcome: Outcome | None = None
+    synthetic: tuple[str, ...] = ()
 
 
 def page_in(language: str) -> str:

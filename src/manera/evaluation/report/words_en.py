@@ -7,6 +7,7 @@ ENGLISH: dict[str, dict[str, str]] = {
         "recommended": "Recommended",
         "refused": "Not recommended",
         "unknown": "No recommendation: the gate could not be asked",
+        "synthetic": "Synthetic: the texts that it has learned, and those it is held against, were written by a model",
         "side": "On held-out prompts",
         "side_note": "What was asked, then what the base writes, what the voice writes, and what was really written.",
         "repeated": "Most repeated",

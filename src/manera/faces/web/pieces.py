@@ -212,10 +212,12 @@ def _card(voice: Mapping[str, Any], say: Say) -> str:
     verdict_word = "" if recommended is None else badge(recommended, "", say)
     cannot = "" if voice["can_talk"] else paragraph(say("card_cannot"), "hint")
     stale = paragraph(say("card_stale"), "failed") if voice.get("stale") else ""
+    models = ", ".join(voice.get("synthetic", ()))
+    synthetic = paragraph(say("card_synthetic", models=models), "hint") if models else ""
     return (
         f'<article class="card"><h3>{escape(voice["id"])}</h3>'
         f'<p class="who">{escape(voice["persona"])} · {escape(say("kind." + voice["kind"]))}</p>'
-        f"<dl>{rows}</dl>{verdict_word}{stale}{cannot}"
+        f"<dl>{rows}</dl>{verdict_word}{stale}{synthetic}{cannot}"
         f'<p class="made">{escape(voice["base"])} · {escape(voice["created_at"][:10])}</p></article>'
     )
 

@@ -120,6 +120,7 @@ ENGLISH: dict[str, str] = {
     "card_preferences": "new thumbs and corrections",
     "card_needed": "of {needed} needed",
     "card_base": "base",
+    "card_synthetic": "It has learned from synthetic text, written by {models}, not by a person.",
     "card_stale": "It has learned from messages that were forgotten since. Make it again, or delete it.",
     "card_cannot": "It is not served here: its base is another one.",
     "report": "Report",

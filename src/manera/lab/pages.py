@@ -9,6 +9,8 @@ from markupsafe import Markup
 
 from manera.files import replacing
 from manera.lab.drawings import Points, over_logarithms
+from manera.lab.settings import LabSettings
+from manera.lab.sizes import HAIR, SEEN, SHARE_SEEN, Size, choose
 from manera.lab.words import Words
 
 
@@ -90,3 +92,43 @@ def write_words(path: Path, counted: Sequence[Words]) -> None:
         "Unigram) has to gain over one of words."
     )
     write(path, f"Words of {names}", about, figures, [Table("In numbers", about, columns, rows), *common])
+
+
+def write_sizes(path: Path, settings: LabSettings, seconds: float, tried: Sequence[Size]) -> None:
+    """Write the page of a sweep over vocabularies; settings: of the model that each was tried with."""
+    chosen = choose(tried)
+    rule = (
+        f"Of the sizes of which at least {SHARE_SEEN:.0%} of the tokens come {SEEN} times or more in the training text, "
+        f"the one with the fewest held-out bits per byte; of those within {HAIR} of it the smallest. "
+        f"Each was tried with a {settings.kind} of {seconds:.0f} seconds."
+    )
+
+    def line(part: str) -> Mapping[str, Points]:
+        return {part: [(one.vocabulary, getattr(one, part)) for one in tried]}
+
+    axis = "tokens in the vocabulary"
+    figures = [
+        figure("Held-out bits per byte", "Lower is better.", line("bits_per_byte"), axis, log_y=False),
+        figure(
+            "Tokens seen often enough",
+            f"Share of the vocabulary that comes {SEEN} times or more.",
+            line("seen"),
+            axis,
+            is_share=True,
+        ),
+        figure("Bytes per token", "How much text a token holds.", line("bytes_per_token"), axis, log_y=False),
+    ]
+    columns = ("tokens", "bits per byte", "seen often enough", "bytes per token", "training tokens", "parameters")
+    rows = [
+        (
+            f"{one.vocabulary:,}",
+            f"{one.bits_per_byte:.3f}",
+            f"{one.seen:.0%}",
+            f"{one.bytes_per_token:.2f}",
+            f"{one.tokens:,}",
+            f"{one.parameters:,}",
+        )
+        for one in tried
+    ]
+    table = Table("All sizes", f"Chosen: {chosen.vocabulary:,}.", columns, rows, list(tried).index(chosen))
+    write(path, f"How many tokens: {chosen.vocabulary:,}", rule, figures, [table])

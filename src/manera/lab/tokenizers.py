@@ -1,4 +1,5 @@
-"""Tokenizers from nothing. Each writes every text back as it was, so that bits per byte compare between them.
+"""Tokenizers from nothing. Each writes every text back as it was, so that bits per byte compare between them; but
+``▁``, which stands for the space in some of them, is read as one.
 
 None has a token for what it does not know, which would be told for nothing: a character that a vocabulary lacks is
 spelled in bytes, a word that it lacks in characters, and each of these is a token that costs its bits.
@@ -25,7 +26,8 @@ MIN_SEEN = 2
 
 _WORD = rf"{SPACE}?[\p{{L}}\p{{M}}]+(?:[-'’][\p{{L}}\p{{M}}]+)*"
 _BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
-_SPECIALS = [BOS, EOS]
+SPECIALS = [BOS, EOS]
+_SPARE = frozenset([*SPECIALS, *_BYTES, *pre_tokenizers.ByteLevel.alphabet()])
 
 
 def learn(kind: TokenizerKind, texts: Sequence[str], vocabulary: int) -> Tokenizer:
@@ -45,9 +47,14 @@ def learn(kind: TokenizerKind, texts: Sequence[str], vocabulary: int) -> Tokeniz
 
 def stream(tokenizer: Tokenizer, texts: Iterable[str]) -> list[int]:
     """Return the token ids of texts, one after another: each opened by BOS and closed by EOS."""
-    bos, eos = (tokenizer.token_to_id(token) for token in _SPECIALS)
+    bos, eos = (tokenizer.token_to_id(token) for token in SPECIALS)
     encoded = tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
     return [token for one in encoded for token in (bos, *one.ids, eos)]
+
+
+def is_spare(piece: str) -> bool:
+    """Tell whether a piece is special or stands for one byte: it is there whether the text has it or not."""
+    return piece in _SPARE
 
 
 def for_transformers(tokenizer: Tokenizer) -> "PreTrainedTokenizerFast":
@@ -77,7 +84,7 @@ def _words(texts: Sequence[str], vocabulary: int) -> Tokenizer:
     for text in texts:
         counted.update(word for word, _ in parted.pre_tokenizer.pre_tokenize_str(parted.normalizer.normalize_str(text)))
     alphabet = _alphabet(texts)
-    room = vocabulary - len(_SPECIALS) - len(_BYTES) - len(alphabet)
+    room = vocabulary - len(SPECIALS) - len(_BYTES) - len(alphabet)
     if room < 1:
         raise TrainingError(
             f"{vocabulary:,} tokens leave no room for words beside {len(_BYTES)} bytes and {len(alphabet):,} characters",
@@ -103,7 +110,7 @@ def _alphabet(texts: Sequence[str]) -> list[str]:
 
 def _spelling(alphabet: Sequence[str], words: Sequence[str]) -> Tokenizer:
     """Make a tokenizer of whole words, else of characters, else of bytes: BPE that merges nothing."""
-    pieces = [*_SPECIALS, *_BYTES, *alphabet, *words]
+    pieces = [*SPECIALS, *_BYTES, *alphabet, *words]
     tokenizer = Tokenizer(
         models.BPE(
             vocab={piece: index for index, piece in enumerate(pieces)},
@@ -114,7 +121,7 @@ def _spelling(alphabet: Sequence[str], words: Sequence[str]) -> Tokenizer:
     )
     tokenizer.normalizer = normalizers.Replace(" ", SPACE)
     tokenizer.decoder = decoders.Sequence([decoders.Replace(SPACE, " "), decoders.ByteFallback(), decoders.Fuse()])
-    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in _SPECIALS])
+    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIALS])
     return tokenizer
 
 
@@ -123,7 +130,7 @@ def _bpe(texts: Sequence[str], vocabulary: int) -> Tokenizer:
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
         min_frequency=MIN_SEEN,
-        special_tokens=_SPECIALS,
+        special_tokens=SPECIALS,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
@@ -135,7 +142,7 @@ def _unigram(texts: Sequence[str], vocabulary: int) -> Tokenizer:
     tokenizer = _of_byte_letters(models.Unigram())
     trainer = trainers.UnigramTrainer(
         vocab_size=vocabulary,
-        special_tokens=_SPECIALS,
+        special_tokens=SPECIALS,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )

@@ -96,7 +96,7 @@ def train(
     tokenizer = tokenizer or tokenizers.learn(settings.tokenizer, texts.train, settings.vocabulary)
     ids = tokenizers.stream(tokenizer, texts.train)
     model = models.build(settings, tokenizer, ids).to(device)
-    run = _Run(model, settings, budget, started)
+    run = Run(model, settings, budget, started)
     few = scoring.sample(texts.validation, SAMPLE_CHARACTERS)
     held_out = scoring.lay_out(few, tokenizer, settings, device)
     if settings.kind == "ngram":
@@ -130,7 +130,7 @@ def train(
     )
 
 
-class _Run:
+class Run:
     """How far a run is: what ``train`` tells at its end is read from here."""
 
     def __init__(self, model: Any, settings: LabSettings, budget: Budget, started: float) -> None:
@@ -152,6 +152,7 @@ class _Run:
         optimizer = _optimizer(self.model, self.settings)
         batches = _windows(ids, self.settings) if self.settings.kind == "transformer" else _streams(ids, self.settings)
         carried, losses = None, []
+        measured_at = self._progress(len(ids))
         self.model.train()
         for inputs, targets, is_fresh in batches:
             progress = self._progress(len(ids))
@@ -161,8 +162,9 @@ class _Run:
             self.step, self.tokens = self.step + 1, self.tokens + targets.numel()
             losses.append(self._checked(loss))
             progress = self._progress(len(ids))
-            if progress >= 1 or progress * MEASUREMENTS >= len(self.curve) + 1:
+            if progress >= 1 or progress >= measured_at + 1 / MEASUREMENTS:
                 self._measured(scoring.bits_per_byte(self.model, held_out), sum(losses) / len(losses))
+                measured_at = self._progress(len(ids))
                 losses.clear()
                 yield self.curve[-1]
             else:

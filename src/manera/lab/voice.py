@@ -99,6 +99,9 @@ def write_voice(corpus: Corpus, speaker: Speaker, name: str, trained: Trained, t
 
 def _write_base(name: str, trained: Trained) -> Path:
     """Write the model as it was before it learned as a base of its own; those of earlier voices of the name go."""
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
     settings = trained.settings
     base = f"lab-{name}"
     with TemporaryDirectory(prefix="manera-lab-") as room:

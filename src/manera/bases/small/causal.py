@@ -110,7 +110,7 @@ class SmallForCausalLM(PreTrainedModel):  # type: ignore[misc]
         return CausalLMOutputWithPast(logits=logits, past_key_values=read.past_key_values)
 
     def get_input_embeddings(self) -> nn.Module:
-        return self.model.body.embed_tokens
+        return getattr(self.model.body, "embed_tokens", self.model.body)
 
     def _init_weights(self, module: nn.Module) -> None:
         """Begin with embeddings whose logits vary by about one; everything else as torch begins it."""

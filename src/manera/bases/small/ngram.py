@@ -71,7 +71,7 @@ class Ngram(nn.Module):
 
     def __init__(self, config: SmallConfig) -> None:
         super().__init__()
-        self.order, self.vocabulary = config.context, config.vocab_size
+        self.order, self.num_embeddings = config.context, config.vocab_size
         contexts = [1, *config.grams]
         for k, grams in enumerate(config.grams, 1):
             self.register_buffer(f"keys_{k}", torch.zeros(grams, dtype=torch.int64))
@@ -103,7 +103,7 @@ class Ngram(nn.Module):
     def _of_one(self) -> Tensor:
         """Return the probabilities (V,) without any context."""
         rest = self.get_buffer("rest_1")
-        told = torch.full((self.vocabulary,), 1 / self.vocabulary, device=rest.device) * rest
+        told = torch.full((self.num_embeddings,), 1 / self.num_embeddings, device=rest.device) * rest
         return told.index_add(0, self.get_buffer("keys_1"), self.get_buffer("mass_1"))
 
     def _places(self, seen: Tensor) -> list[Tensor]:
@@ -111,7 +111,7 @@ class Ngram(nn.Module):
         places = [torch.zeros_like(seen)]
         for k in range(1, self.order):
             before = torch.cat([torch.full_like(seen[:, :1], _UNKNOWN if k > 1 else 0), places[-1][:, :-1]], 1)
-            keys, wanted = self.get_buffer(f"keys_{k}"), before * self.vocabulary + seen
+            keys, wanted = self.get_buffer(f"keys_{k}"), before * self.num_embeddings + seen
             place = torch.searchsorted(keys, wanted).clamp(max=len(keys) - 1)
             is_known = (before >= 0) & (seen >= 0) & (keys[place] == wanted)
             places.append(torch.where(is_known, place, _UNKNOWN))
@@ -123,8 +123,8 @@ class Ngram(nn.Module):
         rows = (contexts >= 0).nonzero()[:, 0]
         known = contexts[rows]
         told[rows] *= rest[known][:, None]
-        start, end = (torch.searchsorted(keys, one * self.vocabulary) for one in (known, known + 1))
+        start, end = (torch.searchsorted(keys, one * self.num_embeddings) for one in (known, known + 1))
         lengths = end - start
         within = torch.arange(int(lengths.sum()), device=keys.device) - (lengths.cumsum(0) - lengths).repeat_interleave(lengths)
         grams = start.repeat_interleave(lengths) + within
-        told.index_put_((rows.repeat_interleave(lengths), keys[grams] % self.vocabulary), mass[grams], accumulate=True)
+        told.index_put_((rows.repeat_interleave(lengths), keys[grams] % self.num_embeddings), mass[grams], accumulate=True)

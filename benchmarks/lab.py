@@ -106,7 +106,9 @@ def _lab(settings: LabSettings, tokenizer: Any, ids: torch.Tensor) -> Callable[[
 
 
 def _bare(settings: LabSettings, vocabulary: int, ids: torch.Tensor) -> Callable[[], object]:
-    layer = {"gru": nn.GRU, "lstm": nn.LSTM}[settings.kind](settings.width, settings.width, settings.layers, batch_first=True)
+    layer = {"gru": nn.GRU, "lstm": nn.LSTM}[settings.kind](
+        settings.width, settings.width, settings.layers, batch_first=True
+    )
     embedding, head = nn.Embedding(vocabulary, settings.width), nn.Linear(settings.width, vocabulary)
     head.weight = embedding.weight
     weights = [*embedding.parameters(), *layer.parameters(), head.bias]
@@ -128,7 +130,7 @@ def _bare(settings: LabSettings, vocabulary: int, ids: torch.Tensor) -> Callable
         optimizer.step()
         state = tuple(one.detach() for one in state) if isinstance(state, tuple) else state.detach()
         place += settings.context
-        return float(loss)
+        return float(loss.detach())
 
     return step
 

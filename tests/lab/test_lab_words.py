@@ -33,7 +33,7 @@ def test_coverage_and_growth_go_up_to_the_whole() -> None:
 
 def test_a_text_without_spaces_is_named() -> None:
     with pytest.raises(CorpusError) as refusal:
-        count_words("it", ["".join(TEXT.split()) and "абвгдежз" * 3000])
+        count_words("it", ["абвгдежз" * 3000])
     assert "no spaces part them" in refusal.value.message
     assert "--kind character" in (refusal.value.hint or "")
 
@@ -63,7 +63,7 @@ def test_the_page_of_two_texts_is_self_contained(tmp_path: Path) -> None:
     assert loads.found == []
     assert "one &lt;b&gt;" in page
     assert page.count("<svg ") == 3
-    assert page.count("line series-1") == 3 + page.count(".line.series-1")
+    assert page.count('class="line series-1"') == 3
     assert (tmp_path / "words.html").stat().st_mode & 0o777 == 0o600
 
 
@@ -85,9 +85,9 @@ def test_a_size_is_chosen_by_the_rule(tried: list[Size], chosen: int) -> None:
 
 
 def test_a_sweep_ends_where_the_text_bears_no_more(tmp_path: Path) -> None:
-    tried = [one.size for one in sweep(split_text(TEXT), "bpe", (300, 500, 4000, 30_000), model="ngram")]
-    assert [one.vocabulary for one in tried] == [300, 500, 4000]
-    assert [one.is_borne for one in tried] == [True, True, False]
+    tried = [one.size for one in sweep(split_text(TEXT), "bpe", (300, 500, 1500), model="ngram")]
+    assert [one.vocabulary for one in tried] == [300, 500]
+    assert [one.is_borne for one in tried] == [True, False]
     assert all(a.bytes_per_token < b.bytes_per_token for a, b in zip(tried, tried[1:], strict=False))
     pages.write_sizes(tmp_path / "sizes.html", settings_for("ngram"), 20, tried)
     assert f"Chosen: {choose(tried).vocabulary:,}." in (tmp_path / "sizes.html").read_text("utf-8")

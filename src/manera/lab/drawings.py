@@ -19,7 +19,7 @@ def over_logarithms(
     low, high = (0.0, 1.0) if is_share else (min(b for _, b in drawn), max(b for _, b in drawn))
     if log_y and not is_share:
         of_y = _place(low, high)
-        heights = [(power, f"{power:,}") for power in _powers(low, high)]
+        heights = [(power, _short(power)) for power in _powers(low, high)]
     else:
         low, high = (0.0, 1.0) if is_share else widened(low, high)
         of_y = _linear(low, high)
@@ -38,16 +38,22 @@ def over_logarithms(
         parts.append(label(LEFT - 8, up(value) + 4, words, "end", "tick"))
     for mark in marks:
         anchor = "end" if across(mark) > WIDTH - RIGHT - 20 else "middle"
-        parts.append(label(across(mark), HEIGHT - BOTTOM + 18, f"{mark:,}", anchor, "tick"))
+        parts.append(label(across(mark), HEIGHT - BOTTOM + 18, _short(mark), anchor, "tick"))
     parts.append(label(WIDTH - RIGHT, HEIGHT - 5, axis, "end", "tick"))
     for place, points in enumerate(series.values()):
         path = " ".join(f"{across(a):.1f},{up(b):.1f}" for a, b in points)
         parts.append(f'<polyline points="{path}" class="line series-{place}"/>')
         parts += [
-            f'<circle cx="{across(a):.1f}" cy="{up(b):.1f}" r="2.6" class="dot series-{place}"><title>{a:,.0f}: {b:,.4g}</title></circle>'
+            f'<circle cx="{across(a):.1f}" cy="{up(b):.1f}" r="2.6" class="dot series-{place}">'
+            f"<title>{a:,.0f}: {b:,.4g}</title></circle>"
             for a, b in points
         ]
     return svg(HEIGHT, title, parts)
+
+
+def _short(number: int) -> str:
+    """Write thousands as k, which leaves room beside the axis."""
+    return f"{number // 1000}k" if number >= 1000 else str(number)
 
 
 def _place(low: float, high: float) -> Callable[[float], float]:

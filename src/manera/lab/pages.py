@@ -80,18 +80,28 @@ def write_words(path: Path, counted: Sequence[Words]) -> None:
     ]
     columns = ("text", "characters", "words", "different", "seen once", "share seen once")
     rows = [
-        (one.name, *(f"{n:,}" for n in (one.characters, one.words, one.different, one.once)), f"{one.once / one.different:.0%}")
-        for one in counted
-    ]
-    common = [
-        Table(f"Most frequent: {one.name}", "Mostly function words.", ("word", "times"), [(w, f"{n:,}") for w, n in one.common])
+        (
+            one.name,
+            *(f"{n:,}" for n in (one.characters, one.words, one.different, one.once)),
+            f"{one.once / one.different:.0%}",
+        )
         for one in counted
     ]
     about = (
         "A word that was seen once cannot be learned: the larger their share, the more a vocabulary of pieces (BPE, "
         "Unigram) has to gain over one of words."
     )
-    write(path, f"Words of {names}", about, figures, [Table("In numbers", about, columns, rows), *common])
+    numbers = Table("In numbers", "Words are counted without case; numbers are none.", columns, rows)
+    write(path, f"Words of {names}", about, figures, [numbers, _most_frequent(counted)])
+
+
+def _most_frequent(counted: Sequence[Words]) -> Table:
+    """Put the most frequent words of the texts side by side."""
+    columns = ["rank", *(column for one in counted for column in (one.name, "times"))]
+    rows = []
+    for rank, words in enumerate(zip(*(one.common for one in counted), strict=False), 1):
+        rows.append([str(rank), *(cell for word, times in words for cell in (word, f"{times:,}"))])
+    return Table("Most frequent", "Mostly words of grammar, whoever wrote it.", columns, rows)
 
 
 def write_sizes(path: Path, settings: LabSettings, seconds: float, tried: Sequence[Size]) -> None:

@@ -28,6 +28,11 @@ class HeldOut(NamedTuple):
     is_asked: Tensor
     bytes: int
 
+    @property
+    def bytes_per_token(self) -> float:
+        """Divide."""
+        return self.bytes / int(self.is_asked.sum())
+
 
 def lay_out(texts: Sequence[str], tokenizer: Tokenizer, settings: LabSettings, device: str = "cpu") -> HeldOut:
     """Lay texts out as a model of these settings reads them.

@@ -14,7 +14,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 TOKENIZERS: tuple[TokenizerKind, ...] = get_args(TokenizerKind)
 
 
-class LabSettings(msgspec.Struct, frozen=True, kw_only=True):
+class LabSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One model, from its tokenizer to its seed; ``settings_for`` fills in what suits a kind.
 
     vocabulary: tokens of the word, BPE and Unigram tokenizers; the text itself has so many characters and bytes.
@@ -39,8 +39,6 @@ class LabSettings(msgspec.Struct, frozen=True, kw_only=True):
     weight_decay: float = 0.01
 
     def __post_init__(self) -> None:
-        _require_one_of("kind", self.kind, KINDS)
-        _require_one_of("tokenizer", self.tokenizer, TOKENIZERS)
         for name in ("vocabulary", "width", "layers", "context", "batch"):
             _require(name, getattr(self, name), getattr(self, name) >= 1, "a whole number from 1")
         for name in ("learning_rate", "clipping"):
@@ -61,6 +59,8 @@ _SUITED: dict[Kind, dict[str, float]] = {
 def settings_for(kind: Kind, **chosen: object) -> LabSettings:
     """Return what suits a kind, with what was chosen in its place; None was not. Raises SettingsError."""
     given = {name: value for name, value in chosen.items() if value is not None}
+    _require_one_of("kind", kind, KINDS)
+    _require_one_of("tokenizer", given.get("tokenizer", LabSettings.tokenizer), TOKENIZERS)
     try:
         return msgspec.convert({"kind": kind, **_SUITED.get(kind, {}), **given}, type=LabSettings, strict=True)
     except msgspec.ValidationError as error:

@@ -6,7 +6,7 @@ spelled in bytes, a word that it lacks in characters, and each of these is a tok
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,9 @@ SPACE = "▁"
 MIN_SEEN = 2
 """A character or word that the training text has less often is no token: so spelling is learned as well."""
 
+PART = 2000
+"""Characters of a line that are learned from at once."""
+
 _WORD = rf"{SPACE}?[\p{{L}}\p{{M}}]+(?:[-'’][\p{{L}}\p{{M}}]+)*"
 _BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
 SPECIALS = [BOS, EOS]
@@ -40,7 +43,8 @@ def learn(kind: TokenizerKind, texts: Sequence[str], vocabulary: int) -> Tokeniz
         raise TrainingError(
             f"the text has {tokenizer.get_vocab_size():,} different tokens for a {kind} tokenizer, "
             f"and {vocabulary:,} were asked for",
-            f"give more text, or ask for at most --vocab {tokenizer.get_vocab_size()}",
+            f"give more text, or ask for at most --vocab {tokenizer.get_vocab_size()}; "
+            "where nothing parts the words: --tokenizer character",
         )
     return tokenizer
 
@@ -134,7 +138,7 @@ def _bpe(texts: Sequence[str], vocabulary: int) -> Tokenizer:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.train_from_iterator(_in_parts(texts), trainer)
     return tokenizer
 
 
@@ -146,8 +150,15 @@ def _unigram(texts: Sequence[str], vocabulary: int) -> Tokenizer:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.train_from_iterator(_in_parts(texts), trainer)
     return tokenizer
+
+
+def _in_parts(texts: Sequence[str]) -> Iterator[str]:
+    """Cut lines that are very long: learning takes ever longer where nothing parts the words."""
+    for text in texts:
+        for line in text.splitlines(keepends=True):
+            yield from (line[start : start + PART] for start in range(0, len(line), PART))
 
 
 def _of_byte_letters(model: models.Model) -> Tokenizer:

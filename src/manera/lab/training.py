@@ -6,7 +6,7 @@ it.
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,7 +15,6 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from manera.bases.small.config import RECURRENT
 from manera.errors import TrainingError
 from manera.lab import models, scoring, tokenizers
 from manera.lab.settings import Budget, LabSettings
@@ -41,7 +40,7 @@ WORSE = 0.005
 
 
 class LabStep(msgspec.Struct, frozen=True):
-    """One step: tokens and seconds since the beginning; loss in nats per token of this step.
+    """One step: tokens and seconds since the beginning; loss in nats per token of this step, an n-gram's held-out.
 
     bits_per_byte: of a sample of the validation text, where it was measured after this step.
     """
@@ -84,11 +83,12 @@ def train(
     budget: Budget,
     tokenizer: Tokenizer | None = None,
     device: str | None = None,
-) -> Iterator[LabStep | Trained]:
+) -> Generator[LabStep | Trained]:
     """Train a model of these settings, yielding every step and, last, what was trained.
 
     tokenizer: one that was learned before from the training text; by default it is learned now. device: cuda where
-    there is one. The same seed gives the same model where seconds do not bound it. Closing the iterator ends the run.
+    there is one. The same seed gives the same model where seconds do not bound it. Closing the generator ends the run;
+    interrupted (KeyboardInterrupt), it ends with the best point so far.
     Raises TrainingError: DivergedError, with its step, where a loss is no number.
     """
     started = time.monotonic()
@@ -104,6 +104,9 @@ def train(
     else:
         try:
             yield from run.steps(torch.tensor(ids, device=device), held_out)
+        except KeyboardInterrupt:  # what was best so far is kept
+            if not run.curve:
+                raise
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -126,7 +129,7 @@ def train(
         curve=tuple(run.curve),
         kept_step=run.kept_step,
         is_overfitted=bool(run.curve) and (run.curve[-1].bits_per_byte or 0.0) > run.lowest + WORSE,
-        bytes_per_token=whole.bytes / int(whole.is_asked.sum()),
+        bytes_per_token=whole.bytes_per_token,
     )
 
 
@@ -144,7 +147,7 @@ class Run:
         """Take an n-gram's counting for the one step that it has."""
         self.step, self.tokens = 1, tokens
         bits = scoring.bits_per_byte(self.model, held_out)
-        self._measured(bits, math.nan)
+        self._measured(bits, bits * math.log(2) * held_out.bytes_per_token)
         return self.curve[-1]
 
     def steps(self, ids: Tensor, held_out: scoring.HeldOut) -> Iterator[LabStep]:
@@ -154,10 +157,10 @@ class Run:
         carried, losses = None, []
         measured_at = self._progress(len(ids))
         self.model.train()
-        for inputs, targets, is_fresh in batches:
-            progress = self._progress(len(ids))
-            _set_rate(optimizer, self.settings.learning_rate, progress)
-            carried = _begun_anew(carried, is_fresh)
+        for inputs, targets, begins_anew in batches:
+            _set_rate(optimizer, self.settings.learning_rate, self._progress(len(ids)))
+            if begins_anew is not None:
+                carried = self.model.model.body.carried_on(carried, begins_anew)
             loss, carried = _learn(self.model, optimizer, inputs, targets, carried, self.settings.clipping)
             self.step, self.tokens = self.step + 1, self.tokens + targets.numel()
             losses.append(self._checked(loss))
@@ -200,43 +203,24 @@ class Run:
 def _learn(
     model: Any, optimizer: torch.optim.Optimizer, inputs: Tensor, targets: Tensor, carried: Any, clipping: float
 ) -> tuple[float, Any]:
-    """Make one step; return its loss in nats per token, and the state that the next one goes on from."""
+    """Make one step; return its loss in nats per token, and what was carried to its end."""
     optimizer.zero_grad(set_to_none=True)
-    read = model.model(inputs, past_key_values=carried, use_cache=carried is not None or _carries(model))
+    read = model.model(inputs, past_key_values=carried, use_cache=hasattr(model.model, "body"))
     loss = F.cross_entropy(model.lm_head(read.last_hidden_state).flatten(0, 1), targets.flatten())
     loss.backward()
     nn.utils.clip_grad_norm_(model.parameters(), clipping)
     optimizer.step()
-    return float(loss.detach()), _detached(read.past_key_values)
-
-
-def _carries(model: Any) -> bool:
-    return getattr(model.config, "kind", None) in RECURRENT
-
-
-def _detached(carried: Any) -> Any:
-    if isinstance(carried, tuple):
-        return tuple(one.detach() for one in carried)
-    return None if carried is None else carried.detach()
-
-
-def _begun_anew(carried: Any, is_fresh: Tensor | None) -> Any:
-    """Forget the state of the stretches that begin anew; its second dimension is theirs."""
-    if carried is None or is_fresh is None:
-        return carried
-    if isinstance(carried, tuple):
-        return tuple(_begun_anew(one, is_fresh) for one in carried)
-    return carried * ~is_fresh[None, :, None]
+    return float(loss.detach()), read.past_key_values
 
 
 Batch = tuple[Tensor, Tensor, Tensor | None]
-"""Inputs (B, T), targets (B, T), and which of the B begin anew (B,)."""
+"""Inputs (B, T), targets (B, T), and which of the B begin anew (B,), where any goes on."""
 
 
 def _streams(ids: Tensor, settings: LabSettings) -> Iterator[Batch]:
     """Read the text as B stretches side by side, T tokens a step, each going on where it was; for ever.
 
-    Every pass cuts it elsewhere. A linear model, which carries nothing, reads its window before each stretch anew.
+    Every pass cuts it elsewhere.
     """
     rng = torch.Generator().manual_seed(settings.seed)
     batch, length = _fitting(len(ids), settings)
@@ -245,13 +229,10 @@ def _streams(ids: Tensor, settings: LabSettings) -> Iterator[Batch]:
         shift = int(torch.randint(len(ids), (), generator=rng))
         turned = ids.roll(-shift)
         lanes = turned[: len(ids) // batch * batch].view(batch, -1)
-        for start in range(0, lanes.shape[1] - 1, length):
-            inputs = lanes[:, start : min(start + length, lanes.shape[1] - 1)]
-            targets = lanes[:, start + 1 : start + 1 + inputs.shape[1]]
-            is_fresh = torch.rand(batch, generator=rng) < (FRESH_STARTS if start else 1.0)
-            is_fresh = is_fresh.to(ids.device)
-            inputs = torch.cat([torch.where(is_fresh, bos, inputs[:, 0])[:, None], inputs[:, 1:]], 1)
-            yield inputs, targets, is_fresh
+        for start in range(0, lanes.shape[1] - length, length):  # of one shape all: each new one is planned anew
+            inputs, targets = (lanes[:, start + shift : start + shift + length] for shift in (0, 1))
+            anew = (torch.rand(batch, generator=rng) < (FRESH_STARTS if start else 1.0)).to(ids.device)
+            yield torch.cat([torch.where(anew, bos, inputs[:, 0])[:, None], inputs[:, 1:]], 1), targets, anew
 
 
 def _windows(ids: Tensor, settings: LabSettings) -> Iterator[Batch]:

@@ -93,7 +93,9 @@ class SmallForCausalLM(PreTrainedModel):  # type: ignore[misc]
     def __init__(self, config: SmallConfig) -> None:
         super().__init__(config)
         self.model = _Parts(config)
-        self.lm_head = _Same(config.vocab_size) if config.kind == "ngram" else nn.Linear(config.hidden_size, config.vocab_size)
+        self.lm_head = (
+            _Same(config.vocab_size) if config.kind == "ngram" else nn.Linear(config.hidden_size, config.vocab_size)
+        )
         self.post_init()
 
     def forward(

@@ -32,3 +32,7 @@ class Linear(nn.Module):
         for layer in self.further:
             states = states + F.gelu(layer(self.dropout(states)))
         return states, seen[:, seen.shape[1] - self.window + 1 :]
+
+    def carried_on(self, carried: Tensor | None, begins_anew: Tensor) -> Tensor | None:
+        """Return what the next stretch of a text goes on from, without gradients; nothing where one begins (B,)."""
+        return None if carried is None else carried.detach() * ~begins_anew[:, None, None]

@@ -59,7 +59,7 @@ def _table(keys: NDArray[np.int64], counts: NDArray[np.int64], contexts: int, vo
 def _discounts(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return what is taken from grams seen never, once, twice, and more often."""
     one, two, three, four = (int((counts == times).sum()) for times in (1, 2, 3, 4))
-    if not (one and two and three):
+    if not (one and two and three and four):
         return np.array(_USUAL_DISCOUNTS)
     share = one / (one + 2 * two)
     found = [0.0, 1 - 2 * share * two / one, 2 - 3 * share * three / two, 3 - 4 * share * four / three]
@@ -125,6 +125,10 @@ class Ngram(nn.Module):
         told[rows] *= rest[known][:, None]
         start, end = (torch.searchsorted(keys, one * self.num_embeddings) for one in (known, known + 1))
         lengths = end - start
-        within = torch.arange(int(lengths.sum()), device=keys.device) - (lengths.cumsum(0) - lengths).repeat_interleave(lengths)
+        within = torch.arange(int(lengths.sum()), device=keys.device) - (lengths.cumsum(0) - lengths).repeat_interleave(
+            lengths
+        )
         grams = start.repeat_interleave(lengths) + within
-        told.index_put_((rows.repeat_interleave(lengths), keys[grams] % self.num_embeddings), mass[grams], accumulate=True)
+        told.index_put_(
+            (rows.repeat_interleave(lengths), keys[grams] % self.num_embeddings), mass[grams], accumulate=True
+        )

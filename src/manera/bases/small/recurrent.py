@@ -25,3 +25,12 @@ class Recurrent(nn.Module):
         """Return the states (B, T, D) after ids (B, T), and what the next call carries on; None at the beginning."""
         states, carried = self.layers(self.dropout(self.embed_tokens(ids)), carried)
         return states, carried
+
+    def carried_on(self, carried: State | None, begins_anew: Tensor) -> State | None:
+        """Return what the next stretch of a text goes on from, without gradients; nothing where one begins (B,)."""
+        if carried is None:
+            return None
+        goes_on = ~begins_anew[:, None]
+        if isinstance(carried, tuple):
+            return carried[0].detach() * goes_on, carried[1].detach() * goes_on
+        return carried.detach() * goes_on

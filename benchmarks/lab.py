@@ -13,22 +13,16 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
-
-from manera import config
-
-config.let_threads_sleep()  # before torch is loaded
-config.use_large_pages()
-
-import torch
-import torch.nn.functional as F
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 import machine
-from manera.lab import models, tokenizers, training
+from manera import config
 from manera.lab.settings import Budget, LabSettings, settings_for
-from manera.lab.texts import TextSplits, texts_of
-from manera.lab.training import Trained
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from manera.lab.texts import TextSplits
 
 ROUNDS, STEPS = 5, 12
 GRAMS = (("character", 0), ("bpe", 500), ("bpe", 2000))
@@ -56,18 +50,21 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="settings of the best model")
     parser.add_argument("--save", action="store_true")
     asked = parser.parse_args()
+    config.let_threads_sleep()  # these take effect only before torch is loaded
+    config.use_large_pages()
     texts = read(asked.data)
     rows = list({"speed": speeds, "baselines": baselines, "best": best}[asked.what](texts, asked))
     document = {"benchmark": f"lab {asked.what}", "data": asked.data.name, "seconds": asked.seconds, "rows": rows}
     machine.tell(document | machine.described("torch", "tokenizers"), f"lab-{asked.what}" if asked.save else None)
 
 
-def read(path: Path) -> TextSplits:
+def read(path: Path) -> "TextSplits":
     """Import texts into a corpus that is not kept, and split it as manera lab train does."""
     from tempfile import TemporaryDirectory
 
     from manera.corpus.speakers import choose_speaker
     from manera.corpus.storage import open_corpus, write
+    from manera.lab.texts import texts_of
     from manera.sources.reading import read as read_files
 
     with TemporaryDirectory() as room:
@@ -76,8 +73,12 @@ def read(path: Path) -> TextSplits:
         return texts_of(corpus, choose_speaker(corpus.manifest, None))
 
 
-def speeds(texts: TextSplits, asked: argparse.Namespace) -> Iterator[dict[str, object]]:
+def speeds(texts: "TextSplits", asked: argparse.Namespace) -> Iterator[dict[str, object]]:
     """Compare the lab's recurrent models with the bare layers."""
+    import torch
+
+    from manera.lab import tokenizers
+
     for kind in ("gru", "lstm"):
         settings = settings_for(kind, dropout=0.0)  # type: ignore[arg-type]
         tokenizer = tokenizers.learn(settings.tokenizer, texts.train, settings.vocabulary)
@@ -97,15 +98,21 @@ def speeds(texts: TextSplits, asked: argparse.Namespace) -> Iterator[dict[str, o
         yield {"kind": kind, "tokens_per_second": found, "share_of_bare": share}
 
 
-def _lab(settings: LabSettings, tokenizer: Any, ids: torch.Tensor) -> Callable[[], object]:
+def _lab(settings: LabSettings, tokenizer: Any, ids: "Tensor") -> Callable[[], object]:
     """Return what makes one step as ``train`` does."""
+    from manera.lab import models, training
+
     model = models.build(settings, tokenizer, ())
     run = training.Run(model, settings, Budget(epochs=1000), time.monotonic())
     steps = run.steps(ids, None)
     return lambda: next(steps)
 
 
-def _bare(settings: LabSettings, vocabulary: int, ids: torch.Tensor) -> Callable[[], object]:
+def _bare(settings: LabSettings, vocabulary: int, ids: "Tensor") -> Callable[[], object]:
+    import torch
+    import torch.nn.functional as F
+    from torch import nn
+
     layer = {"gru": nn.GRU, "lstm": nn.LSTM}[settings.kind](
         settings.width, settings.width, settings.layers, batch_first=True
     )
@@ -135,7 +142,7 @@ def _bare(settings: LabSettings, vocabulary: int, ids: torch.Tensor) -> Callable
     return step
 
 
-def baselines(texts: TextSplits, asked: argparse.Namespace) -> Iterator[dict[str, object]]:
+def baselines(texts: "TextSplits", asked: argparse.Namespace) -> Iterator[dict[str, object]]:
     """Measure the floors: 5-grams, and char-rnn's settings for as long as the best model has."""
     for tokenizer, vocabulary in GRAMS:
         settings = settings_for("ngram", tokenizer=tokenizer, vocabulary=vocabulary or None)
@@ -143,7 +150,7 @@ def baselines(texts: TextSplits, asked: argparse.Namespace) -> Iterator[dict[str
     yield _measured("char-rnn", texts, CHAR_RNN, asked.seconds)
 
 
-def best(texts: TextSplits, asked: argparse.Namespace) -> Iterator[dict[str, object]]:
+def best(texts: "TextSplits", asked: argparse.Namespace) -> Iterator[dict[str, object]]:
     """Measure the model that the settings asked for make."""
     import json
 
@@ -158,11 +165,13 @@ def _value(text: str, parse: Callable[[str], Any]) -> Any:
         return text
 
 
-def _measured(name: str, texts: TextSplits, settings: LabSettings, seconds: float) -> dict[str, object]:
+def _measured(name: str, texts: "TextSplits", settings: LabSettings, seconds: float) -> dict[str, object]:
     import msgspec
 
+    from manera.lab import training
+
     *_, trained = training.train(texts, settings, Budget(seconds=seconds))
-    assert isinstance(trained, Trained)
+    assert isinstance(trained, training.Trained)
     on_test = trained.measured(texts.test)
     print(
         f"{name:22} test {on_test:.3f}  validation {trained.bits_per_byte:.3f} bits per byte, "

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer
 
+from lab_texts import TEXT
 from manera.errors import TrainingError
 from manera.lab import tokenizers
 from manera.lab.settings import TOKENIZERS, TokenizerKind
-from lab_texts import TEXT
 
 STRANGE = "Зд\u0301равствуй, мир!  Two  spaces,\n\ttabs & 数字 😂 – щ\u0001"
 SIZES = {"word": 420, "bpe": 400, "unigram": 300}

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from lab_texts import TEXT
 from manera.bases.small.ngram import Ngram, count
 from manera.errors import CorpusError, SettingsError, TrainingError
 from manera.lab import models, scoring, tokenizers
@@ -12,7 +13,6 @@ from manera.lab.settings import KINDS, Budget, Kind, LabSettings, settings_for
 from manera.lab.texts import TextSplits, require_enough, split_text
 from manera.lab.training import LabStep, Trained, train
 from manera.training.loop import DivergedError
-from lab_texts import TEXT
 
 SPLITS = split_text(TEXT[:12_000])
 FEW = Budget(tokens=3000)

@@ -19,7 +19,6 @@ from manera.sources.reading import read
 from manera.voice.folder import LAB, voice_folder
 from manera.voice.manifest import Sampling, read_voice
 
-
 MADE: dict[str, LabSettings] = {
     "ngram": settings_for("ngram", tokenizer="character", context=4),
     "linear": settings_for("linear", tokenizer="byte", width=32, context=8),

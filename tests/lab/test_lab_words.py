@@ -1,5 +1,6 @@
 """What is counted of a text's words, and the page of it."""
 
+import itertools
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -8,8 +9,8 @@ import pytest
 from lab_texts import TEXT
 from manera.errors import CorpusError
 from manera.lab import pages
-from manera.lab.sizes import Size, choose, sweep
 from manera.lab.settings import settings_for
+from manera.lab.sizes import Size, choose, sweep
 from manera.lab.texts import split_text
 from manera.lab.words import count_words
 
@@ -88,6 +89,6 @@ def test_a_sweep_ends_where_the_text_bears_no_more(tmp_path: Path) -> None:
     tried = [one.size for one in sweep(split_text(TEXT), "bpe", (300, 500, 1500), model="ngram")]
     assert [one.vocabulary for one in tried] == [300, 500]
     assert [one.is_borne for one in tried] == [True, False]
-    assert all(a.bytes_per_token < b.bytes_per_token for a, b in zip(tried, tried[1:], strict=False))
+    assert all(a.bytes_per_token < b.bytes_per_token for a, b in itertools.pairwise(tried))
     pages.write_sizes(tmp_path / "sizes.html", settings_for("ngram"), 20, tried)
     assert f"Chosen: {choose(tried).vocabulary:,}." in (tmp_path / "sizes.html").read_text("utf-8")

@@ -102,8 +102,9 @@ def make_tokenizer(
 
 def _told(size: "Size") -> str:
     return (
-        f"{size.vocabulary:>6,} tokens: {size.bits_per_byte:.3f} bits per byte, {size.bytes_per_token:.2f} bytes per token, "
-        f"{size.seen:.0%} of them often enough" + ("" if size.is_borne else ": too few")
+        f"{size.vocabulary:>6,} tokens: {size.bits_per_byte:.3f} bits per byte, "
+        f"{size.bytes_per_token:.2f} bytes per token, {size.seen:.0%} of them often enough"
+        + ("" if size.is_borne else ": too few")
     )
 
 
@@ -163,8 +164,9 @@ def _followed(texts: "TextSplits", settings: "LabSettings", budget: "Budget") ->
         if isinstance(event, Trained):
             return event
         if event.bits_per_byte is not None:
+            speed = event.tokens / max(event.seconds, 1e-9)
             console.say(
-                f"step {event.step:,}  {event.seconds:,.0f} s  {event.tokens / max(event.seconds, 1e-9):,.0f} tokens/s  "
+                f"step {event.step:,}  {event.seconds:,.0f} s  {speed:,.0f} tokens/s  "
                 f"loss {event.loss:.3f}  held-out {event.bits_per_byte:.3f} bits per byte"
             )
     raise AssertionError("training ends with what was trained")

@@ -12,7 +12,7 @@ from manera.lab.settings import LabSettings
 from manera.lab.tokenizers import BOS, EOS
 
 if TYPE_CHECKING:
-    from transformers import LlamaForCausalLM, PretrainedConfig
+    from transformers import LlamaForCausalLM
 
     from manera.bases.small.causal import SmallForCausalLM
 

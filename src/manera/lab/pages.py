@@ -108,8 +108,8 @@ def write_sizes(path: Path, settings: LabSettings, seconds: float, tried: Sequen
     """Write the page of a sweep over vocabularies; settings: of the model that each was tried with."""
     chosen = choose(tried)
     rule = (
-        f"Of the sizes of which at least {SHARE_SEEN:.0%} of the tokens come {SEEN} times or more in the training text, "
-        f"the one with the fewest held-out bits per byte; of those within {HAIR} of it the smallest. "
+        f"Of the sizes of which at least {SHARE_SEEN:.0%} of the tokens come {SEEN} times or more in the training "
+        f"text, the one with the fewest held-out bits per byte; of those within {HAIR} of it the smallest. "
         f"Each was tried with a {settings.kind} of {seconds:.0f} seconds."
     )
 

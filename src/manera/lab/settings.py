@@ -60,7 +60,8 @@ def settings_for(kind: Kind, **chosen: object) -> LabSettings:
     """Return what suits a kind, with what was chosen in its place; None was not. Raises SettingsError."""
     given = {name: value for name, value in chosen.items() if value is not None}
     _require_one_of("kind", kind, KINDS)
-    _require_one_of("tokenizer", given.get("tokenizer", LabSettings.tokenizer), TOKENIZERS)
+    if "tokenizer" in given:
+        _require_one_of("tokenizer", given["tokenizer"], TOKENIZERS)
     try:
         return msgspec.convert({"kind": kind, **_SUITED.get(kind, {}), **given}, type=LabSettings, strict=True)
     except msgspec.ValidationError as error:

@@ -91,7 +91,8 @@ def _words(texts: Sequence[str], vocabulary: int) -> Tokenizer:
     room = vocabulary - len(SPECIALS) - len(_BYTES) - len(alphabet)
     if room < 1:
         raise TrainingError(
-            f"{vocabulary:,} tokens leave no room for words beside {len(_BYTES)} bytes and {len(alphabet):,} characters",
+            f"{vocabulary:,} tokens leave no room for words beside "
+            f"{len(_BYTES)} bytes and {len(alphabet):,} characters",
             f"ask for --vocab {vocabulary - room + 1000} or more",
         )
     seen = (word for word, count in counted.most_common() if count >= MIN_SEEN and len(word) > 1)

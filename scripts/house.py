@@ -18,7 +18,7 @@ PAGE = Path(__file__).parent.parent / "CONTRIBUTING.md"
 BLOCK = re.compile(r"(<!-- floors -->\n).*?(<!-- end -->)", re.DOTALL)
 FLOORS = (
     *("text", "sources", "corpus", "rhythm", "dataset", "bases", "model", "voice", "retrieval", "machine", "training"),
-    *("generation", "memory", "evaluation", "synthesis", "exports", "jobs", "serving", "faces", "cli"),
+    *("lab", "generation", "memory", "evaluation", "synthesis", "exports", "jobs", "serving", "faces", "cli"),
 )
 """From the ground up; what stands beside them (``errors``, ``records``) is the ground."""
 

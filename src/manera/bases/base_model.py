@@ -273,7 +273,10 @@ def describe(
 
 
 def build_own_form(files: Path, name: str, revision: str, folder: Path) -> None:
-    """Write a base folder of a model that llama.cpp does not compute; files: as its makers saved it."""
+    """Write a base folder of a model that llama.cpp does not compute, or whose tokenizer it has not.
+
+    files: as its makers saved it.
+    """
     folder.mkdir()
     config = conversion.read_config(files)
     its = family_of_config(config)
@@ -289,7 +292,7 @@ def build_own_form(files: Path, name: str, revision: str, folder: Path) -> None:
         bos=special.bos,
         end_of_text=special.end_of_text,
         end_of_turn=special.end_of_turn,
-        form=its.form,
+        form="transformers",
         architecture=its.architecture,
     )
     _write_description(described, folder)

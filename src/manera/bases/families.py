@@ -7,6 +7,7 @@ import gguf
 from manera.bases import bart, gemma2, gemma3, gpt2, gptj, gptneox, llama, qwen2, qwen3, t5
 from manera.bases.family import Family
 from manera.bases.metadata import architecture
+from manera.bases.small import family as small
 from manera.errors import ModelError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ FAMILIES: tuple[Family, ...] = (
     qwen2.FAMILY,
     qwen3.FAMILY,
     *(gptj.FAMILY, t5.FAMILY, bart.FAMILY),
+    small.FAMILY,
 )
 
 

@@ -47,7 +47,8 @@ class Layout:
 class Family:
     """One architecture.
 
-    architecture: ``general.architecture`` of its GGUF files. model_class: transformers' class. model_types: those of
+    architecture: ``general.architecture`` of its GGUF files. model_class: transformers' class, or that of another
+    module, laid out as those are. model_types: those of
     ``config.json`` that are laid out like this. layout: where the parts of transformers' model are. outer_names,
     block_names: of tensors outside of the blocks and of one block, llama.cpp's and transformers'. settings: which
     attribute of transformers' configuration each key of a file's metadata is, dotted where it is nested; optional:
@@ -84,6 +85,7 @@ class Family:
     norm_offset: float = 0.0
     row_order: Callable[[str, "PretrainedConfig"], NDArray[np.intp] | None] = _as_it_is
     older_settings: Callable[["PretrainedConfig"], Mapping[str, object]] = _nothing
+    module: str = "transformers"
 
     def config(self, reader: gguf.GGUFReader) -> "PretrainedConfig":
         """Return transformers' configuration of a file's model; raise ModelError when the file does not say enough."""

@@ -4,6 +4,7 @@
         /tokenizer.json                   the same vocabulary for ``tokenizers``
 """
 
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,7 @@ def _load(folder: Path, family: Family, dtype: str) -> "PreTrainedModel":
     import transformers
 
     transformers.utils.logging.disable_progress_bar()
-    model_class: Any = getattr(transformers, family.model_class)
+    model_class: Any = getattr(import_module(family.module), family.model_class)
     try:
         model, found = model_class.from_pretrained(
             folder, dtype=dtype, local_files_only=True, trust_remote_code=False, output_loading_info=True

@@ -30,6 +30,12 @@ memory = typer.Typer(
     help="See, search, take along and delete what people said to voices.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(memory, name="memory")
+lab = typer.Typer(
+    help="Look at words, make tokenizers, and train small models from nothing.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(lab, name="lab")
 
 Paths = Annotated[
     list[Path], typer.Argument(help="Exports of chats, mail, posts, books, plays, folders of them, or telegram:@chat.")
@@ -712,6 +718,83 @@ def export(
 
     destination = exporting.Destination(repository, public, dry_run) if to == "hub" else None
     exporting.export_voice(voice, to, out, dtype, replace, destination, json)
+
+
+LabPath = Annotated[Path, typer.Argument(help="A folder that manera import wrote, or whatever it reads.")]
+LabSpeaker = Annotated[str | None, typer.Option("--speaker", help="Whose words: a name or an id.")]
+Pieces = Annotated[str, typer.Option("--tokenizer", help="character, word, byte, bpe or unigram.")]
+
+
+@lab.command("words")
+def lab_words(
+    paths: Annotated[list[Path], typer.Argument(help="One text or two: corpora, or whatever manera import reads.")],
+    speaker: LabSpeaker = None,
+    to: Annotated[Path | None, typer.Option("--to", help="File of the page; by default words.html.")] = None,
+    json: Json = False,
+) -> None:
+    """Show how often words come, how many come once, and what a vocabulary would cover; two texts over each other."""
+    from manera.cli import lab
+
+    lab.show_words(paths, speaker, to, json)
+
+
+@lab.command("tokenizer")
+def lab_tokenizer(
+    corpus: LabPath,
+    kind: Annotated[str, typer.Option(help="character, word, byte, bpe or unigram.")] = "bpe",
+    vocab: Annotated[str, typer.Option(help="Tokens, or auto: sizes are tried, and one is chosen by a rule.")] = "auto",
+    model: Annotated[str, typer.Option(help="What each size is tried with: gru, ngram, lstm, ...")] = "gru",
+    seconds: Annotated[float, typer.Option(min=1, help="For how long, each.")] = 20,
+    speaker: LabSpeaker = None,
+    to: Annotated[Path | None, typer.Option("--to", help="Folder to write; by default tokenizer-KIND.")] = None,
+    json: Json = False,
+) -> None:
+    """Make a tokenizer.json that transformers loads, of a size that the text bears."""
+    from manera.cli import lab
+
+    lab.make_tokenizer(corpus, speaker, kind, vocab, model, seconds, to, json)
+
+
+@lab.command("train")
+def lab_train(
+    corpus: LabPath,
+    kind: Annotated[str, typer.Option(help="ngram, linear, rnn, gru, lstm or transformer.")] = "gru",
+    tokenizer: Pieces = "bpe",
+    vocab: Annotated[int | None, typer.Option(help="Tokens of a word, BPE or Unigram tokenizer.")] = None,
+    width: Annotated[int | None, typer.Option(help="Width of the embedding and of every layer.")] = None,
+    layers: Annotated[int | None, typer.Option(help="How many layers.")] = None,
+    context: Annotated[
+        int | None, typer.Option(help="Tokens looked back over; of an n-gram its order; see docs/guides/lab.md.")
+    ] = None,
+    learning_rate: LearningRate = None,
+    dropout: Annotated[float | None, typer.Option(help="Share of every layer's input that is left out.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Stretches of text that are read side by side.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the weights and of the order.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Train for this long at most; by default 10, without --epochs.")
+    ] = None,
+    epochs: Epochs = None,
+    speaker: LabSpeaker = None,
+    name: Name = None,
+    replace: Replace = False,
+    json: Json = False,
+) -> None:
+    """Train a small model from nothing, as a voice that manera write, chat and evaluate take."""
+    from manera.cli import lab
+
+    flags = {
+        "kind": kind,
+        "tokenizer": tokenizer,
+        "vocabulary": vocab,
+        "width": width,
+        "layers": layers,
+        "context": context,
+        "learning_rate": learning_rate,
+        "dropout": dropout,
+        "batch": batch,
+        "seed": seed,
+    }
+    lab.train(corpus, speaker, name, flags, {"minutes": minutes, "epochs": epochs}, replace, json)
 
 
 @app.command()

@@ -54,7 +54,7 @@ def dialogues(
     Where it does not fit max_tokens, the next example opens with the turns just before as context (weight 0).
     Returns the examples, and how many turns of the persona alone were longer than max_tokens.
     """
-    messages = _conversation_messages(conversation, speaker_id)
+    messages = conversation_messages(conversation, speaker_id)
     sizes = [count_tokens(message.content) for message in messages]
     examples: list[Example] = []
     too_long = 0
@@ -83,7 +83,7 @@ def replies(
 
     Returns the examples, and how many turns of the persona did not fit with the one that they answer.
     """
-    messages = _conversation_messages(conversation, speaker_id)
+    messages = conversation_messages(conversation, speaker_id)
     sizes = [count_tokens(message.content) for message in messages]
     examples: list[Example] = []
     too_long = 0
@@ -102,7 +102,7 @@ def as_context(message: Message) -> Message:
     return Message(message.role, message.content, weight=0) if message.role == "assistant" else message
 
 
-def _conversation_messages(conversation: Conversation, speaker_id: str) -> list[Message]:
+def conversation_messages(conversation: Conversation, speaker_id: str) -> list[Message]:
     """Write a conversation as messages, with names where several others speak."""
     groups = len({turn.speaker_id for turn in conversation.turns} - {speaker_id}) > 1
     return _messages(conversation.turns, speaker_id, named=groups)

@@ -13,7 +13,7 @@ from manera.corpus.conversations import conversations_of
 from manera.corpus.keys import keys_of
 from manera.corpus.manifest import Speaker
 from manera.corpus.speakers import choose_speaker
-from manera.corpus.splitting import HELD_OUT_SHARE, require_enough, split
+from manera.corpus.splitting import HELD_OUT_SHARE, Split, require_enough, split
 from manera.corpus.storage import Corpus
 from manera.dataset.building import MAX_LENGTH, Dataset, build, encode
 from manera.dataset.canaries import Canary
@@ -89,8 +89,7 @@ def gather(
     DatasetError when the format does not fit.
     """
     speaker = choose_speaker(corpus.manifest, requested)
-    share = min(HELD_OUT_SHARE, MAX_HELD_OUT_CHARACTERS / speaker.characters)
-    parts = split(conversations_of(corpus, embed), speaker.speaker_id, share)
+    parts = divide(corpus, speaker)
     learned_from = parts.conversations["train"]
     require_enough(learned_from, speaker.speaker_id, speaker.name)
     kind = example_kind(learned_from, speaker.speaker_id)
@@ -134,6 +133,12 @@ def gather(
         known=keys_of(corpus.utterances()),
         synthetic=corpus.manifest.synthetic,
     )
+
+
+def divide(corpus: Corpus, speaker: Speaker) -> Split:
+    """Hold out what a voice of this speaker is measured on."""
+    share = min(HELD_OUT_SHARE, MAX_HELD_OUT_CHARACTERS / speaker.characters)
+    return split(conversations_of(corpus, embed), speaker.speaker_id, share)
 
 
 def _length(asked: int | None, kind: ExampleKind, base: BaseModel) -> int:

@@ -18,6 +18,7 @@ voices/<name>/manera.json                   Voice
              /dataset/instructions.jsonl    what a model made to ask with, one Made a line, where one was asked
              /known.hashes                  which utterances there were: 8 bytes each
              /preferences.jsonl             what people preferred of what it wrote, where they said so
+             /lab.json                      how a model from nothing was made, where it is one
              /stale.json                    Stale, where it knows what was forgotten since
 """
 
@@ -46,6 +47,7 @@ INSTRUCTIONS = "instructions.jsonl"
 KNOWN = "known.hashes"
 PREFERENCES = "preferences.jsonl"
 STALE = "stale.json"
+LAB = "lab.json"
 _NAME = re.compile(r"[^\W_](?:[\w.-]{0,62}[\w-])?")
 _DEVICES = frozenset(
     {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in "123456789")}

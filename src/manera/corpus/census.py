@@ -81,7 +81,7 @@ class Census:
         """Count a record; return it when it is an utterance."""
         match record:
             case Utterance():
-                self._keep(record)
+                self.keep(record, count_words(record.text), count_characters(record.text))
                 return record
             case Dropped():
                 self._drop(record)
@@ -204,7 +204,8 @@ class Census:
         """Return the keys of the threads that several files tell, and not one after the other."""
         return {key for key in self._out_of_order if len(self._told_by[key]) > 1}
 
-    def _keep(self, utterance: Utterance) -> None:
+    def keep(self, utterance: Utterance, words: int, characters: int) -> None:
+        """Count an utterance of so many words, and of so many characters without white space."""
         thread = utterance.thread_key
         tally = self._tallies.get(utterance.speaker_id)
         if tally is None:
@@ -214,7 +215,7 @@ class Census:
             tally.name = utterance.speaker
         tally.utterances += 1
         tally.characters += len(utterance.text)
-        tally.words += count_words(utterance.text)
+        tally.words += words
         tally.threads.add(thread)
         told_by = self._told_by.get(thread)
         if told_by is None:
@@ -230,7 +231,7 @@ class Census:
             if utterance.sent_at is not None:
                 self._waits.count(thread, utterance.sent_at)
         self._kinds[utterance.kind] += 1
-        self._kept_characters[utterance.source] += count_characters(utterance.text)
+        self._kept_characters[utterance.source] += characters
 
     def _drop(self, dropped: Dropped) -> None:
         self._dropped[dropped.reason] += 1

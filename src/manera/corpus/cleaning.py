@@ -1,38 +1,44 @@
 """What is not somebody's manner goes, and what is private gets a stand-in: settled when all has been read.
 
-Two walks: the first puts what was said aside and counts, the second hands it on as it is to be kept. Books and plays
-are published as they are: nothing of them is taken. Of posts, which were written for everybody, names and handles stay.
+Two walks: the first puts what was said aside and counts, the second hands it on as it is to be kept. What can be told
+of an utterance by itself is found between them, in several processes where there is much; what depends on what came
+before, such as what stands for a name, is settled in the second walk, in order. Books and plays are published as they
+are: nothing of them is taken. Of posts, which were written for everybody, names and handles stay.
 """
 
-import re
-from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
+from manera.corpus.aside import Aside, Studied
 from manera.corpus.census import Census
 from manera.corpus.footers import Footers
 from manera.corpus.other_languages import MAX_CHARACTERS, Languages
 from manera.corpus.repeats import Repeats
 from manera.corpus.silence import USUAL_SECONDS
-from manera.files import read_records, replacing
+from manera.corpus.studying import PARTED, PRIVATE, Manner, own
+from manera.files import replacing
 from manera.records import Cut, Dropped, Owner, Replaced, SourceRecord, Utterance, count_characters
 from manera.text.names import forms_known
 from manera.text.stand_ins import NAME, StandIns
 
 STAND_INS = "stand-ins.json"
-COMMAND = "bot command"
-QUOTATION = "quotation"
 OTHER_LANGUAGE = "in another language"
 
-_ASIDE = "aside.jsonl"
-_COMMAND = re.compile(r"\s*[/!][a-z][a-z0-9_]*(?:@\w+)?(?:[ \t]+\S+){0,2}\s*", re.IGNORECASE | re.ASCII)
 # Whom a post names is named to everybody.
 _PUBLIC = frozenset({"handle", NAME})
-# As messengers and mail quote: «> » before each line; «>» alone is somebody's own.
-_QUOTED = re.compile(r"(?:> [^\n]*\n)+\s*(?=\S)")
+
+
+class Kept(NamedTuple):
+    """An utterance that is kept as it was read, its line in the file, and what was counted of it."""
+
+    utterance: Utterance
+    line: bytes
+    words: int
+    characters: int
 
 
 @dataclass
@@ -49,7 +55,8 @@ class Cleaning:
     """How an import is cleaned, and afterwards what stands for what.
 
     keep_names: names of people stay. manner_only: footers, repeats and other languages go. known: names or ids of
-    people whose names stay, besides the owner's.
+    people whose names stay, besides the owner's. processes: in how many it is done; what comes of it is the same in any
+    number, by default as many as there are cores where there is much to do.
     """
 
     def __init__(
@@ -58,15 +65,16 @@ class Cleaning:
         keep_names: bool = False,
         manner_only: bool = True,
         known: Iterable[str] = (),
+        processes: int | None = None,
     ) -> None:
         self.called: dict[str, str] = {}
         self._spared = frozenset({NAME}) if keep_names else frozenset[str]()
         self._manner_only = manner_only
         self._known_people = frozenset(known)
+        self._processes = processes
         self._stand_ins = StandIns()
         self._footers = Footers()
         self._languages = Languages()
-        self._stretch_of = array("L")
         self._open: dict[str, _Stretch] = {}
         self._stretches = 0
         self._people: frozenset[str] = frozenset()
@@ -81,39 +89,36 @@ class Cleaning:
         """What stands for what."""
         return self._stand_ins.entries
 
-    def walk(self, records: Iterable[SourceRecord], folder: Path) -> Iterator[SourceRecord]:
+    def walk(self, records: Iterable[SourceRecord], folder: Path) -> Iterator[SourceRecord | Kept]:
         """Hand records on as they are to be kept; utterances are put aside in the folder meanwhile."""
-        aside = folder / _ASIDE
         census = Census()
-        yield from self._put_aside(records, aside, census)
-        self._count_stretches()
-        self._meet(census)
-        repeats = Repeats() if self._manner_only else None
-        for number, utterance in zip(self._stretch_of, read_records(aside, Utterance), strict=True):
-            yield from self._kept(utterance, number, repeats)
-        aside.unlink()
+        with Aside(folder) as aside:
+            yield from self._put_aside(records, aside, census)
+            self._count_stretches()
+            self._meet(census)
+            manner = Manner(self._footers if self._manner_only else None, None if self._spared else self._people)
+            repeats = Repeats()
+            for one in aside.studied(manner, self._processes):
+                yield from self._kept(one, repeats)
 
-    def _put_aside(self, records: Iterable[SourceRecord], aside: Path, census: Census) -> Iterator[SourceRecord]:
-        """Write utterances to a file and hand on the rest; of a census only what says who is who."""
-        encoder = msgspec.json.Encoder()
+    def _put_aside(self, records: Iterable[SourceRecord], aside: Aside, census: Census) -> Iterator[SourceRecord]:
+        """Put utterances aside and hand on the rest; of a census only what says who is who."""
         met: set[tuple[str, str, str]] = set()
-        with aside.open("wb") as out:
-            for record in records:
-                if isinstance(record, Utterance):
-                    who = (record.speaker_id, record.speaker, record.thread_key)
-                    if who not in met:
-                        met.add(who)
-                        census.count(record)
-                    self._stretch_of.append(self._stretch(record))
-                    if record.kind == "post":
-                        self._footers.count(record)
-                    if record.kind == "message" and not self._spared:
-                        self._stand_ins.hear(record.text)
-                    out.write(encoder.encode(record) + b"\n")
-                    continue
-                if isinstance(record, Owner):
+        for record in records:
+            if isinstance(record, Utterance):
+                who = (record.speaker_id, record.speaker, record.thread_key)
+                if who not in met:
+                    met.add(who)
                     census.count(record)
-                yield record
+                if record.kind == "post":
+                    self._footers.count(record)
+                if record.kind == "message" and not self._spared:
+                    self._stand_ins.hear(record.text)
+                aside.put(record, self._stretch(record))
+                continue
+            if isinstance(record, Owner):
+                census.count(record)
+            yield record
 
     def _stretch(self, utterance: Utterance) -> int:
         """Return the number of the conversation that an utterance belongs to."""
@@ -151,35 +156,33 @@ class Cleaning:
             one.speaker_id: self._stand_ins.of_speaker(one.name) for one in speakers if one.speaker_id not in own
         }
 
-    def _kept(self, utterance: Utterance, stretch: int, repeats: Repeats | None) -> Iterator[SourceRecord]:
-        if utterance.kind not in ("message", "post"):
-            yield utterance
-            return
-        text, cut, why = self._own(utterance, stretch) if repeats else (utterance.text, "", "")
-        if repeats and (again := repeats.holds(utterance.speaker_id, text)):
+    def _kept(self, one: Studied, repeats: Repeats) -> Iterator[SourceRecord | Kept]:
+        utterance = one.utterance
+        text, cut, why = self._own(one)
+        if one.may_repeat and text and (again := repeats.holds(utterance.speaker_id, text)):
             text, cut, why = "", utterance.text, again
         if cut and not text.strip():
             yield Dropped(why, utterance.source, count_characters(utterance.text))
             return
         if cut:
             yield Cut(why, utterance.source, count_characters(cut))
-        spared = _PUBLIC if utterance.kind == "post" else self._spared
-        text, replaced = self._stand_ins.without(text, self._people, spared)
-        for what, count in replaced.items():
-            yield Replaced(what, utterance.source, count)
-        yield utterance if text == utterance.text else msgspec.structs.replace(utterance, text=text)
+        if one.flags & PRIVATE:
+            spared = _PUBLIC if utterance.kind == "post" else self._spared
+            text, replaced = self._stand_ins.without(text, self._people, spared)
+            for what, count in replaced.items():
+                yield Replaced(what, utterance.source, count)
+        if text == utterance.text:
+            yield Kept(utterance, one.line, one.words, one.characters)
+        else:
+            yield msgspec.structs.replace(utterance, text=text)
 
-    def _own(self, utterance: Utterance, stretch: int) -> tuple[str, str, str]:
+    def _own(self, one: Studied) -> tuple[str, str, str]:
         """Return what of a text is its author's manner, what is not, and why."""
-        text = utterance.text
-        if language := self._languages.other(stretch):
-            return "", text, f"{OTHER_LANGUAGE} ({language})"
-        if utterance.kind == "post":
-            return self._footers.cut(utterance)
-        if _COMMAND.fullmatch(text):
-            return "", text, COMMAND
-        quoted = _QUOTED.match(text)
-        return (text[quoted.end() :], quoted[0], QUOTATION) if quoted else (text, "", "")
+        utterance = one.utterance
+        is_talk = self._manner_only and utterance.kind in ("message", "post")
+        if is_talk and (language := self._languages.other(one.conversation)):
+            return "", utterance.text, f"{OTHER_LANGUAGE} ({language})"
+        return own(utterance, self._footers) if one.flags & PARTED else (utterance.text, "", "")
 
 
 def _begins(stretch: _Stretch, later: Utterance) -> bool:

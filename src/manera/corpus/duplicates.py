@@ -5,11 +5,14 @@ is, if its text is the same; and whatever its number, which accounts count apart
 Texts without a thread's id and a time, such as a book's paragraphs, are never duplicates.
 """
 
+import tempfile
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import numpy as np
+from numpy.typing import NDArray
 
 from manera.records import Dropped, SourceRecord, Utterance, count_characters
 
@@ -17,34 +20,103 @@ DUPLICATE = "already imported from another file"
 
 # Old exports have dates without a zone; zones differ by quarters of an hour.
 _ZONE_STEP = 15 * 60
+# So many records are looked for together.
+_BATCH = 1000
+_HELD = 1 << 18
 
 
 def without_duplicates(records: Iterable[SourceRecord]) -> Iterator[SourceRecord]:
     """Drop the utterances that an earlier file held.
 
-    Takes sixteen to twenty-four bytes an utterance, and some three hundred once there is a second file.
+    Takes up to twenty-four bytes an utterance: on the disk as long as there is one file, in memory from the second on.
     """
-    source: str | None = None
-    fresh = array("q")
-    earlier: set[int] = set()
-    for record in records:
-        if isinstance(record, Utterance):
-            if record.source != source:
-                earlier.update(fresh)
-                fresh = array("q")
+    with _Earlier() as earlier:
+        source: str | None = None
+        batch: list[SourceRecord] = []
+        for record in records:
+            if isinstance(record, Utterance) and record.source != source:
+                yield from earlier.without_known(batch)
+                batch = []
+                earlier.end_file()
                 source = record.source
-            keys = keys_of_message(record)
-            fresh.extend(keys)
-            if earlier and any(key in earlier for key in keys):
-                record = Dropped(DUPLICATE, record.source, count_characters(record.text))
-        yield record
+            batch.append(record)
+            if len(batch) == _BATCH:
+                yield from earlier.without_known(batch)
+                batch = []
+        yield from earlier.without_known(batch)
+
+
+class _Earlier:
+    """The hashes of what earlier files held, in sorted runs, each of more than twice as many as the next.
+
+    Those of the file that is read are nobody's yet: they go to a file without a name, which most imports never read.
+    """
+
+    def __init__(self) -> None:
+        self._runs: list[NDArray[np.int64]] = []
+        self._fresh = array("q")
+        self._spilled = tempfile.TemporaryFile()
+
+    def __enter__(self) -> "_Earlier":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._spilled.close()
+
+    def without_known(self, records: list[SourceRecord]) -> list[SourceRecord]:
+        """Drop from records of one file what earlier ones held, and remember them."""
+        keys = [keys_of_message(record) if isinstance(record, Utterance) else () for record in records]
+        flat = array("q", chain.from_iterable(keys))
+        self._fresh.extend(flat)
+        if len(self._fresh) > _HELD:
+            self._spill()
+        if not self._runs or not flat:
+            return records
+        is_known = iter(self._holds(np.frombuffer(flat, np.int64)).tolist())
+        return [
+            _dropped(record) if any([next(is_known) for _ in of_record]) else record
+            for record, of_record in zip(records, keys, strict=True)
+        ]
+
+    def end_file(self) -> None:
+        """Count what was read so far among what is known."""
+        self._spill()
+        if not (size := self._spilled.tell()):
+            return
+        new = np.empty(size // 8, np.int64)
+        self._spilled.seek(0)
+        self._spilled.readinto(memoryview(new).cast("B"))
+        self._spilled.seek(0)
+        self._spilled.truncate()
+        new.sort()
+        while self._runs and len(self._runs[-1]) <= 2 * len(new):
+            new = np.concatenate([self._runs.pop(), new])
+            new.sort(kind="stable")  # merges what is sorted already
+        self._runs.append(new)
+
+    def _spill(self) -> None:
+        self._spilled.write(self._fresh.tobytes())
+        self._fresh = array("q")
+
+    def _holds(self, keys: NDArray[np.int64]) -> NDArray[np.bool_]:
+        found = np.zeros(len(keys), np.bool_)
+        for run in self._runs:
+            places = np.searchsorted(run, keys)
+            found |= run[np.minimum(places, len(run) - 1)] == keys
+        return found
+
+
+def _dropped(record: SourceRecord) -> SourceRecord:
+    return Dropped(DUPLICATE, record.source, count_characters(record.text)) if isinstance(record, Utterance) else record
 
 
 class Hashes:
-    """Hashes that all are known before any is looked for: eight bytes each, where a set takes sixty."""
+    """Hashes that all are known before any is looked for, sorted where they lie: a set takes eight times as much."""
 
     def __init__(self, hashes: "array[int]") -> None:
-        self._sorted = array("q", np.sort(np.frombuffer(hashes, np.int64)).tobytes() if hashes else b"")
+        if hashes:
+            np.frombuffer(hashes, np.int64).sort()
+        self._sorted = hashes
 
     def __contains__(self, key: int) -> bool:
         place = bisect_left(self._sorted, key)

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
+from hashlib import blake2b
 from typing import NamedTuple
 
 from manera.records import Utterance
@@ -29,7 +30,7 @@ class Footers:
     """Counts how posts end; afterwards tells what of a post's end is no part of it."""
 
     def __init__(self) -> None:
-        self._tails: Counter[int] = Counter()
+        self._tails: Counter[bytes] = Counter()
         self._posts: Counter[str] = Counter()
 
     def count(self, post: Utterance) -> None:
@@ -51,16 +52,17 @@ class _Tail(NamedTuple):
     """The end of a post from the beginning of a line; sends: whether that line sends the reader somewhere."""
 
     start: int
-    key: int
+    key: bytes
     sends: bool
 
 
 def _tails(post: Utterance) -> Iterator[_Tail]:
     """Yield the ends of a post, the shortest first."""
-    lines: tuple[str, ...] = ()
+    key = post.thread_key.encode(errors="surrogatepass")
     for start, line in _last_lines(post.text):
-        lines = (_VARYING.sub("0", line.casefold()), *lines)
-        yield _Tail(start, hash((post.thread_key, lines)), _SENDS.search(line) is not None)
+        above = _VARYING.sub("0", line.casefold()).encode(errors="surrogatepass")
+        key = blake2b(key + b"\n" + above, digest_size=8).digest()
+        yield _Tail(start, key, _SENDS.search(line) is not None)
 
 
 def _last_lines(text: str) -> Iterator[tuple[int, str]]:

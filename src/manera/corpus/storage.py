@@ -14,7 +14,7 @@ import msgspec
 from manera.corpus.aliases import Alias, Merged, resolve
 from manera.corpus.arranging import Name, arrange
 from manera.corpus.census import Census, FoundOwner
-from manera.corpus.cleaning import STAND_INS, Cleaning, write_entries
+from manera.corpus.cleaning import STAND_INS, Cleaning, Kept, write_entries
 from manera.corpus.duplicates import without_duplicates
 from manera.corpus.forgotten import without_forgotten
 from manera.corpus.manifest import VERSION, Forgotten, Ledger, Manifest, Source
@@ -179,26 +179,30 @@ def _forgotten(folder: Path) -> Forgotten:
         return Forgotten()
 
 
-def _write_utterances(records: Iterable[SourceRecord], path: Path, census: Census) -> str:
+def _write_utterances(records: Iterable[SourceRecord | Kept], path: Path, census: Census) -> str:
     """Stream the utterances in batches, and return their file's fingerprint."""
-    encoder = msgspec.json.Encoder()
     digest = hashlib.sha256()
     with replacing(path) as unfinished, unfinished.open("wb") as out:
         for batch in _batches(records, census):
-            lines = encoder.encode_lines(batch)
+            lines = b"".join(batch)
             digest.update(lines)
             out.write(lines)
     return digest.hexdigest()
 
 
-def _batches(records: Iterable[SourceRecord], census: Census) -> Iterator[list[Utterance]]:
-    batch: list[Utterance] = []
+def _batches(records: Iterable[SourceRecord | Kept], census: Census) -> Iterator[list[bytes]]:
+    """Yield the lines of utterances, of which most come encoded and counted."""
+    encoder = msgspec.json.Encoder()
+    batch: list[bytes] = []
     for record in records:
-        if utterance := census.count(record):
-            batch.append(utterance)
-            if len(batch) == _BATCH:
-                yield batch
-                batch = []
+        if isinstance(record, Kept):
+            census.keep(record.utterance, record.words, record.characters)
+            batch.append(record.line)
+        elif utterance := census.count(record):
+            batch.append(encoder.encode(utterance) + b"\n")
+        if len(batch) == _BATCH:
+            yield batch
+            batch = []
     yield batch
 
 

@@ -1,0 +1,105 @@
+"""What can be told of an utterance by itself, once it is known who the people are: in any process, in any order."""
+
+import re
+from array import array
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from manera.corpus.footers import Footers
+from manera.corpus.repeats import bands, long
+from manera.records import Utterance, UtteranceKind, count_characters
+from manera.text import names, personal_data
+from manera.text.words import WORD
+
+COMMAND = "bot command"
+QUOTATION = "quotation"
+
+# What was found, added up: the text has parts that are not its author's; has private data; is long, with bands.
+PARTED, PRIVATE, LONG = 1, 2, 4
+
+BATCH = 2000
+"""So many utterances are studied at once."""
+
+_COMMAND = re.compile(r"\s*[/!][a-z][a-z0-9_]*(?:@\w+)?(?:[ \t]+\S+){0,2}\s*", re.IGNORECASE | re.ASCII)
+# As messengers and mail quote: «> » before each line; «>» alone is somebody's own.
+_QUOTED = re.compile(r"(?:> [^\n]*\n)+\s*(?=\S)")
+
+
+class Manner(NamedTuple):
+    """What an utterance is studied by. footers: None where footers, commands and repeats stay.
+
+    people: names in the nominative of people who are meant where they are named, None where names stay.
+    """
+
+    footers: Footers | None
+    people: frozenset[str] | None
+
+
+class Batch(NamedTuple):
+    """A stretch of a file of utterances, in bytes, and how many are in it."""
+
+    path: Path
+    start: int
+    size: int
+    count: int
+
+
+class Findings(NamedTuple):
+    """What was found of each of some utterances, as the bytes of arrays: words and characters without white space
+    (4 bytes each), and what else (one byte); and the bands of those that are long.
+    """
+
+    words: bytes
+    characters: bytes
+    found: bytes
+    bands: bytes
+
+
+def study(manner: Manner, batch: Batch) -> Findings:
+    """Find out about a batch what does not depend on other utterances."""
+    words, characters, found, longs = array("I"), array("I"), bytearray(), []
+    for utterance in _read(batch):
+        said = WORD.findall(utterance.text)
+        words.append(len(said))
+        characters.append(count_characters(utterance.text))
+        if utterance.kind not in ("message", "post"):
+            found.append(0)
+            continue
+        flags, text = 0, utterance.text
+        if manner.footers is not None:
+            text, cut, _ = own(utterance, manner.footers)
+            flags |= PARTED * bool(cut)
+            if text_long := long(utterance.speaker_id, text, None if cut else said):
+                flags |= LONG
+                longs.append(text_long)
+        flags |= PRIVATE * is_private(text, utterance.kind, manner.people)
+        found.append(flags)
+    return Findings(words.tobytes(), characters.tobytes(), bytes(found), bands(longs))
+
+
+def own(utterance: Utterance, footers: Footers) -> tuple[str, str, str]:
+    """Return what of a text is its author's own, what is not, and why."""
+    text = utterance.text
+    if utterance.kind == "post":
+        return footers.cut(utterance)
+    if _COMMAND.fullmatch(text):
+        return "", text, COMMAND
+    quoted = _QUOTED.match(text)
+    return (text[quoted.end() :], quoted[0], QUOTATION) if quoted else (text, "", "")
+
+
+def is_private(text: str, kind: UtteranceKind, people: frozenset[str] | None) -> bool:
+    """Tell whether a text may hold what something else is to stand for; people: None where names stay."""
+    if personal_data.found(text):
+        return True
+    return kind == "message" and people is not None and bool(names.found(text, people))
+
+
+def _read(batch: Batch) -> Iterator[Utterance]:
+    decoder = msgspec.json.Decoder(Utterance)
+    with batch.path.open("rb") as file:
+        file.seek(batch.start)
+        yield from decoder.decode_lines(file.read(batch.size))

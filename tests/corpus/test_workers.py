@@ -41,7 +41,8 @@ def talk(messages: int) -> Iterator[SourceRecord]:
     yield Owner("id-Аня", is_certain=True)
     for number in range(messages):
         said = rng.choice(told_again).split() if number % 5 == 0 else rng.choices(words, k=rng.randrange(1, 16))
-        said[rng.randrange(len(said))] = rng.choice(words)
+        if number % 10:
+            said[rng.randrange(len(said))] = rng.choice(words)
         text = " ".join(said)
         if number % 7 == 0:
             text = f"> {text}\n{text}, {rng.choice(NAMES)}, мой номер +7 912 345-67-{number % 90 + 10}"

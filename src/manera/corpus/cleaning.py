@@ -96,6 +96,7 @@ class Cleaning:
         with Aside(folder) as aside:
             yield from self._put_aside(records, aside, census)
             self._count_stretches()
+            self._footers.settle()
             self._meet(census)
             manner = Manner(self._footers if self._manner_only else None, None if self._keep_names else self._people)
             repeats = Repeats()

@@ -76,12 +76,8 @@ def test_results_come_in_the_order_of_what_was_asked() -> None:
 )
 def test_a_process_that_ends_ends_the_work(ends: partial[None], how: str) -> None:
     with pytest.raises(CorpusError, match=how) as raised:
-        list(in_order(_called, [ends], 2))
+        list(in_order(operator.call, [ends], 2))
     assert "--workers 1" in str(raised.value.hint)
-
-
-def _called(function: partial[None]) -> None:
-    function()
 
 
 def test_a_process_that_cannot_begin_leaves_the_old_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

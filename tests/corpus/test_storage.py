@@ -343,3 +343,14 @@ def test_real_exports_become_corpora_that_know_their_owner(shared_data: Path, tm
     }
     for number, (path, owner) in enumerate(owners.items()):
         assert imported(chats / path, tmp_path / str(number)).owner == owner, path
+
+
+def test_long_exports_that_overlap_are_one_corpus(tmp_path: Path) -> None:
+    def message(number: int, source: str) -> Utterance:
+        return Utterance("id", "Аня", f"да {number}", "чат", number, "message", source, number * 60, thread_id="chat1")
+
+    parts = {"a.json": range(1200, 3000), "b.json": range(2500), "c.json": range(1000, 3000)}
+    records = [message(number, source) for source, numbers in parts.items() for number in numbers]
+    manifest = write(records, tmp_path / "corpus")
+    assert [utterance.position for utterance in open_corpus(tmp_path / "corpus").utterances()] == list(range(3000))
+    assert manifest.ledger.dropped == {"already imported from another file": len(records) - 3000}

@@ -70,7 +70,9 @@ def cleaning(flags: Mapping[str, object], known: Iterable[str] = ()) -> Cleaning
     from manera.corpus.settings import CorpusConfig
 
     settings = config.resolve(CorpusConfig, "corpus", flags)
-    return Cleaning(keep_names=settings.keep_names, manner_only=settings.manner_only, known=known)
+    return Cleaning(
+        keep_names=settings.keep_names, manner_only=settings.manner_only, known=known, workers=settings.workers
+    )
 
 
 def _counted(added: Added) -> dict[str, object]:

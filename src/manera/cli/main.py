@@ -173,6 +173,9 @@ def import_(
     keep_names: Annotated[
         bool | None, typer.Option("--keep-names", help="Leave names of people in messages as they are.")
     ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that share in cleaning; by default as many as help.")
+    ] = None,
     add: Annotated[bool, typer.Option("--add", help="Add what is new, and update what was edited.")] = False,
     replace: Replace = False,
     json: Json = False,
@@ -180,7 +183,14 @@ def import_(
     """Read files into a corpus, with a ledger of what was kept and what was dropped."""
     from manera.cli import corpora
 
-    flags = {"since": since, "until": until, "only": only, "exclude": exclude, "keep_names": keep_names}
+    flags = {
+        "since": since,
+        "until": until,
+        "only": only,
+        "exclude": exclude,
+        "keep_names": keep_names,
+        "workers": workers,
+    }
     of_sources = {"columns": columns, "keep_code": keep_code, "salvage": salvage}
     corpora.import_corpus(paths, to, replace, json, alias or [], flags, add, of_sources)
 

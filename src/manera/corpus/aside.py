@@ -11,15 +11,15 @@ from typing import BinaryIO, NamedTuple
 
 import msgspec
 
-from manera.corpus.processes import in_order, usual_number
-from manera.corpus.repeats import may_come_again
+from manera.corpus.processes import in_order, usual_workers
+from manera.corpus.repeats import MayRepeat, shared_bands
 from manera.corpus.studying import BATCH, LONG, Batch, Manner, study
 from manera.records import Utterance
 
 MANY = 100_000
 """From so many utterances on, several processes are begun sooner than one is done."""
 
-_LINES, _FOUND, _BANDS = "aside.jsonl", "aside.found", "aside.bands"
+_LINES, _FOUND, _SIGNATURES = "aside.jsonl", "aside.found", "aside.signatures"
 # Of what is found: words and characters, four bytes each, and one byte more.
 _BYTES = 9
 
@@ -27,7 +27,7 @@ _BYTES = 9
 class Studied(NamedTuple):
     """An utterance, its line in the file, and what was found of it: words, characters without white space, and flags.
 
-    may_repeat: whether somebody may have written nearly the same text, or will. conversation: its number.
+    may_repeat: set where somebody may have written nearly the same text, or will. conversation: its number.
     """
 
     utterance: Utterance
@@ -35,7 +35,7 @@ class Studied(NamedTuple):
     words: int
     characters: int
     flags: int
-    may_repeat: bool
+    may_repeat: MayRepeat | None
     conversation: int
 
 
@@ -56,7 +56,7 @@ class Aside:
 
     def __exit__(self, *_: object) -> None:
         self._lines.close()
-        for name in (_LINES, _FOUND, _BANDS):
+        for name in (_LINES, _FOUND, _SIGNATURES):
             (self._folder / name).unlink(missing_ok=True)
 
     def put(self, utterance: Utterance, conversation: int) -> None:
@@ -66,31 +66,36 @@ class Aside:
         if len(self._held) == BATCH:
             self._write()
 
-    def studied(self, manner: Manner, processes: int | None) -> Iterator[Studied]:
-        """Yield all in order when each has been studied; processes: as many as are usual if None."""
+    def studied(self, manner: Manner, workers: int | None) -> Iterator[Studied]:
+        """Yield all in order when each has been studied.
+
+        workers: processes that share in it, as many as are usual if None.
+        """
         self._write()
         self._lines.close()
-        if processes is None:
-            processes = usual_number() if len(self._conversations) >= MANY else 1
-        with (self._folder / _FOUND).open("w+b") as found, (self._folder / _BANDS).open("w+b") as bands:
-            for one in in_order(partial(study, manner), self._batches, min(processes, len(self._batches))):
+        if workers is None:
+            workers = usual_workers() if len(self._conversations) >= MANY else 1
+        with (self._folder / _FOUND).open("w+b") as found, (self._folder / _SIGNATURES).open("w+b") as written:
+            for one in in_order(partial(study, manner), self._batches, min(workers, len(self._batches))):
                 found.write(one.words + one.characters + one.found)
-                bands.write(one.bands)
+                written.write(one.signatures)
             found.seek(0)
-            yield from self._walk(found, iter(may_come_again(bands).tobytes()))
+            yield from self._walk(found, shared_bands(written))
 
-    def _walk(self, found: BinaryIO, may_repeat: Iterator[int]) -> Iterator[Studied]:
+    def _walk(self, found: BinaryIO, long: Iterator[MayRepeat]) -> Iterator[Studied]:
         decode = msgspec.json.Decoder(Utterance).decode
         conversations = iter(self._conversations)
         with (self._folder / _LINES).open("rb") as lines:
             for batch in self._batches:
-                data = memoryview(found.read(_BYTES * batch.count))
-                numbers = data[: 8 * batch.count].cast("I")
-                words, characters = numbers[: batch.count], numbers[batch.count :]
-                for one in zip(words, characters, data[8 * batch.count :], strict=True):
+                data = memoryview(found.read(_BYTES * batch.utterances))
+                numbers = data[: 8 * batch.utterances].cast("I")
+                words, characters = numbers[: batch.utterances], numbers[batch.utterances :]
+                for one in zip(words, characters, data[8 * batch.utterances :], strict=True):
                     line = lines.readline()
-                    again = bool(one[2] & LONG and next(may_repeat))
-                    yield Studied(decode(line), line, *one, again, next(conversations))
+                    again = next(long) if one[2] & LONG else None
+                    yield Studied(
+                        decode(line), line, *one, again if again and again.shared else None, next(conversations)
+                    )
 
     def _write(self) -> None:
         if not self._held:

@@ -55,8 +55,8 @@ class Cleaning:
     """How an import is cleaned, and afterwards what stands for what.
 
     keep_names: names of people stay. manner_only: footers, repeats and other languages go. known: names or ids of
-    people whose names stay, besides the owner's. processes: in how many it is done; what comes of it is the same in any
-    number, by default as many as there are cores where there is much to do.
+    people whose names stay, besides the owner's. workers: so many processes share in it, by default as many
+    as there are cores where there is much to do; what comes of it is the same.
     """
 
     def __init__(
@@ -65,13 +65,13 @@ class Cleaning:
         keep_names: bool = False,
         manner_only: bool = True,
         known: Iterable[str] = (),
-        processes: int | None = None,
+        workers: int | None = None,
     ) -> None:
         self.called: dict[str, str] = {}
         self._spared = frozenset({NAME}) if keep_names else frozenset[str]()
         self._manner_only = manner_only
         self._known_people = frozenset(known)
-        self._processes = processes
+        self._workers = workers
         self._stand_ins = StandIns()
         self._footers = Footers()
         self._languages = Languages()
@@ -95,10 +95,11 @@ class Cleaning:
         with Aside(folder) as aside:
             yield from self._put_aside(records, aside, census)
             self._count_stretches()
+            self._footers.settle()
             self._meet(census)
             manner = Manner(self._footers if self._manner_only else None, None if self._spared else self._people)
             repeats = Repeats()
-            for one in aside.studied(manner, self._processes):
+            for one in aside.studied(manner, self._workers):
                 yield from self._kept(one, repeats)
 
     def _put_aside(self, records: Iterable[SourceRecord], aside: Aside, census: Census) -> Iterator[SourceRecord]:
@@ -159,7 +160,7 @@ class Cleaning:
     def _kept(self, one: Studied, repeats: Repeats) -> Iterator[SourceRecord | Kept]:
         utterance = one.utterance
         text, cut, why = self._own(one)
-        if one.may_repeat and text and (again := repeats.holds(utterance.speaker_id, text)):
+        if one.may_repeat and text and (again := repeats.holds(utterance.speaker_id, text, one.may_repeat)):
             text, cut, why = "", utterance.text, again
         if cut and not text.strip():
             yield Dropped(why, utterance.source, count_characters(utterance.text))

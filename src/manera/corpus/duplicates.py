@@ -9,7 +9,8 @@ import tempfile
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from itertools import chain, islice
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,8 @@ def without_duplicates(records: Iterable[SourceRecord]) -> Iterator[SourceRecord
 
     Takes up to twenty-four bytes an utterance: on the disk as long as there is one file, in memory from the second on.
     """
-    with _Earlier() as earlier:
+    with tempfile.TemporaryFile() as spilled:
+        earlier = _Earlier(spilled)
         source: str | None = None
         batch: list[SourceRecord] = []
         for record in records:
@@ -52,16 +54,10 @@ class _Earlier:
     Those of the file that is read are nobody's yet: they go to a file without a name, which most imports never read.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, spilled: BinaryIO) -> None:
         self._runs: list[NDArray[np.int64]] = []
         self._fresh = array("q")
-        self._spilled = tempfile.TemporaryFile()
-
-    def __enter__(self) -> "_Earlier":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._spilled.close()
+        self._spilled = spilled
 
     def without_known(self, records: list[SourceRecord]) -> list[SourceRecord]:
         """Drop from records of one file what earlier ones held, and remember them."""
@@ -74,7 +70,7 @@ class _Earlier:
             return records
         is_known = iter(self._holds(np.frombuffer(flat, np.int64)).tolist())
         return [
-            _dropped(record) if any([next(is_known) for _ in of_record]) else record
+            _dropped(record) if any(list(islice(is_known, len(of_record)))) else record
             for record, of_record in zip(records, keys, strict=True)
         ]
 
@@ -83,9 +79,10 @@ class _Earlier:
         self._spill()
         if not (size := self._spilled.tell()):
             return
-        new = np.empty(size // 8, np.int64)
+        keys = bytearray(size)
         self._spilled.seek(0)
-        self._spilled.readinto(memoryview(new).cast("B"))
+        self._spilled.readinto(keys)  # type: ignore[attr-defined]
+        new = np.frombuffer(keys, np.int64)
         self._spilled.seek(0)
         self._spilled.truncate()
         new.sort()

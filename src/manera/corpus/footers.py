@@ -1,10 +1,13 @@
 """How posts end that is the same under each: invitations, links to other places, signatures of a channel."""
 
 import re
+from array import array
 from collections import Counter
 from collections.abc import Iterator
 from hashlib import blake2b
 from typing import NamedTuple
+
+import numpy as np
 
 from manera.records import Utterance
 
@@ -27,21 +30,33 @@ _LINK_LINE = re.compile(rf"(?i)\W*(?:(?:[\w’'-]+\W+){{0,4}}?{_LINK}\W*)+")
 
 
 class Footers:
-    """Counts how posts end; afterwards tells what of a post's end is no part of it."""
+    """Counts how posts end, in up to 64 bytes a post; afterwards tells what of a post's end is no part of it."""
 
     def __init__(self) -> None:
-        self._tails: Counter[bytes] = Counter()
+        self._tails = array("Q")
+        self._often: dict[int, int] = {}
         self._posts: Counter[str] = Counter()
 
     def count(self, post: Utterance) -> None:
         """Count the ends of a post."""
         self._posts[post.thread_key] += 1
-        self._tails.update(tail.key for tail in _tails(post))
+        self._tails.extend(tail.key for tail in _tails(post))
+
+    def settle(self) -> None:
+        """Keep of all ends those that were counted often enough to be one."""
+        if not self._tails:
+            return
+        keys = np.frombuffer(self._tails, np.uint64)
+        keys.sort()
+        often = np.unique(keys[_MIN_TIMES - 1 :][keys[_MIN_TIMES - 1 :] == keys[: 1 - _MIN_TIMES]])
+        counts = np.searchsorted(keys, often, "right") - np.searchsorted(keys, often)
+        self._often = dict(zip(often.tolist(), counts.tolist(), strict=True))
+        self._tails = array("Q")
 
     def cut(self, post: Utterance) -> tuple[str, str, str]:
         """Return a post's text without its end, that end, and what it is; all of the text may be one."""
         needed = max(_MIN_TIMES, _MIN_SHARE * self._posts[post.thread_key])
-        repeated = [tail.start for tail in _tails(post) if self._tails[tail.key] >= needed and tail.sends]
+        repeated = [tail.start for tail in _tails(post) if self._often.get(tail.key, 0) >= needed and tail.sends]
         if repeated:
             return post.text[: repeated[-1]].rstrip(), post.text[repeated[-1] :], FOOTER
         start = _links_from(post.text)
@@ -52,7 +67,7 @@ class _Tail(NamedTuple):
     """The end of a post from the beginning of a line; sends: whether that line sends the reader somewhere."""
 
     start: int
-    key: bytes
+    key: int
     sends: bool
 
 
@@ -62,7 +77,7 @@ def _tails(post: Utterance) -> Iterator[_Tail]:
     for start, line in _last_lines(post.text):
         above = _VARYING.sub("0", line.casefold()).encode(errors="surrogatepass")
         key = blake2b(key + b"\n" + above, digest_size=8).digest()
-        yield _Tail(start, key, _SENDS.search(line) is not None)
+        yield _Tail(start, int.from_bytes(key), _SENDS.search(line) is not None)
 
 
 def _last_lines(text: str) -> Iterator[tuple[int, str]]:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from manera.text.stems import FUNCTION_WORDS
@@ -36,22 +36,34 @@ def language(text: str) -> str | None:
 
 
 class Languages:
-    """Counts the languages of conversations by their numbers; afterwards tells which are in another one."""
+    """Counts the languages of conversations by their numbers; afterwards tells which are in another one.
+
+    A conversation takes one byte.
+    """
 
     def __init__(self) -> None:
-        self._found: dict[int, str] = {}
+        self._names: dict[str, int] = {}
+        self._found = bytearray()
         self._sizes: Counter[str] = Counter()
 
     def count(self, number: int, text: str, size: int) -> None:
         """Count a conversation of so many characters by its beginning."""
         if name := language(text):
-            self._found[number] = name
+            self._found.extend(bytes(max(0, number + 1 - len(self._found))))
+            self._found[number] = self._names.setdefault(name, len(self._names) + 1)
             self._sizes[name] += size
 
     def other(self, number: int) -> str | None:
         """Return the language of a conversation, if it is not one of those that are written here."""
-        name = self._found.get(number)
-        return name if name and self._sizes[name] < _OWN_SHARE * self._sizes.total() else None
+        found = self._found[number] if number < len(self._found) else 0
+        return self._others.get(found)
+
+    @cached_property
+    def _others(self) -> dict[int, str]:
+        """The languages that are not written here, when all have been counted; what they were told by is let go."""
+        _identifier.cache_clear()
+        least = _OWN_SHARE * self._sizes.total()
+        return {number: name for name, number in self._names.items() if self._sizes[name] < least}
 
 
 @cache

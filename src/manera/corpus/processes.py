@@ -1,6 +1,6 @@
 """Work that is shared out among processes, of which the results come in the order of what was asked.
 
-Item N goes to process N modulo their number, so that nothing depends on which of them is faster. A process lives as
+Item N goes to worker N modulo their number, so that nothing depends on which of them is faster. A process lives as
 long as the pipe that it is asked through, and so no longer than who asks, however that ends.
 """
 
@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any, TypeVar
 
 from manera.errors import CorpusError
@@ -25,28 +25,30 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def usual_number() -> int:
+def usual_workers() -> int:
     """Return how many processes there are to be where nobody says."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(cores, MAX_BY_ITSELF)
 
 
-def in_order(work: Callable[[Item], Result], items: Iterable[Item], processes: int) -> Iterator[Result]:
-    """Yield what ``work`` makes of each item, in their order; with one process, in this one.
+def in_order(work: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
+    """Yield what ``work`` makes of each item, in their order; with one worker, in this process.
 
     work and what it returns have to be picklable; items are small. Raises CorpusError when a process ends too early.
     """
-    if processes < 2:
+    if workers < 2:
         yield from map(work, items)
         return
     with ExitStack() as stack:
-        workers = [stack.enter_context(_Worker(work)) for _ in range(processes)]
+        started = [stack.enter_context(_Worker()) for _ in range(workers)]
+        for worker in started:
+            worker.ask(work)
         asked: deque[_Worker] = deque()
         for number, item in enumerate(items):
-            worker = workers[number % processes]
+            worker = started[number % workers]
             worker.ask(item)
             asked.append(worker)
-            if len(asked) == _WAITING * processes:
+            if len(asked) == _WAITING * workers:
                 yield asked.popleft().answer()
         while asked:
             yield asked.popleft().answer()
@@ -55,7 +57,7 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item], processes: i
 class _Worker:
     """A process, and the pipes to it; interrupts of the terminal are for the one that asks."""
 
-    def __init__(self, work: Callable[[Any], Any]) -> None:
+    def __init__(self) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "manera.corpus.processes"],
             stdin=subprocess.PIPE,
@@ -65,7 +67,6 @@ class _Worker:
         assert self._process.stdin
         assert self._process.stdout
         self._questions, self._answers = self._process.stdin, self._process.stdout
-        self.ask(work)
 
     def __enter__(self) -> "_Worker":
         return self
@@ -74,10 +75,8 @@ class _Worker:
         self._process.kill()
         self._process.wait()
         self._answers.close()
-        try:
+        with suppress(BrokenPipeError):  # what it was not told in time
             self._questions.close()
-        except BrokenPipeError:
-            pass  # what it was not told in time
 
     def ask(self, item: object) -> None:
         """Hand on what is to be done."""
@@ -105,7 +104,7 @@ class _Worker:
 
 def _answer_all() -> None:
     """Do what is asked through standard input until that ends; what is printed meanwhile goes to standard error."""
-    with open(os.dup(1), "wb") as answers:
+    with os.fdopen(os.dup(1), "wb") as answers:
         os.dup2(2, 1)
         questions = sys.stdin.buffer
         try:

@@ -23,6 +23,13 @@ class CorpusConfig(BaseModel):
         True, description="take out footers, long texts that were written before, and other languages"
     )
 
+    workers: int | None = Field(
+        None,
+        ge=1,
+        description="processes that share in cleaning; by default as many as there are cores, up to four, from 100,000 "
+        "messages on",
+    )
+
     @field_validator("since", "until", mode="before")
     @classmethod
     def _day(cls, value: Any) -> Any:

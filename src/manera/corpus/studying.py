@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from manera.corpus.footers import Footers
-from manera.corpus.repeats import bands, long
+from manera.corpus.repeats import pairs_of, signatures
 from manera.records import Utterance, UtteranceKind, count_characters
 from manera.text import names, personal_data
 from manera.text.words import WORD
@@ -17,7 +17,7 @@ from manera.text.words import WORD
 COMMAND = "bot command"
 QUOTATION = "quotation"
 
-# What was found, added up: the text has parts that are not its author's; has private data; is long, with bands.
+# What was found, added up: the text has parts that are not its author's; has private data; is long, with a signature.
 PARTED, PRIVATE, LONG = 1, 2, 4
 
 BATCH = 2000
@@ -39,28 +39,28 @@ class Manner(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """A stretch of a file of utterances, in bytes, and how many are in it."""
+    """A stretch of a file of utterances, in bytes, and how many utterances are in it."""
 
     path: Path
     start: int
     size: int
-    count: int
+    utterances: int
 
 
 class Findings(NamedTuple):
     """What was found of each of some utterances, as the bytes of arrays: words and characters without white space
-    (4 bytes each), and what else (one byte); and the bands of those that are long.
+    (4 bytes each), and what else (one byte); and the signatures of those that are long.
     """
 
     words: bytes
     characters: bytes
     found: bytes
-    bands: bytes
+    signatures: bytes
 
 
 def study(manner: Manner, batch: Batch) -> Findings:
     """Find out about a batch what does not depend on other utterances."""
-    words, characters, found, longs = array("I"), array("I"), bytearray(), []
+    words, characters, found, long = array("I"), array("I"), bytearray(), list[list[str]]()
     for utterance in _read(batch):
         said = WORD.findall(utterance.text)
         words.append(len(said))
@@ -72,12 +72,12 @@ def study(manner: Manner, batch: Batch) -> Findings:
         if manner.footers is not None:
             text, cut, _ = own(utterance, manner.footers)
             flags |= PARTED * bool(cut)
-            if text_long := long(utterance.speaker_id, text, None if cut else said):
+            if pairs := pairs_of(text, None if cut else said):
                 flags |= LONG
-                longs.append(text_long)
+                long.append(pairs)
         flags |= PRIVATE * is_private(text, utterance.kind, manner.people)
         found.append(flags)
-    return Findings(words.tobytes(), characters.tobytes(), bytes(found), bands(longs))
+    return Findings(words.tobytes(), characters.tobytes(), bytes(found), signatures(long))
 
 
 def own(utterance: Utterance, footers: Footers) -> tuple[str, str, str]:

@@ -212,7 +212,7 @@ def test_a_process_that_is_killed_leaves_no_corpus_and_the_next_one_goes_on(tmp_
     with faulty(respond) as server:
         command = [sys.executable, "-c", PROGRAM, str(out), server.url]
         running = subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"})
-        assert killed.wait(60)
+        assert killed.wait(300)
         over.set()
         assert not out.exists()
         before = len(server.asked)

@@ -40,18 +40,26 @@ def lay_out(texts: Sequence[str], tokenizer: Tokenizer, settings: LabSettings, d
     The Transformer begins every row with BOS and is asked for the second half of it; the first row, whole.
     """
     ids = torch.tensor(stream(tokenizer, texts), device=device)
-    lead, span = (settings.context // 2, settings.context - settings.context // 2)
-    if settings.kind != "transformer":
-        lead, span = LEAD, SPAN
+    size = sum(len(text.encode()) for text in texts)
+    if settings.kind == "transformer":
+        return HeldOut(*cut(ids, settings.context // 2, settings.context - settings.context // 2, is_opened=True), size)
+    return HeldOut(*cut(ids, LEAD, SPAN, is_opened=False), size)
+
+
+def cut(ids: Tensor, lead: int, span: int, is_opened: bool) -> tuple[Tensor, Tensor]:
+    """Cut a text's ids into rows: in each a lead that is only read, then a span that is asked for.
+
+    is_opened: the first token of the text, its BOS, opens every row. Returns rows (N, T) and what is asked for (N, T).
+    """
     length = min(lead + span, len(ids))
     ends = [*range(length, len(ids), span), len(ids)]  # the last row overlaps more
     rows = torch.stack([ids[end - length : end] for end in ends])
     is_asked = torch.zeros_like(rows, dtype=torch.bool)
     for row, (before, end) in enumerate(zip([1, *ends], ends, strict=False)):
         is_asked[row, length - (end - before) :] = True
-    if settings.kind == "transformer":
+    if is_opened:
         rows[:, 0] = ids[0]
-    return HeldOut(rows, is_asked, sum(len(text.encode()) for text in texts))
+    return rows, is_asked
 
 
 @torch.no_grad()

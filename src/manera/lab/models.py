@@ -47,8 +47,8 @@ def small(settings: LabSettings, tokenizer: Tokenizer, ids: Sequence[int]) -> "S
         **_tokens(tokenizer),
     )
     model = SmallForCausalLM(config)
-    if tables:
-        model.model.body.fill(tables)
+    if isinstance(body := model.model.body, ngram.Ngram):
+        body.fill(tables)
     return model
 
 
@@ -67,7 +67,7 @@ def transformer(settings: LabSettings, tokenizer: Tokenizer) -> "LlamaForCausalL
         num_hidden_layers=settings.layers,
         num_attention_heads=settings.width // HEAD,
         max_position_embeddings=settings.context,
-        attention_dropout=0.0,
+        attention_dropout=settings.dropout,
         initializer_range=0.02,
         tie_word_embeddings=settings.is_tied,
         **_tokens(tokenizer),

@@ -59,7 +59,9 @@ def _test(one: Tried) -> float:
 
 
 def _pretrained(first: Tried, pretrained: Sequence[Pretrained]) -> Rule:
-    rule = f"a pretrained base, fine-tuned on the same text, takes {CLEAR} bits per byte less than the best from nothing"
+    rule = (
+        f"a pretrained base, fine-tuned on the same text, takes {CLEAR} bits per byte less than the best from nothing"
+    )
     then = "take the pretrained base"
     if not pretrained:
         return Rule(rule, "none was measured: manera train, then --voice NAME", None, then)

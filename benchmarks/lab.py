@@ -80,7 +80,7 @@ def speeds(texts: "TextSplits", asked: argparse.Namespace) -> Iterator[dict[str,
     from manera.lab import tokenizers
 
     for kind in ("gru", "lstm"):
-        settings = settings_for(kind, dropout=0.0)  # type: ignore[arg-type]
+        settings = settings_for(kind, dropout=0.0)
         tokenizer = tokenizers.learn(settings.tokenizer, texts.train, settings.vocabulary)
         ids = torch.tensor(tokenizers.stream(tokenizer, texts.train))
         steps = {"lab": _lab(settings, tokenizer, ids), "bare": _bare(settings, tokenizer.get_vocab_size(), ids)}
@@ -100,11 +100,11 @@ def speeds(texts: "TextSplits", asked: argparse.Namespace) -> Iterator[dict[str,
 
 def _lab(settings: LabSettings, tokenizer: Any, ids: "Tensor") -> Callable[[], object]:
     """Return what makes one step as ``train`` does."""
-    from manera.lab import models, training
+    from manera.lab import models, scoring, training
 
     model = models.build(settings, tokenizer, ())
     run = training.Run(model, settings, Budget(epochs=1000), time.monotonic())
-    steps = run.steps(ids, None)
+    steps = run.steps(ids, scoring.lay_out(["measured never"], tokenizer, settings))
     return lambda: next(steps)
 
 
@@ -132,7 +132,7 @@ def _bare(settings: LabSettings, vocabulary: int, ids: "Tensor") -> Callable[[],
         optimizer.zero_grad(set_to_none=True)
         states, state = layer(embedding(inputs), state)
         loss = F.cross_entropy(head(states).flatten(0, 1), targets.flatten())
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(weights, settings.clipping)
         optimizer.step()
         state = tuple(one.detach() for one in state) if isinstance(state, tuple) else state.detach()

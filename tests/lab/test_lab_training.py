@@ -96,7 +96,7 @@ def test_every_token_is_asked_for_once() -> None:
     tokenizer = tokenizers.learn("character", SPLITS.train, 0)
     text = TEXT[:2500]
     for kind in ("gru", "transformer"):
-        held_out = scoring.lay_out([text], tokenizer, tiny(kind))  # type: ignore[arg-type]
+        held_out = scoring.lay_out([text], tokenizer, tiny(kind))
         ids = tokenizers.stream(tokenizer, [text])
         assert held_out.rows[held_out.is_asked].tolist() == ids[1:]
         assert held_out.bytes == len(text.encode())

@@ -35,7 +35,8 @@ def show_words(paths: list[Path], speaker: str | None, to: Path | None, as_json:
 
     if len(paths) > 2:
         raise SettingsError(f"{len(paths)} texts cannot be laid over each other", "name one or two")
-    counted = [_words_of(path, speaker if place == 0 else None) for place, path in enumerate(paths)]
+    names = [path.name for path in paths] if len({path.name for path in paths}) == len(paths) else map(str, paths)
+    counted = [_words_of(path, name, speaker) for path, name in zip(paths, names, strict=True)]
     if as_json:
         console.result({"texts": counted})
         return
@@ -47,12 +48,13 @@ def show_words(paths: list[Path], speaker: str | None, to: Path | None, as_json:
     console.show(f"page: {page}")
 
 
-def _words_of(path: Path, speaker: str | None) -> Words:
+def _words_of(path: Path, name: str, speaker: str | None) -> Words:
     """Count what one speaker wrote, or, where none is asked for, everybody."""
     corpus = opened(path)
-    chosen = choose_speaker(corpus.manifest, speaker).speaker_id if speaker else None
+    command = f"manera lab words {path}"
+    chosen = choose_speaker(corpus.manifest, speaker, command).speaker_id if speaker else None
     texts = (one.text for one in corpus.utterances() if chosen in (None, one.speaker_id))
-    return count_words(path.name, texts)
+    return count_words(name, texts)
 
 
 def _covered(one: Words) -> str:

@@ -28,7 +28,7 @@ def over_logarithms(
     low, high = (0.0, 1.0) if is_share else (min(b for _, b in drawn), max(b for _, b in drawn))
     if log_y and not is_share:
         of_y = _place(low, high)
-        heights = [(power, _short(power)) for power in _powers(low, high)]
+        heights: list[tuple[float, str]] = [(power, _short(power)) for power in _powers(low, high)]
     else:
         low, high = (0.0, 1.0) if is_share else widened(low, high)
         of_y = _linear(low, high)

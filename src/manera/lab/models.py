@@ -47,8 +47,8 @@ def small(settings: LabSettings, tokenizer: Tokenizer, ids: Sequence[int]) -> "S
         **_tokens(tokenizer),
     )
     model = SmallForCausalLM(config)
-    if tables:
-        model.model.body.fill(tables)
+    if isinstance(body := model.model.body, ngram.Ngram):
+        body.fill(tables)
     return model
 
 

@@ -46,7 +46,7 @@ class LabSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         _require("dropout", self.dropout, 0 <= self.dropout < 1, "a share from 0 to below 1")
 
 
-_SUITED: dict[Kind, dict[str, float]] = {
+_SUITED: dict[str, dict[str, float]] = {
     "ngram": {"context": 5},
     "linear": {"context": 16, "learning_rate": 1e-3, "batch": 32},
     "rnn": {"learning_rate": 1e-3},
@@ -56,7 +56,7 @@ _SUITED: dict[Kind, dict[str, float]] = {
 }
 
 
-def settings_for(kind: Kind, **chosen: object) -> LabSettings:
+def settings_for(kind: str, **chosen: object) -> LabSettings:
     """Return what suits a kind, with what was chosen in its place; None was not. Raises SettingsError."""
     given = {name: value for name, value in chosen.items() if value is not None}
     _require_one_of("kind", kind, KINDS)

@@ -51,7 +51,7 @@ def learn(kind: TokenizerKind, texts: Sequence[str], vocabulary: int) -> Tokeniz
 
 def stream(tokenizer: Tokenizer, texts: Iterable[str]) -> list[int]:
     """Return the token ids of texts, one after another: each opened by BOS and closed by EOS."""
-    bos, eos = (tokenizer.token_to_id(token) for token in SPECIALS)
+    bos, eos = map(tokenizer.get_vocab().__getitem__, SPECIALS)
     encoded = tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
     return [token for one in encoded for token in (bos, *one.ids, eos)]
 

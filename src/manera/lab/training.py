@@ -207,7 +207,7 @@ def _learn(
     optimizer.zero_grad(set_to_none=True)
     read = model.model(inputs, past_key_values=carried, use_cache=hasattr(model.model, "body"))
     loss = F.cross_entropy(model.lm_head(read.last_hidden_state).flatten(0, 1), targets.flatten())
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(model.parameters(), clipping)
     optimizer.step()
     return float(loss.detach()), read.past_key_values
@@ -243,7 +243,7 @@ def _windows(ids: Tensor, settings: LabSettings) -> Iterator[Batch]:
         shift = int(torch.randint(length, (), generator=rng))
         starts = torch.arange(shift, len(ids) - length, length)
         starts = starts[torch.randperm(len(starts), generator=rng)]
-        for chosen in starts.split(batch):
+        for chosen in torch.split(starts, batch):
             if len(chosen) == batch or len(starts) < batch:
                 rows = ids[(chosen[:, None] + torch.arange(length + 1)).to(ids.device)]
                 targets = rows[:, 1:].clone()

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from manera.bases.small.config import SmallConfig
 
+Ids = NDArray[np.int64]
 _UNKNOWN = -1
 _USUAL_DISCOUNTS = (0.0, 0.5, 0.75, 0.9)
 """Of grams seen never, once, twice, more often, where a text is too short to tell."""
@@ -26,7 +27,7 @@ class Table(NamedTuple):
     share that is left to what the shorter context tells.
     """
 
-    keys: NDArray[np.int64]
+    keys: Ids
     mass: NDArray[np.float32]
     rest: NDArray[np.float32]
 
@@ -35,9 +36,12 @@ def count(ids: Sequence[int], order: int, vocabulary: int) -> list[Table]:
     """Count the grams of a text, which is taken as a ring; return the tables of the orders 1, 2, ... in turn."""
     tokens = np.asarray(ids, np.int64)
     places = [np.zeros(len(tokens), np.int64)]  # of the gram that ends at each token; of order 0 there is one
-    keys, first, counts = [], [], []
+    keys: list[Ids] = []
+    first: list[Ids] = []
+    counts: list[Ids] = []
     for _ in range(order):
-        one = np.unique(np.roll(places[-1], 1) * vocabulary + tokens, True, True, True)
+        grams = np.roll(places[-1], 1) * vocabulary + tokens
+        one = np.unique(grams, return_index=True, return_inverse=True, return_counts=True)
         for into, part in zip((keys, first, places, counts), one, strict=True):
             into.append(part)
     # a shorter gram counts once for each token that it was seen after
@@ -47,7 +51,7 @@ def count(ids: Sequence[int], order: int, vocabulary: int) -> list[Table]:
     return [_table(keys[k], counts[k], contexts[k], vocabulary) for k in range(order)]
 
 
-def _table(keys: NDArray[np.int64], counts: NDArray[np.int64], contexts: int, vocabulary: int) -> Table:
+def _table(keys: Ids, counts: Ids, contexts: int, vocabulary: int) -> Table:
     context = keys // vocabulary
     discounts = _discounts(counts)[np.minimum(counts, 3)]
     totals = np.bincount(context, counts, contexts)
@@ -56,7 +60,7 @@ def _table(keys: NDArray[np.int64], counts: NDArray[np.int64], contexts: int, vo
     return Table(keys, mass.astype(np.float32), rest.astype(np.float32))
 
 
-def _discounts(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+def _discounts(counts: Ids) -> NDArray[np.float64]:
     """Return what is taken from grams seen never, once, twice, and more often."""
     one, two, three, four = (int((counts == times).sum()) for times in (1, 2, 3, 4))
     if not (one and two and three and four):

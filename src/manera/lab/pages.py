@@ -24,13 +24,14 @@ class Figure(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Rows under columns; chosen: which of them is marked."""
+    """Rows under columns; chosen: which of them is marked. is_prose: cells are sentences, and go over several lines."""
 
     title: str
     note: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     chosen: int | None = None
+    is_prose: bool = False
 
 
 class Sample(NamedTuple):

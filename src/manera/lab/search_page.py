@@ -18,10 +18,11 @@ from manera.lab.study import Tried, best_of_each_kind
 
 FLOOR = "n-gram floor"
 COLUMNS = (
-    *("model", "tokenizer", "test bits/byte", "validation", "parameters", "tokens", "seconds", "width", "layers"),
-    *("context", "rate", "dropout", "batch", "seed", "trial", ""),
+    *("model", "test bits/byte", "tokenizer", "", "validation", "parameters", "tokens", "seconds", "width", "layers"),
+    *("context", "rate", "dropout", "batch", "seed", "trial"),
 )
 EMPTY = "–"
+PRETRAINED = "pretrained"
 HOLDS = {True: "yes", False: "no", None: "not measured"}
 WHAT = (
     "Every model had the same time. Bits per byte say how much of a held-out text is news to a model, whatever its "
@@ -45,7 +46,7 @@ def write(
     failed = [one for one in tried if one.state == "failed"]
     if failed:
         rows = [(f"{one.number}", one.kind, one.reason or "") for one in failed]
-        tables.append(Table("Failed", "They are kept, and the search went on.", ("trial", "kind", "why"), rows))
+        tables.append(Table("Failed", "They are kept, and the search went on.", ("trial", "kind", "why"), rows, is_prose=True))
     pages.write(path, f"Models from nothing: {name}", WHAT, figures, tables, advice.sentence(found), samples)
     return found
 
@@ -60,7 +61,7 @@ def _figures(
     finished = [one for one in tried if one.result and one.curve]
     if not finished:
         return []
-    curves: dict[str, Points] = {kind: _curve(best[kind]) if kind in best else [] for kind in kinds}
+    curves: dict[str, Points] = {kind: _curve(best[kind], seconds) if kind in best else [] for kind in kinds}
     ends = [point[0] for points in curves.values() for point in points]
     if "ngram" in best and ends:
         level = best["ngram"].lowest or 0.0
@@ -103,8 +104,10 @@ def _figures(
     ]
 
 
-def _curve(one: Tried) -> Points:
-    return [(step.seconds, step.bits_per_byte) for step in one.curve if step.bits_per_byte is not None]
+def _curve(one: Tried, seconds: float) -> Points:
+    """Return a curve from a tenth of its time on: before, all fall from so high that nothing else would be seen."""
+    points = [(step.seconds, step.bits_per_byte) for step in one.curve if step.bits_per_byte is not None]
+    return [point for point in points if point[0] >= seconds / 10] or points
 
 
 def _importance(decided: Sequence[Importance]) -> Figure:
@@ -124,40 +127,13 @@ def _models(
     """List pretrained voices and finished models together, the best first."""
     rows: list[tuple[float, tuple[str, ...]]] = []
     for voice in pretrained:
-        blank = (EMPTY,) * 7
-        figures = (f"{voice.parameters:,}", f"{voice.tokens:,}", f"{voice.seconds:,.0f}")
-        rows.append(
-            (
-                voice.test_bits_per_byte,
-                (
-                    voice.name,
-                    voice.base,
-                    f"{voice.test_bits_per_byte:.3f}",
-                    EMPTY,
-                    *figures,
-                    *blank,
-                    EMPTY,
-                    "pretrained",
-                ),
-            )
-        )
-        rows.append(
-            (
-                voice.untuned_bits_per_byte,
-                (
-                    f"{voice.base}, untuned",
-                    voice.base,
-                    f"{voice.untuned_bits_per_byte:.3f}",
-                    EMPTY,
-                    figures[0],
-                    "0",
-                    "0",
-                    *blank,
-                    EMPTY,
-                    "pretrained",
-                ),
-            )
-        )
+        size, blank = f"{voice.parameters:,}", (EMPTY,) * 8
+        learned, untuned = (f"{voice.tokens:,}", f"{voice.seconds:,.0f}"), ("0", "0")
+        for name, bits, cost in (
+            (voice.name, voice.test_bits_per_byte, learned),
+            ("its base, untuned", voice.untuned_bits_per_byte, untuned),
+        ):
+            rows.append((bits, (name, f"{bits:.3f}", voice.base, PRETRAINED, EMPTY, size, *cost, *blank)))
     for one in tried:
         if one.result:
             rows.append((one.result.test_bits_per_byte, _row(one, one in best.values())))
@@ -167,27 +143,22 @@ def _models(
         f"Each had {seconds:.0f} seconds, a pretrained voice what it took. {given_up} trials were given up, being "
         f"above the median of their kind. The first {STARTING_TRIALS} are drawn at random."
     )
-    chosen = next((place for place, (_, row) in enumerate(rows) if row[-1] != "pretrained"), None)
+    chosen = next((place for place, (_, row) in enumerate(rows) if row[3] != PRETRAINED), None)
     return Table("All models, the best first", note, COLUMNS, [row for _, row in rows], chosen)
 
 
 def _row(one: Tried, is_best: bool) -> tuple[str, ...]:
     result, chosen = one.result, one.settings
     assert result
-    figures = (
-        f"{result.test_bits_per_byte:.3f}",
-        f"{result.bits_per_byte:.3f}",
-        f"{result.parameters:,}",
-        f"{result.tokens:,}",
-        f"{result.seconds:.0f}",
-    )
+    figures = (f"{result.bits_per_byte:.3f}", f"{result.parameters:,}", f"{result.tokens:,}", f"{result.seconds:.0f}")
     marks = [word for word, is_so in (("best of its kind", is_best), ("over-fitted", result.is_overfitted)) if is_so]
     if one.kind == "ngram":
         shape = (EMPTY, EMPTY, str(chosen.context), EMPTY, EMPTY, EMPTY)
     else:
         numbers = (chosen.width, chosen.layers, chosen.context)
         shape = (*map(str, numbers), f"{chosen.learning_rate:.1e}", f"{chosen.dropout:.2f}", str(chosen.batch))
-    return (one.kind, _pieces(one), *figures, *shape, str(chosen.seed), str(one.number), ", ".join(marks))
+    told = (one.kind, f"{result.test_bits_per_byte:.3f}", _pieces(one), ", ".join(marks))
+    return (*told, *figures, *shape, str(chosen.seed), str(one.number))
 
 
 def _pieces(one: Tried) -> str:
@@ -202,4 +173,4 @@ def _told(one: Tried) -> str:
 def _rules(found: Sequence[Rule]) -> Table:
     note = "The rules by which the sentence at the top was written: the first two that hold."
     rows = [(f"{rule.rule[0].upper()}{rule.rule[1:]}: {rule.then}.", rule.seen, HOLDS[rule.holds]) for rule in found]
-    return Table("What to do next", note, ("rule", "seen", "holds"), rows)
+    return Table("What to do next", note, ("rule", "seen", "holds"), rows, is_prose=True)

@@ -1,10 +1,12 @@
-"""How fast and how well models from nothing learn: ``python benchmarks/lab.py {speed,best,baselines} --data TEXTS``.
+"""How fast and how well models from nothing learn: ``python benchmarks/lab.py WHAT --data TEXTS``.
 
 speed: tokens/s of a GRU and an LSTM of the lab against torch's own layers called bare, in the same run, in turn: an
 embedding, the layer, a head, cross-entropy, clipping, AdamW, and nothing else.
 baselines: held-out bits per byte of 5-grams over several tokenizers, and of a character LSTM with char-rnn's settings
 (https://github.com/karpathy/char-rnn: 2 layers of 128, 50 characters, 50 side by side, rate 0.002, nothing tied).
 best: of the model that the lab trains in so many seconds from nothing, its tokenizer among them.
+search: what manera lab search finds in MANERA_HOME: the table of every trial, and what each voice of --voices
+is worth on the same text. A search that was broken off goes on in the same MANERA_HOME.
 Texts are told whole by the model at its best point on the validation text; the test text is told once, at the end.
 """
 
@@ -44,16 +46,21 @@ CHAR_RNN = settings_for(
 def main() -> None:
     """Measure what was asked for, print it, then one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("speed", "baselines", "best"))
+    parser.add_argument("what", choices=("speed", "baselines", "best", "search"))
     parser.add_argument("--data", type=Path, required=True, help="what manera import reads")
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="settings of the best model")
+    parser.add_argument("--trials", type=int, default=64)
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--voices", nargs="*", default=[], help="of pretrained bases, trained on the same texts")
+    parser.add_argument("--page", type=Path, default=Path("lab-search.html"))
     parser.add_argument("--save", action="store_true")
     asked = parser.parse_args()
     config.let_threads_sleep()  # these take effect only before torch is loaded
     config.use_large_pages()
     texts = read(asked.data)
-    rows = list({"speed": speeds, "baselines": baselines, "best": best}[asked.what](texts, asked))
+    rows = list({"speed": speeds, "baselines": baselines, "best": best, "search": searched}[asked.what](texts, asked))
     document = {"benchmark": f"lab {asked.what}", "data": asked.data.name, "seconds": asked.seconds, "rows": rows}
     machine.tell(document | machine.described("torch", "tokenizers"), f"lab-{asked.what}" if asked.save else None)
 
@@ -156,6 +163,34 @@ def best(texts: "TextSplits", asked: argparse.Namespace) -> Iterator[dict[str, o
 
     chosen = {name: _value(value, json.loads) for name, _, value in (one.partition("=") for one in asked.set)}
     yield _measured("best", texts, settings_for(chosen.pop("kind", "lstm"), **chosen), asked.seconds)
+
+
+def searched(texts: "TextSplits", asked: argparse.Namespace) -> Iterator[dict[str, object]]:
+    """Search, write the page, and tell every trial but its curve and its sample."""
+    import msgspec
+
+    from manera.lab import advice, pretrained, search_page
+    from manera.lab.search import Plan, search
+    from manera.lab.study import open_study
+
+    kinds = ("linear", "rnn", "gru", "lstm", "transformer")
+    plan = Plan(kinds=kinds, trials=asked.trials, minutes=asked.minutes, workers=asked.workers)  # type: ignore[arg-type]
+    started = time.monotonic()
+    for one in search(f"benchmark-{asked.data.name}", texts, plan):
+        print(f"{one.number:>3} {one.kind:11} {one.state:9} {one.lowest} {one.reason or ''}", flush=True)
+    taken = time.monotonic() - started
+    study = open_study(f"benchmark-{asked.data.name}", texts, plan.seconds_each)
+    tried = study.tried()
+    voices = [pretrained.measure(name, texts) for name in asked.voices]
+    found = search_page.write(asked.page, asked.data.name, tried, voices, study.seconds)
+    print(f"{taken:.0f} s\n{advice.sentence(found)}")
+    yield {"seconds": taken, "seconds_each": study.seconds, "workers": plan.workers, "next": advice.sentence(found)}
+    yield from ({"pretrained": msgspec.to_builtins(voice)} for voice in voices)
+    for one in tried:
+        told = msgspec.to_builtins(one)
+        told.pop("curve")
+        (told["result"] or {}).pop("sample", None)
+        yield told
 
 
 def _value(text: str, parse: Callable[[str], Any]) -> Any:

@@ -75,7 +75,7 @@ def make_tokenizer(
 
     settings = settings_for(model, tokenizer=kind)  # refuses unknown names before anything is read
     corpus = opened(path)
-    texts = _texts(corpus, _speaker(corpus, path, speaker))
+    texts = texts_of(corpus, speaker_of(corpus, path, speaker))
     folder = to or Path(f"tokenizer-{kind}")
     tried: list[Size] = []
     if vocabulary == "auto" and settings.tokenizer in tokenizers.SIZED:
@@ -133,10 +133,10 @@ def train(
         minutes = DEFAULT_MINUTES
     budget = Budget(seconds=None if minutes is None else minutes * 60, epochs=epochs)
     corpus = opened(path)
-    chosen = _speaker(corpus, path, speaker)
+    chosen = speaker_of(corpus, path, speaker)
     voice = name or f"{name_for(chosen.name)}-{settings.kind}"[:64]
     require_free(voice, replace)
-    texts = _texts(corpus, chosen)
+    texts = texts_of(corpus, chosen)
     trained = _followed(texts, settings, budget, or_fewer=flags["vocabulary"] is None)
     from manera.lab.voice import write_voice
 
@@ -199,11 +199,13 @@ def opened(path: Path) -> Corpus:
     return open_corpus(folder)
 
 
-def _speaker(corpus: Corpus, path: Path, speaker: str | None) -> Speaker:
+def speaker_of(corpus: Corpus, path: Path, speaker: str | None) -> Speaker:
+    """Choose whose words are learned."""
     return choose_speaker(corpus.manifest, speaker, f"manera lab train {path}")
 
 
-def _texts(corpus: Corpus, speaker: Speaker) -> "TextSplits":
-    from manera.lab.texts import texts_of
+def texts_of(corpus: Corpus, speaker: Speaker) -> "TextSplits":
+    """Split what a speaker wrote."""
+    from manera.lab import texts
 
-    return texts_of(corpus, speaker)
+    return texts.texts_of(corpus, speaker)

@@ -807,6 +807,52 @@ def lab_train(
     lab.train(corpus, speaker, name, flags, {"minutes": minutes, "epochs": epochs}, replace, json)
 
 
+@lab.command("search")
+def lab_search(
+    corpus: LabPath,
+    kinds: Annotated[
+        str, typer.Option(help="Kinds to try, separated by commas; each gets as many trials.")
+    ] = "linear,rnn,gru,lstm,transformer",
+    tokenizers: Annotated[str, typer.Option(help="Tokenizers to try: character, word, byte, bpe, unigram.")] = (
+        "character,bpe"
+    ),
+    trials: Annotated[int, typer.Option(min=1, help="How many models, in all processes together.")] = 64,
+    minutes: Annotated[float, typer.Option(help="After which no new trial begins.")] = 30,
+    seconds: Annotated[
+        float | None, typer.Option(help="How long each model learns; by default its share of the minutes.")
+    ] = None,
+    sampler: Annotated[str, typer.Option(help="What draws the settings: tpe or random.")] = "tpe",
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one for each core.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed that those of the trials follow from.")] = 0,
+    voice: Annotated[
+        list[str] | None,
+        typer.Option("--voice", help="A voice of a pretrained base, for the same table; may be repeated."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the study; by default the speaker's.")] = None,
+    storage: Annotated[
+        str | None, typer.Option(help="postgresql://... of a study that several machines share; by default a file.")
+    ] = None,
+    speaker: LabSpeaker = None,
+    to: Annotated[Path | None, typer.Option("--to", help="File of the page; by default NAME-search.html.")] = None,
+    json: Json = False,
+) -> None:
+    """Try settings of small models with equal budgets, and say on one page what to do next; goes on where it was."""
+    from manera.cli import searching
+
+    flags: dict[str, object] = {
+        "kinds": kinds.split(","),
+        "pieces": tokenizers.split(","),
+        "trials": trials,
+        "minutes": minutes,
+        "seconds": seconds,
+        "sampler": sampler,
+        "workers": workers,
+        "seed": seed,
+    }
+    asked = searching.Asked(name, voice or (), storage, to, speaker)
+    searching.search(corpus, asked, flags, json)
+
+
 @app.command()
 def up(
     path: Annotated[

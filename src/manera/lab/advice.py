@@ -59,7 +59,9 @@ def _test(one: Tried) -> float:
 
 
 def _pretrained(first: Tried, pretrained: Sequence[Pretrained]) -> Rule:
-    rule = f"a pretrained base, fine-tuned on the same text, takes {CLEAR} bits per byte less than the best from nothing"
+    rule = (
+        f"a pretrained base, fine-tuned on the same text, takes {CLEAR} bits per byte less than the best from nothing"
+    )
     then = "take the pretrained base"
     if not pretrained:
         return Rule(rule, "none was measured: manera train, then --voice NAME", None, then)
@@ -97,7 +99,7 @@ def _time(first: Tried) -> Rule:
     if not had:
         return Rule(rule, "its curve is too short to tell", None, "more minutes")
     fell = min(had) - min(now)
-    return Rule(rule, f"the best {first.kind} fell by {fell:.3f} there", fell >= CLEAR, "more minutes")
+    return Rule(rule, f"the best {first.kind} still fell by {fell:.3f} in its last fifth", fell >= CLEAR, "more minutes")
 
 
 def _vocabulary(decided: Sequence[Importance]) -> list[Rule]:

@@ -10,9 +10,18 @@ Points = Sequence[tuple[float, float]]
 
 
 def over_logarithms(
-    series: Mapping[str, Points], title: str, axis: str, is_share: bool = False, log_y: bool = True, digits: int = 2
+    series: Mapping[str, Points],
+    title: str,
+    axis: str,
+    is_share: bool = False,
+    log_y: bool = True,
+    digits: int = 2,
+    is_joined: bool = True,
 ) -> str:
-    """Draw lines over a logarithmic axis; upwards they are logarithmic too, shares of one, or plain numbers."""
+    """Draw lines, or dots that are not joined, over a logarithmic axis.
+
+    Upwards they are logarithmic too, shares of one, or plain numbers.
+    """
     drawn = [point for points in series.values() for point in points]
     x = _place(min(a for a, _ in drawn), max(a for a, _ in drawn))
     marks = _powers(min(a for a, _ in drawn), max(a for a, _ in drawn))
@@ -41,10 +50,12 @@ def over_logarithms(
         parts.append(label(across(mark), HEIGHT - BOTTOM + 18, _short(mark), anchor, "tick"))
     parts.append(label(WIDTH - RIGHT, HEIGHT - 5, axis, "end", "tick"))
     for place, points in enumerate(series.values()):
-        path = " ".join(f"{across(a):.1f},{up(b):.1f}" for a, b in points)
-        parts.append(f'<polyline points="{path}" class="line series-{place}"/>')
+        if is_joined:
+            path = " ".join(f"{across(a):.1f},{up(b):.1f}" for a, b in points)
+            parts.append(f'<polyline points="{path}" class="line series-{place}"/>')
+        radius = 2.6 if is_joined else 4.0
         parts += [
-            f'<circle cx="{across(a):.1f}" cy="{up(b):.1f}" r="2.6" class="dot series-{place}">'
+            f'<circle cx="{across(a):.1f}" cy="{up(b):.1f}" r="{radius}" class="dot series-{place}">'
             f"<title>{a:,.0f}: {b:,.4g}</title></circle>"
             for a, b in points
         ]
@@ -54,6 +65,22 @@ def over_logarithms(
 def _short(number: int) -> str:
     """Write thousands as k, which leaves room beside the axis."""
     return f"{number // 1000}k" if number >= 1000 else str(number)
+
+
+def bars(shares: Mapping[str, float], notes: Mapping[str, str], title: str) -> str:
+    """Draw shares of one as bars with their names, and a note behind each."""
+    row, start = 30, 116
+    room = WIDTH - start - 130
+    top = max(0.1, *shares.values())
+    parts = []
+    for place, (name, share) in enumerate(shares.items()):
+        y = place * row + 8
+        parts.append(label(start - 10, y + 14, name, "end"))
+        parts.append(
+            f'<rect x="{start}" y="{y}" width="{max(1.5, share / top * room):.1f}" height="19" rx="4" class="bar"/>'
+        )
+        parts.append(label(start + share / top * room + 8, y + 14, f"{share:.0%}  {notes[name]}", "start", "tick"))
+    return svg(len(shares) * row + 12, title, parts)
 
 
 def _place(low: float, high: float) -> Callable[[float], float]:

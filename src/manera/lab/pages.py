@@ -24,28 +24,53 @@ class Figure(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Rows under columns; chosen: which of them is marked."""
+    """Rows under columns; chosen: which of them is marked. is_prose: cells are sentences, and go over several lines."""
 
     title: str
     note: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     chosen: int | None = None
+    is_prose: bool = False
+
+
+class Sample(NamedTuple):
+    """What a model wrote, under its name."""
+
+    name: str
+    text: str
 
 
 def figure(
-    title: str, note: str, series: Mapping[str, Points], axis: str, is_share: bool = False, log_y: bool = True
+    title: str,
+    note: str,
+    series: Mapping[str, Points],
+    axis: str,
+    is_share: bool = False,
+    log_y: bool = True,
+    is_joined: bool = True,
 ) -> Figure:
-    """Draw lines over a logarithmic axis."""
-    return Figure(title, note, Markup(over_logarithms(series, title, axis, is_share, log_y)), list(series))
+    """Draw lines, or dots, over a logarithmic axis."""
+    drawn = over_logarithms(series, title, axis, is_share, log_y, is_joined=is_joined)
+    return Figure(title, note, Markup(drawn), list(series))
 
 
-def write(path: Path, title: str, about: str, figures: Sequence[Figure], tables: Sequence[Table]) -> None:
-    """Write a page; only its owner can read it."""
+def write(
+    path: Path,
+    title: str,
+    about: str,
+    figures: Sequence[Figure],
+    tables: Sequence[Table],
+    verdict: str = "",
+    samples: Sequence[Sample] = (),
+) -> None:
+    """Write a page; only its owner can read it. verdict: what stands out at its top."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    page = environment.get_template("page.html").render(title=title, about=about, figures=figures, tables=tables)
+    page = environment.get_template("page.html").render(
+        title=title, about=about, figures=figures, tables=tables, verdict=verdict, samples=samples
+    )
     with replacing(path) as unfinished:
         unfinished.write_text(page, "utf-8")
 

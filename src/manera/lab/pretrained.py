@@ -85,5 +85,3 @@ def _require_unseen(name: str, texts: TextSplits) -> None:
 
 def _lines(texts: Iterable[str]) -> set[str]:
     return {line.strip() for text in texts for line in text.splitlines() if len(line.strip()) >= MIN_LINE}
-
-

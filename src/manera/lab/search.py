@@ -287,5 +287,7 @@ def best_command(tried: Tried, corpus: str, seconds: float) -> str:
         "seed": chosen.seed,
         "minutes": f"{max(10.0, seconds / 60):g}",
     }
-    told = flags if chosen.kind != "ngram" else {name: flags[name] for name in ("kind", "tokenizer", "vocab", "context")}
+    told = (
+        flags if chosen.kind != "ngram" else {name: flags[name] for name in ("kind", "tokenizer", "vocab", "context")}
+    )
     return f"manera lab train {corpus} " + " ".join(f"--{name} {one}" for name, one in told.items() if one is not None)

@@ -17,7 +17,7 @@ import msgspec
 import optuna
 import psutil
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import BaseJournalFileLock, JournalFileBackend
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -58,7 +58,7 @@ class Result(msgspec.Struct, frozen=True):
 
 
 class Tried(msgspec.Struct, frozen=True):
-    """One trial that has ended. A trial is given up where others of its kind had come further; reason: why it failed."""
+    """One trial that has ended: given up where others of its kind had come further; reason: why it failed."""
 
     number: int
     state: State
@@ -196,7 +196,7 @@ def open_study(name: str, texts: TextSplits, seconds: float, storage: str | None
         known = opened.user_attrs
         if known.get("texts", own) != own:
             raise TrainingError(
-                f"the study {name!r} is of another corpus, or of another speaker of it: figures of both would not compare",
+                f"the study {name!r} is of another corpus, or another speaker: their figures would not compare",
                 f"give this one a name of its own: --name {name_for(name)}-2",
             )
         if "seconds" not in known:
@@ -221,7 +221,7 @@ def _storage(name: str, url: str | None) -> BaseStorage:
         journal = folder / JOURNAL
         journal.touch(mode=0o600)
         lock = None if sys.platform == "win32" else _Lock(journal)
-        return JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))
+        return JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))  # type: ignore[arg-type]
     for short in _POSTGRES:
         if url.startswith(short):
             url = f"postgresql+psycopg://{url.removeprefix(short)}"
@@ -234,7 +234,7 @@ def _storage(name: str, url: str | None) -> BaseStorage:
         ) from error
 
 
-class _Lock(BaseJournalFileLock):
+class _Lock:
     """A lock that ends with its process; what a killed one had half written is taken away by the next."""
 
     def __init__(self, journal: Path) -> None:

@@ -34,7 +34,7 @@ class Nll(NamedTuple):
         """exp(nats per token)."""
         return math.exp(self.nats_per_token)
 
-    def bits_per_byte(self, scored_bytes: int) -> float:
+    def bits_per_byte(self, scored_bytes: float) -> float:
         """Divide the bits by the UTF-8 bytes of the text that was scored.
 
         The end-of-turn tokens are among the nats, because where a text ends has to be told too, and have no

@@ -24,7 +24,7 @@ _COVERAGE = re.compile(r"cov: (\d+)")
 
 def fuzz(name: str, *options: str) -> None:
     """Let libFuzzer change files and read them, until it ends this process."""
-    import atheris
+    import atheris  # type: ignore[import-untyped]
 
     with atheris.instrument_imports(include=["manera.sources"], enable_loader_override=False):
         from manera.sources.reading import read

@@ -46,7 +46,9 @@ def write(
     failed = [one for one in tried if one.state == "failed"]
     if failed:
         rows = [(f"{one.number}", one.kind, one.reason or "") for one in failed]
-        tables.append(Table("Failed", "They are kept, and the search went on.", ("trial", "kind", "why"), rows, is_prose=True))
+        tables.append(
+            Table("Failed", "They are kept, and the search went on.", ("trial", "kind", "why"), rows, is_prose=True)
+        )
     pages.write(path, f"Models from nothing: {name}", WHAT, figures, tables, advice.sentence(found), samples)
     return found
 

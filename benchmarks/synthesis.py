@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -36,20 +36,24 @@ def main() -> None:
     parser.add_argument("--source", type=Path, default=CHANNEL, help="what the first voice learns from")
     parser.add_argument("--texts", type=int, default=200)
     parser.add_argument("--minutes", type=float, default=2.5, help="of training steps, of each voice")
+    parser.add_argument("--work", type=Path, help="keep everything here, and go on from what is there")
     parser.add_argument("--save", action="store_true")
     given = parser.parse_args()
-    with TemporaryDirectory() as folder:
+    with nullcontext(given.work) if given.work else TemporaryDirectory() as folder:
         os.environ["MANERA_HOME"] = f"{folder}/home"
         work, minutes = Path(folder), str(given.minutes)
-        manera("import", given.source, "--to", work / REAL)
-        learned = manera("train", work / REAL, "--name", REAL, "--minutes", minutes)
+        if not (work / REAL).is_dir():
+            manera("import", given.source, "--to", work / REAL)
+        learned = trained(work / REAL, REAL, minutes)
         (work / "style.md").write_text("{topic}", "utf-8")
         (work / "topics.txt").write_text("\n".join(topics()), "utf-8")
         began = time.monotonic()
-        with served() as url:
-            made = write(work, url, given.texts)
+        if not (work / SYNTHETIC).is_dir():
+            with served() as url:
+                write(work, url, given.texts)
+        made = json.loads((work / SYNTHETIC / "synthesis.json").read_text("utf-8"))
         seconds = time.monotonic() - began
-        again = manera("train", work / SYNTHETIC, "--name", SYNTHETIC, "--minutes", minutes)
+        again = trained(work / SYNTHETIC, SYNTHETIC, minutes)
         document = {
             "benchmark": "synthesis",
             **machine.described("manera", "torch"),
@@ -62,7 +66,7 @@ def main() -> None:
             "dropped": made["ledger"]["dropped"],
             "diversity": made["diversity"],
             "words": {name: words_in(work / name) for name in (REAL, SYNTHETIC)},
-            "steps": {REAL: learned["steps"], SYNTHETIC: again["steps"]},
+            "steps": {REAL: learned["recipe"]["steps"], SYNTHETIC: again["recipe"]["steps"]},
             "held_out_of_its_own": {REAL: learned["held_out"], SYNTHETIC: again["held_out"]},
             "bits_per_byte": worth(),
         }
@@ -74,6 +78,14 @@ def manera(*arguments: str | Path) -> Any:
     print("manera", *arguments, file=sys.stderr, flush=True)
     command = [sys.executable, "-m", "manera.cli.main", *map(str, arguments), "--json"]
     return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+
+
+def trained(corpus: Path, name: str, minutes: str) -> Any:
+    """Train a voice unless there is one; return its manifest."""
+    manifest = Path(os.environ["MANERA_HOME"]) / "voices" / name / "manera.json"
+    if not manifest.is_file():
+        manera("train", corpus, "--name", name, "--minutes", minutes)
+    return json.loads(manifest.read_text("utf-8"))
 
 
 def topics() -> list[str]:
@@ -113,7 +125,7 @@ def answers(url: str) -> bool:
         return False
 
 
-def write(work: Path, url: str, count: int) -> Any:
+def write(work: Path, url: str, count: int) -> None:
     """Let the served voice write a corpus; as many texts about each topic as are needed."""
     topic_count = len((work / "topics.txt").read_text("utf-8").splitlines())
     options: dict[str, str | Path] = {
@@ -128,7 +140,7 @@ def write(work: Path, url: str, count: int) -> Any:
         "--model": REAL,
         "--name": SYNTHETIC,
     }
-    return manera("synthesize", *(part for pair in options.items() for part in pair))
+    manera("synthesize", *(part for pair in options.items() for part in pair))
 
 
 def words_in(corpus: Path) -> int:

@@ -102,7 +102,9 @@ def _time(first: Tried) -> Rule:
     if not had:
         return Rule(rule, "its curve is too short to tell", None, "more minutes")
     fell = min(had) - min(now)
-    return Rule(rule, f"the best {first.kind} still fell by {fell:.3f} in its last fifth", fell >= CLEAR, "more minutes")
+    return Rule(
+        rule, f"the best {first.kind} still fell by {fell:.3f} in its last fifth", fell >= CLEAR, "more minutes"
+    )
 
 
 def _vocabulary(decided: Sequence[Importance]) -> list[Rule]:

@@ -46,7 +46,9 @@ def write(
     failed = [one for one in tried if one.state == "failed"]
     if failed:
         rows = [(f"{one.number}", one.kind, one.reason or "") for one in failed]
-        tables.append(Table("Failed", "They are kept, and the search went on.", ("trial", "kind", "why"), rows, is_prose=True))
+        tables.append(
+            Table("Failed", "They are kept, and the search went on.", ("trial", "kind", "why"), rows, is_prose=True)
+        )
     pages.write(path, f"Models from nothing: {name}", WHAT, figures, tables, advice.sentence(found), samples)
     return found
 
@@ -153,7 +155,7 @@ def _row(one: Tried, is_best: bool) -> tuple[str, ...]:
     figures = (f"{result.bits_per_byte:.3f}", f"{result.parameters:,}", f"{result.tokens:,}", f"{result.seconds:.0f}")
     marks = [word for word, is_so in (("best of its kind", is_best), ("over-fitted", result.is_overfitted)) if is_so]
     if one.kind == "ngram":
-        shape = (EMPTY, EMPTY, str(chosen.context), EMPTY, EMPTY, EMPTY)
+        shape: tuple[str, ...] = (EMPTY, EMPTY, str(chosen.context), EMPTY, EMPTY, EMPTY)
     else:
         numbers = (chosen.width, chosen.layers, chosen.context)
         shape = (*map(str, numbers), f"{chosen.learning_rate:.1e}", f"{chosen.dropout:.2f}", str(chosen.batch))

@@ -9,7 +9,7 @@ import optuna
 import pytest
 
 from lab_texts import PROSE, TEXT
-from manera.errors import SettingsError, TrainingError
+from manera.errors import SettingsError, StoreError, TrainingError
 from manera.lab import advice, search_page
 from manera.lab.importance import Importance, explained, importances
 from manera.lab.search import Plan, is_behind, search, work
@@ -66,7 +66,7 @@ def test_a_study_of_another_corpus_is_refused() -> None:
 
 
 def test_two_workers_end_a_study_though_one_is_killed() -> None:
-    plan = Plan(kinds=("linear", "gru"), pieces=("character",), trials=6, seconds=1.2, minutes=3, workers=2)
+    plan = Plan(kinds=("linear", "gru"), pieces=("character",), trials=4, seconds=1.0, minutes=3, workers=2)
     killed = None
     for _ in search("study", TEXTS, plan):
         study = open_study("study", TEXTS, 1)
@@ -81,7 +81,7 @@ def test_two_workers_end_a_study_though_one_is_killed() -> None:
     assert killed is not None
     study = open_study("study", TEXTS, 1)
     ended = [one for one in study.tried() if not one.is_floor]
-    assert len(ended) == 6
+    assert len(ended) == 4
     assert killed not in [one.number for one in ended]
     again = [one for one in study.optuna.get_trials() if one.user_attrs.get("again") == killed]
     assert len(again) == 1
@@ -111,6 +111,23 @@ def test_a_vocabulary_that_the_text_does_not_allow_is_kept_as_failed(monkeypatch
     monkeypatch.setattr("manera.lab.space.VOCABULARIES", (50_000,))
     plan = msgspec.structs.replace(QUICK, kinds=("ngram",), pieces=("bpe",), trials=1)
     assert {one.state for one in search("study", TEXTS, plan)} == {"failed"}
+
+
+@pytest.mark.slow
+def test_a_study_is_kept_in_postgresql(empty_postgres: str) -> None:
+    found = list(search("study", TEXTS, msgspec.structs.replace(QUICK, trials=1), empty_postgres))
+    assert open_study("study", TEXTS, 1, empty_postgres).tried() == found
+    with pytest.raises(TrainingError, match="another corpus"):
+        open_study("study", OTHER, 1, empty_postgres)
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://nobody@localhost:1/none", "nonsense"], ids=["nobody there", "no address"]
+)
+def test_a_database_that_cannot_be_opened_is_named(url: str) -> None:
+    with pytest.raises(StoreError, match="cannot be opened") as refusal:
+        open_study("study", TEXTS, 1, url)
+    assert "postgresql://USER" in (refusal.value.hint or "")
 
 
 def test_nothing_begins_after_the_minutes() -> None:

@@ -1,7 +1,7 @@
 """``manera lab search``: many models from nothing, compared on one page."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +14,7 @@ from manera.voice.folder import name_for
 if TYPE_CHECKING:
     from manera.lab.pretrained import Pretrained
     from manera.lab.search import Plan
+    from manera.lab.settings import Kind
     from manera.lab.study import Study, Tried
     from manera.lab.texts import TextSplits
 
@@ -83,7 +84,7 @@ def _finish(study: "Study", path: Path, texts: "TextSplits", asked: Asked, as_js
         console.say(f"its best as a voice: {best_command(next(iter(best.values())), str(path), study.seconds)}")
 
 
-def _rows(best: "dict[str, Tried]", voices: "Sequence[Pretrained]") -> list[tuple[object, ...]]:  # type: ignore[type-arg]
+def _rows(best: "Mapping[Kind, Tried]", voices: "Sequence[Pretrained]") -> list[tuple[object, ...]]:
     rows: list[tuple[float, tuple[object, ...]]] = []
     for kind, one in best.items():
         if result := one.result:

@@ -1,6 +1,7 @@
 """What to do next, by rules that the page states."""
 
 from collections.abc import Sequence
+from itertools import islice
 
 import msgspec
 
@@ -50,7 +51,9 @@ def sentence(found: Sequence[Rule]) -> str:
         return "No model has finished yet: give the search more minutes."
     if not held:
         return "Next: more text, or a pretrained base; these settings have given what they have."
-    return "Next: " + "; ".join(f"{rule.then}, since {rule.seen}" for rule in held[:2]) + "."
+    others = (rule for rule in held[1:] if rule.then not in held[0].then)
+    said = [held[0], *islice(others, 1)]
+    return "Next: " + "; ".join(f"{rule.then}, since {rule.seen}" for rule in said) + "."
 
 
 def _test(one: Tried) -> float:
@@ -76,7 +79,7 @@ def _pretrained(first: Tried, pretrained: Sequence[Pretrained]) -> Rule:
 
 def _counting(first: Tried, tried: Sequence[Tried]) -> Rule:
     rule = f"the best model does not pass the best n-gram by {CLEAR}"
-    then = "more minutes or more text: it knows nothing that counting does not"
+    then = "more minutes or more text, for it knows nothing that counting does not"
     floor = min((_test(one) for one in tried if one.kind == "ngram" and one.result), default=None)
     if floor is None:
         return Rule(rule, "no n-gram was counted", None, then)

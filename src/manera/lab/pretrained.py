@@ -49,14 +49,15 @@ def measure(name: str, texts: TextSplits) -> Pretrained:
     packed.use_matrix_attention(model)
     encoded, size = _rows(Encoder(base_model.load_tokenizer(base), voice.template), texts.test)
     rows = pack(encoded, LEAD + SPAN)
-    found = []
-    for with_learned in (True, False):
-        with methods.measuring(model, with_learned):
-            found.append(packed.measure(model, rows, ROWS_AT_ONCE).bits_per_byte(size))
+    with methods.measuring(model):
+        learned = packed.measure(model, rows, ROWS_AT_ONCE).bits_per_byte(size)
+    with methods.measuring(model, with_learned=False):
+        untuned = packed.measure(model, rows, ROWS_AT_ONCE).bits_per_byte(size)
     return Pretrained(
         name,
         voice.base.id,
-        *found,
+        test_bits_per_byte=learned,
+        untuned_bits_per_byte=untuned,
         parameters=sum(weight.numel() for weight in model.parameters()),
         tokens=voice.cost.tokens if voice.cost else 0,
         seconds=voice.cost.seconds if voice.cost else 0.0,

@@ -160,7 +160,7 @@ def _try(study: Study, trial: Any, settings: LabSettings, texts: TextSplits, is_
                 curve.append(event)
                 trial.report(event.bits_per_byte, len(curve))
                 if is_behind(curve, others, study.seconds):
-                    steps.close()  # type: ignore[attr-defined]
+                    steps.close()
                     kept = Tried(trial.number, "given up", settings, tuple(curve))
                     break
     except TrainingError as error:

@@ -155,7 +155,7 @@ def _row(one: Tried, is_best: bool) -> tuple[str, ...]:
     figures = (f"{result.bits_per_byte:.3f}", f"{result.parameters:,}", f"{result.tokens:,}", f"{result.seconds:.0f}")
     marks = [word for word, is_so in (("best of its kind", is_best), ("over-fitted", result.is_overfitted)) if is_so]
     if one.kind == "ngram":
-        shape = (EMPTY, EMPTY, str(chosen.context), EMPTY, EMPTY, EMPTY)
+        shape: tuple[str, ...] = (EMPTY, EMPTY, str(chosen.context), EMPTY, EMPTY, EMPTY)
     else:
         numbers = (chosen.width, chosen.layers, chosen.context)
         shape = (*map(str, numbers), f"{chosen.learning_rate:.1e}", f"{chosen.dropout:.2f}", str(chosen.batch))

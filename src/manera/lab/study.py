@@ -98,7 +98,7 @@ class Owner(msgspec.Struct, frozen=True):
         if self.host != socket.gethostname():
             return None
         try:
-            return abs(psutil.Process(self.process).create_time() - self.started) > 1
+            return bool(abs(psutil.Process(self.process).create_time() - self.started) > 1)
         except psutil.NoSuchProcess:
             return True
 

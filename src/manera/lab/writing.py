@@ -20,7 +20,7 @@ def write(trained: Trained, characters: int, seed: int) -> str:
     end = tokenizer.token_to_id(EOS)
     device = next(iter(model.parameters())).device
     room = trained.settings.context - 1 if trained.settings.kind == "transformer" else characters
-    ids = [tokenizer.token_to_id(BOS)]
+    ids = [int(tokenizer.token_to_id(BOS) or 0)]
     carried: Any = None
     while len(ids) <= min(room, characters):
         read = model(torch.tensor([ids[-1:]], device=device), past_key_values=carried, use_cache=True)

@@ -54,6 +54,12 @@ class MayRepeat(NamedTuple):
     shared: int
 
 
+def may_repeat(text: str) -> MayRepeat | None:
+    """Return what a text is compared by where those that follow are not there yet; None where it is too short."""
+    pairs = pairs_of(text)
+    return None if pairs is None else MayRepeat(signatures([pairs]), (1 << _BANDS) - 1)
+
+
 def shared_bands(written: BinaryIO) -> Iterator[MayRepeat]:
     """Yield of each signature in a file, in order, what may be like another one."""
     count = written.seek(0, 2) // SIGNATURE_BYTES

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from manera.corpus.other_languages import language as language_found
-from manera.corpus.repeats import Repeats
+from manera.corpus.repeats import Repeats, may_repeat
 from manera.generation.server import Answer
 from manera.text.languages import Language
 from manera.text.words import count_words, runs, words
@@ -79,8 +79,10 @@ class Sieve:
             return f"{OTHER} ({found})"
         if any(hash(run) in self._real for run in runs(words(text), COPIED_WORDS)):
             return COPIED
-        is_known = hash(_normal(text)) in self._exact
-        return REPEATED if is_known or self._repeats.holds("", text) else None
+        if hash(_normal(text)) in self._exact:
+            return REPEATED
+        one = may_repeat(text)
+        return REPEATED if one and self._repeats.holds("", text, one) else None
 
 
 def _as_answered(answer: Answer, text: str) -> str | None:

@@ -1,14 +1,19 @@
 """Searches: shared by processes, gone on with after a kill, honest about what failed and what is next."""
 
+import html
+import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import optuna
 import pytest
+from typer.testing import CliRunner
 
 from lab_texts import PROSE, TEXT
+from manera.cli.main import app
 from manera.errors import SettingsError, StoreError, TrainingError
 from manera.lab import advice, search_page
 from manera.lab.importance import Importance, explained, importances
@@ -143,6 +148,23 @@ def ended(number: int, kind: Kind = "gru", bits: float = 2.0, over: bool = False
     curve = tuple(step(seconds, bits + (10 - seconds) / 10) for seconds in range(1, 11))
     result = Result(bits, bits + 0.1, 1000, 1000, 10, 10, over, "sample")
     return Tried(number, "finished", settings_for(kind, **chosen), curve, result)
+
+
+def test_the_command_searches_goes_on_and_writes_its_page(tmp_path: Path) -> None:
+    def typed(*more: str) -> Any:
+        asked = ("--kinds", "linear", "--tokenizers", "character", "--workers", "1", "--minutes", "1", "--json", *more)
+        page = tmp_path / "page.html"
+        return CliRunner().invoke(app, ["lab", "search", str(PROSE), *asked, "--name", "s", "--to", str(page)])
+
+    first = typed("--trials", "1", "--seconds", "0.3")
+    assert first.exit_code == 0, first.output
+    document = json.loads(first.stdout)
+    assert [one["settings"]["kind"] for one in document["trials"]] == ["ngram", "linear"]
+    assert document["next"].startswith("Next: ")
+    assert document["next"] in html.unescape((tmp_path / "page.html").read_text("utf-8"))
+    assert len(json.loads(typed("--trials", "2").stdout)["trials"]) == 3
+    refused = typed("--trials", "3", "--seconds", "9")
+    assert "was begun with 0.3 seconds a trial" in str(refused.exception)
 
 
 def test_a_trial_is_given_up_above_the_median_of_its_kind_at_the_same_time() -> None:

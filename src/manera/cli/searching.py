@@ -56,6 +56,8 @@ def search(path: Path, asked: Asked, flags: dict[str, object], as_json: bool) ->
     )
     for one in go_on(name, texts, plan, asked.storage):
         console.say(_told(one))
+    if (left := plan.trials - study.count()) > 0:
+        console.say(f"the minutes are used up, and {left} trials are left: the same command goes on with them")
     _finish(study, path, texts, asked, as_json)
 
 

@@ -201,7 +201,6 @@ def open_study(name: str, texts: TextSplits, seconds: float, storage: str | None
             )
         if "seconds" not in known:
             opened.set_user_attr("texts", own)
-            opened.set_user_attr("begun", time.time())
             opened.set_user_attr("seconds", seconds)
     except SQLAlchemyError as error:
         raise StoreError(

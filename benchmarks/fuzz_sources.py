@@ -22,7 +22,7 @@ _DONE = re.compile(r"Done (\d+) runs in (\d+) second")
 _COVERAGE = re.compile(r"cov: (\d+)")
 
 
-def fuzz(name: str, *options: str) -> None:
+def fuzz(place: str, *options: str) -> None:
     """Let libFuzzer change files and read them, until it ends this process."""
     import atheris  # type: ignore[import-untyped]
 
@@ -31,8 +31,7 @@ def fuzz(name: str, *options: str) -> None:
     from manera.errors import SourceError
     from manera.sources.settings import SourcesConfig
 
-    folder = tempfile.TemporaryDirectory()
-    path = Path(folder.name) / name
+    path = Path(place)
 
     def read_once(content: bytes) -> None:
         path.write_bytes(content)
@@ -48,17 +47,22 @@ def fuzz(name: str, *options: str) -> None:
 def fuzzed(name: str, seed: bytes, seconds: int, findings: Path) -> bool:
     """Fuzz a parser by the file that it begins with; tell in a line what came of it, and whether it was well."""
     with tempfile.TemporaryDirectory() as place:
-        (Path(place) / "seed").write_bytes(seed)
+        seeds = Path(place) / "seeds"
+        seeds.mkdir()
+        (seeds / "seed").write_bytes(seed)
         options = [
             f"-max_total_time={seconds}",
             f"-timeout={SECONDS_FOR_ONE}",
             f"-rss_limit_mb={MEGABYTES}",
             f"-max_len={max(MAX_BYTES, 2 * len(seed))}",
             f"-artifact_prefix={findings / name}-",
-            place,
+            str(seeds),
         ]
         child = subprocess.run(
-            [sys.executable, __file__, "--fuzz", name, *options], capture_output=True, text=True, errors="replace"
+            [sys.executable, __file__, "--fuzz", str(Path(place) / name), *options],
+            capture_output=True,
+            text=True,
+            errors="replace",
         )
     done, reached = _DONE.search(child.stderr), _COVERAGE.findall(child.stderr)
     runs = f"{int(done[1]):,} files in {done[2]} s" if done else "ended early"

@@ -48,6 +48,14 @@ def test_columns_are_named_by_the_person(tmp_path: Path) -> None:
         said(tmp_path / "a.csv", SourcesConfig(columns={"text": "lost"}))
 
 
+@pytest.mark.parametrize("column", ["{bod}", "bod}", "{0}", "{path"])
+def test_columns_may_have_braces_in_their_names(column: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(f"author,{column},date\nAnna,Hi,2024-02-01\nBen,Hello,2024-02-02\n", "utf-8")
+    with pytest.raises(SourceError) as caught:
+        said(tmp_path / "a.csv")
+    assert column in (caught.value.hint or "")
+
+
 @pytest.mark.parametrize(
     "given", ["speaker", "who=a", "text=", "=a", "", "speaker:who,text:said", "speaker=who text=said"]
 )

@@ -138,7 +138,7 @@ def _read_file(file: SourceFile, sources: Sequence[Source]) -> Iterator[SourceRe
         yield Opened(recognised.name, file.source, file.archive.path if file.archive else file.path)
         yield from chain(first, records)
         return
-    hint = recognised.hint.format(path=file.path) if recognised.hint else None
+    hint = recognised.hint.replace("{path}", str(file.path)) if recognised.hint else None
     if file.root is None:
         raise _refusal(file.path, recognised.name, hint, sources)
     yield Skipped(recognised.name, file.source, hint)

@@ -55,6 +55,7 @@ def test_a_vocabulary_larger_than_the_text_allows_is_named(kind: TokenizerKind) 
         tokenizers.learn(kind, [TEXT[:3000]], 60_000)
     assert "60,000 were asked for" in refusal.value.message
     assert "--vocab" in (refusal.value.hint or "")
+    assert tokenizers.learn(kind, [TEXT[:3000]], 60_000, or_fewer=True).get_vocab_size() < 60_000
 
 
 def test_words_need_room_beside_characters_and_bytes() -> None:

@@ -1,5 +1,6 @@
 """``manera lab``: words, tokenizers and models from nothing."""
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from manera.lab.training import Trained
 
 DEFAULT_MINUTES = 10.0
-SIZED = ("word", "bpe", "unigram")
-"""Tokenizers of as many tokens as are asked for."""
-
 PAGE = "words.html"
 SWEEP_PAGE = "sizes.html"
 
@@ -80,7 +78,7 @@ def make_tokenizer(
     texts = texts_of(corpus, speaker_of(corpus, path, speaker))
     folder = to or Path(f"tokenizer-{kind}")
     tried: list[Size] = []
-    if vocabulary == "auto" and kind in SIZED:
+    if vocabulary == "auto" and settings.tokenizer in tokenizers.SIZED:
         found = []
         for one in sizes.sweep(texts, settings.tokenizer, model=settings.kind, seconds=seconds):
             found.append(one)
@@ -88,7 +86,7 @@ def make_tokenizer(
         tried = [one.size for one in found]
         tokenizer = found[tried.index(sizes.choose(tried))].tokenizer
     else:
-        size = _number(vocabulary) if kind in SIZED else 0
+        size = _number(vocabulary) if settings.tokenizer in tokenizers.SIZED else 0
         tokenizer = tokenizers.learn(settings.tokenizer, texts.train, size)
     folder.mkdir(parents=True, exist_ok=True)
     tokenizers.save(tokenizer, folder)
@@ -139,7 +137,7 @@ def train(
     voice = name or f"{name_for(chosen.name)}-{settings.kind}"[:64]
     require_free(voice, replace)
     texts = texts_of(corpus, chosen)
-    trained = _followed(texts, settings, budget)
+    trained = _followed(texts, settings, budget, or_fewer=flags["vocabulary"] is None)
     from manera.lab.voice import write_voice
 
     on_test = trained.measured(texts.test)
@@ -158,11 +156,21 @@ def train(
     console.say(f"let it write: manera write {voice}")
 
 
-def _followed(texts: "TextSplits", settings: "LabSettings", budget: "Budget") -> "Trained":
-    """Draw a training from nothing as it goes; return what was trained."""
+def _followed(texts: "TextSplits", settings: "LabSettings", budget: "Budget", or_fewer: bool) -> "Trained":
+    """Draw a training from nothing as it goes; return what was trained.
+
+    or_fewer: whether a vocabulary that nobody asked for may be smaller where the text allows no such.
+    """
+    from manera.lab import tokenizers
     from manera.lab.training import Trained, train
 
-    for event in train(texts, settings, budget):
+    started = time.monotonic()
+    tokenizer = tokenizers.learn(settings.tokenizer, texts.train, settings.vocabulary, or_fewer)
+    settings = msgspec.structs.replace(settings, vocabulary=tokenizer.get_vocab_size())
+    if budget.seconds is not None:
+        spent = time.monotonic() - started
+        budget = msgspec.structs.replace(budget, seconds=max(1.0, budget.seconds - spent))
+    for event in train(texts, settings, budget, tokenizer):
         if isinstance(event, Trained):
             return event
         if event.bits_per_byte is not None:

@@ -67,7 +67,7 @@ def transformer(settings: LabSettings, tokenizer: Tokenizer) -> "LlamaForCausalL
         num_hidden_layers=settings.layers,
         num_attention_heads=settings.width // HEAD,
         max_position_embeddings=settings.context,
-        attention_dropout=0.0,
+        attention_dropout=settings.dropout,
         initializer_range=0.02,
         tie_word_embeddings=settings.is_tied,
         **_tokens(tokenizer),

@@ -21,18 +21,19 @@ class LabSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     width: of the embedding, which is the head as well where they are tied, and of every layer. context: of the n-gram
     its order; of linear and the Transformer how many tokens it looks back; of the recurrent ones over how many
     gradients go back, while the state goes on. batch: how many stretches of text are read side by side.
+    dropout: share of what layers are given that is left out; of the Transformer, of what attention looks at.
     clipping: largest norm of a step's gradient. weight_decay: AdamW's, on matrices.
     """
 
     kind: Kind
     tokenizer: TokenizerKind = "bpe"
-    vocabulary: int = 1000
+    vocabulary: int = 2000
     width: int = 256
     layers: int = 1
     context: int = 64
     learning_rate: float = 2e-3
     dropout: float = 0.2
-    batch: int = 32
+    batch: int = 16
     seed: int = 0
     is_tied: bool = True
     clipping: float = 1.0
@@ -50,9 +51,9 @@ _SUITED: dict[str, dict[str, float]] = {
     "ngram": {"context": 5},
     "linear": {"context": 16, "learning_rate": 1e-3, "batch": 32},
     "rnn": {"learning_rate": 1e-3},
-    "gru": {"width": 384},
-    "lstm": {"width": 384},
-    "transformer": {"layers": 4, "context": 128, "learning_rate": 1e-3, "dropout": 0.1, "batch": 16},
+    "gru": {"learning_rate": 4e-3},
+    "lstm": {"learning_rate": 5e-3},
+    "transformer": {"layers": 3, "context": 256, "learning_rate": 2e-3, "batch": 4},
 }
 
 

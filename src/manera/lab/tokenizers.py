@@ -24,6 +24,9 @@ SPACE = "▁"
 MIN_SEEN = 2
 """A character or word that the training text has less often is no token: so spelling is learned as well."""
 
+SIZED: tuple[TokenizerKind, ...] = ("word", "bpe", "unigram")
+"""Those that have as many tokens as are asked for."""
+
 PART = 2000
 """Characters of a line that are learned from at once."""
 
@@ -33,13 +36,14 @@ SPECIALS = [BOS, EOS]
 _SPARE = frozenset([*SPECIALS, *_BYTES, *pre_tokenizers.ByteLevel.alphabet()])
 
 
-def learn(kind: TokenizerKind, texts: Sequence[str], vocabulary: int) -> Tokenizer:
+def learn(kind: TokenizerKind, texts: Sequence[str], vocabulary: int, or_fewer: bool = False) -> Tokenizer:
     """Make a tokenizer of a training text; raise TrainingError where the text allows no such vocabulary.
 
-    vocabulary: tokens that a word, BPE or Unigram tokenizer is to have, special ones among them.
+    vocabulary: tokens that a word, BPE or Unigram tokenizer is to have, special ones among them; or_fewer: where the
+    text allows fewer, so many are taken.
     """
     tokenizer = _LEARNED[kind](texts, vocabulary)
-    if kind in ("word", "bpe", "unigram") and tokenizer.get_vocab_size() < vocabulary:
+    if kind in SIZED and not or_fewer and tokenizer.get_vocab_size() < vocabulary:
         raise TrainingError(
             f"the text has {tokenizer.get_vocab_size():,} different tokens for a {kind} tokenizer, "
             f"and {vocabulary:,} were asked for",

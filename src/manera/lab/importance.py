@@ -10,8 +10,8 @@ from collections.abc import Hashable, Sequence
 
 import msgspec
 
-from manera.lab.space import SIZED
 from manera.lab.study import Tried
+from manera.lab.tokenizers import SIZED
 
 NUMBERS = ("vocabulary", "width", "layers", "context", "learning_rate", "dropout", "batch")
 THIRDS = ("smaller", "middle", "larger")

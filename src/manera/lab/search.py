@@ -216,7 +216,9 @@ def _floors(study: Study, texts: TextSplits, plan: Plan) -> Iterator[None]:
         return
     sizes = space.vocabularies(sum(len(text.encode()) for text in texts.train))
     for pieces in plan.pieces:
-        for size in (sizes[0], sizes[len(sizes) // 2])[: len(set(sizes[:2]))] if pieces in space.SIZED else (None,):
+        for size in (
+            (sizes[0], sizes[len(sizes) // 2])[: len(set(sizes[:2]))] if pieces in tokenizers.SIZED else (None,)
+        ):
             settings = settings_for("ngram", tokenizer=pieces, vocabulary=size, context=FLOOR_ORDER)
             trial = study.optuna.ask()
             trial.set_user_attr("owner", msgspec.to_builtins(Owner.this()))
@@ -227,7 +229,7 @@ def _floors(study: Study, texts: TextSplits, plan: Plan) -> Iterator[None]:
 
 def _tokenizer(study: Study, settings: LabSettings, texts: TextSplits) -> Tokenizer:
     """Return a tokenizer of the study, made by the first trial that needs it."""
-    size = settings.vocabulary if settings.tokenizer in space.SIZED else 0
+    size = settings.vocabulary if settings.tokenizer in tokenizers.SIZED else 0
     path = study.folder / "tokenizers" / f"{settings.tokenizer}-{size}.json"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -277,7 +279,7 @@ def best_command(tried: Tried, corpus: str, seconds: float) -> str:
     flags = {
         "kind": chosen.kind,
         "tokenizer": chosen.tokenizer,
-        "vocab": chosen.vocabulary if chosen.tokenizer in space.SIZED else None,
+        "vocab": chosen.vocabulary if chosen.tokenizer in tokenizers.SIZED else None,
         "width": chosen.width,
         "layers": chosen.layers,
         "context": chosen.context,

@@ -13,8 +13,8 @@ from manera.lab.pages import Figure, Sample, Table, figure
 from manera.lab.pretrained import Pretrained
 from manera.lab.search import STARTING_TRIALS
 from manera.lab.settings import KINDS, Kind
-from manera.lab.space import SIZED
 from manera.lab.study import Tried, best_of_each_kind
+from manera.lab.tokenizers import SIZED
 
 FLOOR = "n-gram floor"
 COLUMNS = (

@@ -5,9 +5,7 @@ from typing import Any, NamedTuple
 
 from manera.lab.models import HEAD
 from manera.lab.settings import Kind, LabSettings, TokenizerKind, settings_for
-
-SIZED: tuple[TokenizerKind, ...] = ("word", "bpe", "unigram")
-"""Tokenizers of as many tokens as are asked for."""
+from manera.lab.tokenizers import SIZED
 
 VOCABULARIES = (500, 1000, 2000, 4000, 8000, 16_000)
 BYTES_PER_TOKEN = 250

@@ -139,7 +139,7 @@ def test_an_interrupted_run_goes_on_to_the_losses_of_one_that_was_not(corpus: Co
     assert [(found.voice, found.position.step) for found in checkpoint.unfinished()] == [("anna", 5)]
     with pytest.raises(Exception, match="there is a voice 'anna' already"):
         run(corpus, tiny_base)
-    prepared, first, *_ = run(corpus, tiny_base, resume=True, threads=2)
+    prepared, first, *_ = run(corpus, tiny_base, resume=True, checkpoint_seconds=1)  # it may be saved more often
     assert isinstance(prepared, Prepared)
     assert isinstance(first, TrainingStep)
     assert (prepared.resumed_step, first.step) == (5, 6)

@@ -8,6 +8,8 @@ import pytest
 
 from lab_texts import PROSE
 from manera.corpus.storage import open_corpus, write
+from manera.evaluation.evaluate import Evaluated, evaluate
+from manera.evaluation.opening import Options
 from manera.generation.engine import Finished, Request, Token, stream
 from manera.generation.opening import open_voices
 from manera.lab.settings import Budget, LabSettings, settings_for
@@ -18,6 +20,7 @@ from manera.records import Message
 from manera.sources.reading import read
 from manera.voice.folder import LAB, voice_folder
 from manera.voice.manifest import Sampling, read_voice
+from shortened import BUDGET
 
 MADE: dict[str, LabSettings] = {
     "ngram": settings_for("ngram", tokenizer="character", context=4),
@@ -68,3 +71,17 @@ def test_a_voice_from_nothing_writes(name: str, home: Path) -> None:
         written = list(stream(opened.engine, Request(prompt, sampling, writer.adapters)))
     assert "".join(one.text for one in written if isinstance(one, Token))
     assert isinstance(written[-1], Finished)
+
+
+@pytest.mark.parametrize("name", ["ngram", "gru", "transformer"])
+def test_a_voice_from_nothing_is_evaluated(name: str, home: Path) -> None:
+    corpus = open_corpus(home / "corpus")
+    speaker = corpus.manifest.speakers[0]
+    texts = texts_of(corpus, speaker)
+    *_, trained = train(texts, MADE[name], Budget(tokens=6000))
+    assert isinstance(trained, Trained)
+    write_voice(corpus, speaker, f"{name}-measured", trained, trained.measured(texts.test))
+    *_, last = evaluate(f"{name}-measured", Options(BUDGET))
+    assert isinstance(last, Evaluated)
+    figures = last.report.metrics
+    assert figures["bits_per_byte.voice"].value < figures["bits_per_byte.base"].value

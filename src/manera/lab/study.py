@@ -20,6 +20,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from manera import config
 from manera.errors import StoreError, TrainingError
@@ -225,7 +226,7 @@ def _storage(name: str, url: str | None) -> BaseStorage:
         if url.startswith(short):
             url = f"postgresql+psycopg://{url.removeprefix(short)}"
     try:
-        return RDBStorage(url)
+        return RDBStorage(url, engine_kwargs={"poolclass": NullPool})  # nobody closes a study's connections
     except (ImportError, ValueError, SQLAlchemyError) as error:
         raise StoreError(
             f"the database of --storage cannot be opened: {str(error).splitlines()[0]}",

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 import torch
+from torch import nn
 
 from manera.bases import base_model
 from manera.dataset.encoding import IGNORE_INDEX, Encoded, Encoder
@@ -58,10 +59,16 @@ def measure(name: str, texts: TextSplits) -> Pretrained:
         voice.base.id,
         test_bits_per_byte=learned,
         untuned_bits_per_byte=untuned,
-        parameters=sum(weight.numel() for weight in model.parameters()),
+        parameters=_parameters(model),
         tokens=voice.cost.tokens if voice.cost else 0,
         seconds=voice.cost.seconds if voice.cost else 0.0,
     )
+
+
+def _parameters(model: nn.Module) -> int:
+    """Count the weights; those that an adapter lies over are kept as buffers."""
+    frozen = (buffer for buffer in model.buffers() if buffer.ndim > 1)
+    return sum(weight.numel() for weight in (*model.parameters(), *frozen))
 
 
 def _rows(encoder: Encoder, texts: Iterable[str]) -> tuple[list[Encoded], int]:

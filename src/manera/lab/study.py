@@ -226,11 +226,7 @@ def _storage(name: str, url: str | None) -> BaseStorage:
         if url.startswith(short):
             url = f"postgresql+psycopg://{url.removeprefix(short)}"
     try:
-<<<<<<< HEAD
         return RDBStorage(url, engine_kwargs={"poolclass": NullPool})  # no connection outlives what it was opened for
-=======
-        return RDBStorage(url, engine_kwargs={"poolclass": NullPool})  # nobody closes a study's connections
->>>>>>> search19
     except (ImportError, ValueError, SQLAlchemyError) as error:
         raise StoreError(
             f"the database of --storage cannot be opened: {str(error).splitlines()[0]}",

@@ -54,6 +54,35 @@ def test_every_trial_is_kept_and_told_once() -> None:
     assert (study_folder("study") / JOURNAL).stat().st_mode & 0o077 == 0
 
 
+def test_an_interruption_ends_the_search_and_not_only_a_trial() -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def go() -> None:
+        for _ in search("study", TEXTS, msgspec.structs.replace(QUICK, seconds=60)):
+            signal.setitimer(signal.ITIMER_REAL, 1)  # the floor is there: a second into the first trial
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            go()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert [one.is_floor for one in open_study("study", TEXTS, 60).tried()] == [True]
+
+
+@pytest.mark.parametrize(
+    ("flag", "known"),
+    [("--kinds", "lstm"), ("--tokenizers", "bpe"), ("--sampler", "tpe")],
+    ids=["kind", "tokenizer", "sampler"],
+)
+def test_what_a_search_does_not_know_is_named_with_what_it_knows(flag: str, known: str) -> None:
+    refusal = CliRunner().invoke(app, ["lab", "search", str(PROSE), flag, "banana"]).exception
+    assert isinstance(refusal, SettingsError)
+    assert "'banana'" in refusal.message
+    assert known in (refusal.hint or "")
+
+
 def test_a_study_goes_on_where_it_was() -> None:
     first = list(search("study", TEXTS, msgspec.structs.replace(QUICK, trials=1)))
     then = list(search("study", TEXTS, QUICK))

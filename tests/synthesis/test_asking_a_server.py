@@ -88,9 +88,22 @@ def test_a_server_that_stays_out_of_order_is_named_after_some_tries(tmp_path: Pa
         (Reply("", 307, (("location", "https://elsewhere.example"),)), "answers 307", "https://elsewhere.example"),
         (Reply("<!doctype html><title>Sign in</title>", 200, (("content-type", "text/html"),)), "web page", "/v1"),
         (Reply("{}]", 200), "no document of OpenAI's API", "/v1"),
+        (Reply('{"choices": []}', 200), "no document of OpenAI's API", "/v1"),
         (Reply("<html>Forbidden</html>", 403, ()), "answers 403, with a web page", "OPENAI_API_KEY"),
     ],
-    ids=["wrong-key", "payment", "quota", "tomorrow", "model", "refused", "moved", "html", "broken-json", "html-403"],
+    ids=[
+        "wrong-key",
+        "payment",
+        "quota",
+        "tomorrow",
+        "model",
+        "refused",
+        "moved",
+        "html",
+        "broken-json",
+        "no-choice",
+        "html-403",
+    ],
 )
 def test_what_no_waiting_mends_is_named_at_once(tmp_path: Path, reply: Reply, message: str, hint: str) -> None:
     with faulty(lambda *_: reply) as server:
@@ -98,6 +111,13 @@ def test_what_no_waiting_mends_is_named_at_once(tmp_path: Path, reply: Reply, me
             ask_all(server.server, asks(1), tmp_path / "answers.jsonl")
         assert len(server.asked) == 1
     assert hint in str(caught.value.hint)
+
+
+def test_a_key_that_a_server_repeats_is_not_told(tmp_path: Path) -> None:
+    with faulty(lambda *_: fault(401, "Incorrect API key sk-of-a-test")) as server:
+        asked = server.server._replace(key="sk-of-a-test")
+        with pytest.raises(GenerationError, match="Incorrect API key …"):
+            ask_all(asked, asks(1), tmp_path / "answers.jsonl")
 
 
 def test_a_server_that_is_not_there_is_named_without_waiting(tmp_path: Path) -> None:

@@ -54,8 +54,13 @@ def search(path: Path, asked: Asked, flags: dict[str, object], as_json: bool) ->
         f"study {name}: {len(done)} of {plan.trials} trials are there; {study.seconds:.0f} s each, "
         f"{plan.workers} at once, for {plan.minutes:g} minutes at most"
     )
-    for one in go_on(name, texts, plan, asked.storage):
-        console.say(_told(one))
+    try:
+        for one in go_on(name, texts, plan, asked.storage):
+            console.say(_told(one))
+    except KeyboardInterrupt:
+        there = len([one for one in study.tried() if not one.is_floor])
+        console.say(f"{there} of {plan.trials} trials are there: the same command goes on with the others")
+        raise
     if (left := plan.trials - study.count()) > 0:
         console.say(f"the minutes are used up, and {left} trials are left: the same command goes on with them")
     _finish(study, path, texts, asked, as_json)
@@ -111,9 +116,18 @@ def _told(one: "Tried") -> str:
 
 
 def _plan(flags: dict[str, object]) -> "Plan":
-    from manera.lab.search import Plan
+    from manera.lab.search import SAMPLERS, Plan
+    from manera.lab.settings import KINDS, TOKENIZERS
 
     given = {name: value for name, value in flags.items() if value is not None}
+    known = {"kinds": KINDS, "pieces": TOKENIZERS, "sampler": SAMPLERS}
+    for name, names in known.items():
+        asked = given.get(name)
+        typed = list(asked) if isinstance(asked, list | tuple) else [asked] if asked else []
+        if unknown := [one for one in typed if one not in names]:
+            raise SettingsError(
+                f"{name}: there is no {', '.join(map(repr, unknown))}", f"give some of {', '.join(names)}"
+            )
     try:
         return msgspec.convert({"workers": _workers()} | given, Plan, strict=False)
     except msgspec.ValidationError as error:

@@ -249,8 +249,13 @@ def _refuse_nothing(ledger: Ledger, skipped: Sequence[Skipped]) -> None:
     )
 
 
-def require_free(folder: Path, replace: bool) -> None:
-    """Raise CorpusError where something else lies in the folder, or a corpus that may not be replaced."""
+def require_free(
+    folder: Path, replace: bool, hint: str = "to add what is new, add --add; to replace it, --replace"
+) -> None:
+    """Raise CorpusError where something else lies in the folder, or a corpus that may not be replaced.
+
+    hint: what to do about that corpus.
+    """
     remove_abandoned(folder.absolute().parent)
     if not folder.exists():
         return
@@ -262,9 +267,7 @@ def require_free(folder: Path, replace: bool) -> None:
     if MANIFEST not in entries:
         raise CorpusError(f"{folder} is not empty and holds no corpus", "choose another folder for the corpus")
     if not replace:
-        raise CorpusError(
-            f"there is a corpus in {folder} already", "to add what is new, add --add; to replace it, --replace"
-        )
+        raise CorpusError(f"there is a corpus in {folder} already", hint)
 
 
 @contextmanager

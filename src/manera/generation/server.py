@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Annotated, Any, NamedTuple, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import httpx2
@@ -120,7 +120,7 @@ class _Usage(msgspec.Struct, frozen=True):
 
 
 class _Completion(msgspec.Struct):
-    choices: list[_Choice] = []
+    choices: Annotated[list[_Choice], msgspec.Meta(min_length=1)]
     usage: _Usage | None = None
 
 
@@ -208,7 +208,7 @@ class Client:
         """Ask, and wait as long as it helps. Raises GenerationError."""
         answer = await self._asked(ask)
         completion = self._read(answer, _Completion)
-        choice = completion.choices[0] if completion.choices else _Choice()
+        choice = completion.choices[0]
         text = (choice.message.content or choice.text).strip()
         refused = choice.message.refusal is not None and not text
         usage = completion.usage
@@ -304,7 +304,8 @@ class Client:
     def _refused(self, answer: httpx2.Response) -> GenerationError:
         status, fault = answer.status_code, _fault(answer)
         page = ", with a web page" if _is_page(answer) else ""
-        said = f"the server at {answer.url} answers {status}{page}{f': {fault.message}' if fault.message else ''}"
+        told = fault.message.replace(self.server.key, "…") if fault.message and self.server.key else fault.message
+        said = f"the server at {answer.url} answers {status}{page}{f': {told}' if told else ''}"
         hint = "look at its log, and at what it serves: GET /v1/models"
         if _is_out_of_money(answer):
             hint = "there is no money left on the account: fill it up, or ask another server; what was answered is kept"

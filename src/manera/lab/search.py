@@ -151,7 +151,7 @@ def _try(study: Study, trial: Any, settings: LabSettings, texts: TextSplits, is_
     try:
         tokenizer = _tokenizer(study, settings, texts)
         budget = Budget(seconds=study.seconds)
-        steps = train(texts, settings, budget, tokenizer)
+        steps = train(texts, settings, budget, tokenizer, keeps_best=False)
         for event in steps:
             if isinstance(event, Trained):
                 kept = _kept(trial.number, event, texts, is_floor)

@@ -83,12 +83,13 @@ def train(
     budget: Budget,
     tokenizer: Tokenizer | None = None,
     device: str | None = None,
+    keeps_best: bool = True,
 ) -> Generator[LabStep | Trained]:
     """Train a model of these settings, yielding every step and, last, what was trained.
 
     tokenizer: one that was learned before from the training text; by default it is learned now. device: cuda where
     there is one. The same seed gives the same model where seconds do not bound it. Closing the generator ends the run;
-    interrupted (KeyboardInterrupt), it ends with the best point so far.
+    interrupted (KeyboardInterrupt), it ends with the best point so far, unless keeps_best is False.
     Raises TrainingError: DivergedError, with its step, where a loss is no number.
     """
     started = time.monotonic()
@@ -105,7 +106,7 @@ def train(
         try:
             yield from run.steps(torch.tensor(ids, device=device), held_out)
         except KeyboardInterrupt:  # what was best so far is kept
-            if not run.curve:
+            if not (keeps_best and run.curve):
                 raise
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):

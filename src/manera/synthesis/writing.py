@@ -31,6 +31,7 @@ from manera.text.languages import Language
 
 ANSWERS = "answers.jsonl"
 KIND = "synthetic"
+_MADE_ALREADY = "to make it anew, add --replace: answers that are there are used again and not paid for twice"
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def planned(order: Order) -> Plan:
 
     Raises ManeraError.
     """
-    require_free(order.folder, order.replace)
+    require_free(order.folder, order.replace, _MADE_ALREADY)
     price, prices = price_of(order.server, order.config.prices)
     Purse(price, order.config.budget)
     known = topics.stored(order.work, order.seeds)
@@ -118,7 +119,7 @@ def synthesize(order: Order, clock: Clock | None = None) -> Iterator[Event]:
     What was answered in an earlier run is taken as it is. Raises ManeraError: a folder that is in use or cannot be
     written, a budget that is used up, a server that does not answer, nothing that could be kept.
     """
-    require_free(order.folder, order.replace)
+    require_free(order.folder, order.replace, _MADE_ALREADY)
     price, prices = price_of(order.server, order.config.prices)
     purse = Purse(price, order.config.budget)
     with _working(order.work), open_answers(order.work / ANSWERS) as kept:

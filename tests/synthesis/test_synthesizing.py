@@ -86,6 +86,7 @@ def test_the_result_is_a_corpus_like_any_other_and_is_marked(order: Order) -> No
     assert corpus.manifest.ledger.kept == 12
     assert [source.name for source in corpus.manifest.sources] == ["answers.jsonl"]
     assert (order.folder / SYNTHESIS).stat().st_mode & 0o777 == 0o600
+    assert msgspec.json.decode((order.folder / SYNTHESIS).read_bytes())["spent"]["calls"] == len(server.asked)
     page = (order.folder / DIVERSITY).read_text("utf-8")
     assert page.count('class="dot own"') == 12
     assert "src=" not in page

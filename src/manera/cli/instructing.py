@@ -10,7 +10,7 @@ from manera.errors import ManeraError
 from manera.training.settings import TrainingConfig
 
 if TYPE_CHECKING:
-    from manera.generation.server import Clock
+    from manera.clock import Clock
     from manera.training.instructions import Ask
     from manera.voice.instructions import Kind
 

@@ -9,9 +9,10 @@ from typing import BinaryIO
 
 import msgspec
 
+from manera.clock import Clock
 from manera.errors import GenerationError, ManeraError
 from manera.files import replacing
-from manera.generation.server import Answer, Ask, Client, Clock, Server
+from manera.generation.server import Answer, Ask, Client, Server
 from manera.generation.spending import Purse
 
 Key = tuple[str, str, int | None]

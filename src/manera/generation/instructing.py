@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+from manera.clock import Clock
 from manera.dataset.encoding import Encoder
 from manera.errors import GenerationError
 from manera.generation.answers import Answers, answered, models
 from manera.generation.engine import Engine, Request, Token, stream
 from manera.generation.instruction_prompts import shown, told
 from manera.generation.remote import KEY_VARIABLE, stored_key
-from manera.generation.server import Ask, Clock, Server, address
+from manera.generation.server import Ask, Server, address
 from manera.records import Message
 from manera.voice.instructions import Kind
 from manera.voice.manifest import Sampling

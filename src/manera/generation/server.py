@@ -4,22 +4,21 @@ A question is retried where another time would do (429, 5xx, a connection that b
 before the server allows it; what no waiting mends is an error at once.
 """
 
-import asyncio
 import hashlib
 import ipaddress
 import os
 import random
-import time
 from collections.abc import Awaitable, Callable
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Protocol, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import httpx2
 import msgspec
 from dotenv import dotenv_values
 
+from manera.clock import Clock, RealClock
 from manera.errors import GenerationError
 from manera.records import Message
 
@@ -37,24 +36,6 @@ _NO_MONEY = frozenset({"insufficient_quota", "insufficient_balance", "billing_ha
 _OPTIONAL = ("seed", "temperature")
 
 Document = TypeVar("Document", bound=msgspec.Struct)
-
-
-class Clock(Protocol):
-    """Unix seconds, and waiting for them to pass; tests hand in one that does not wait."""
-
-    def now(self) -> float: ...
-
-    async def sleep(self, seconds: float) -> None: ...
-
-
-class RealClock:
-    """The clock on the wall."""
-
-    def now(self) -> float:
-        return time.time()
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
 
 
 class Server(NamedTuple):

@@ -2,7 +2,6 @@
 
 import tomllib
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
@@ -47,7 +46,7 @@ def read_prices(path: Path) -> Prices:
         raise GenerationError(f"{path} is no file of prices: {error}", f"it holds {shape}") from error
 
 
-class Spent(NamedTuple):
+class Spent(msgspec.Struct, frozen=True):
     """What was asked for and answered so far; money is None where no price is known."""
 
     calls: int

@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from manera.files import replacing
 from manera.lab.drawings import Points, over_logarithms
 from manera.lab.settings import LabSettings
 from manera.lab.sizes import HAIR, SEEN, SHARE_SEEN, Size, choose
 from manera.lab.words import Words
+from manera.pages import write_page
 
 
 class Figure(NamedTuple):
@@ -65,14 +64,16 @@ def write(
     samples: Sequence[Sample] = (),
 ) -> None:
     """Write a page; only its owner can read it. verdict: what stands out at its top."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    write_page(
+        path,
+        Path(__file__).with_name("page.html"),
+        title=title,
+        about=about,
+        figures=figures,
+        tables=tables,
+        verdict=verdict,
+        samples=samples,
     )
-    page = environment.get_template("page.html").render(
-        title=title, about=about, figures=figures, tables=tables, verdict=verdict, samples=samples
-    )
-    with replacing(path) as unfinished:
-        unfinished.write_text(page, "utf-8")
 
 
 def write_words(path: Path, counted: Sequence[Words]) -> None:

@@ -5,11 +5,10 @@ from html import escape
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from manera import pages
 from manera.drawing import svg
-from manera.files import replacing
 from manera.synthesis.diversity import Diversity, Floats, Placed, flattened
 from manera.text.languages import Language
 
@@ -59,13 +58,12 @@ def write_page(
     found: Diversity, texts: Sequence[Placed], real: Sequence[str], model: str, language: Language, path: Path
 ) -> None:
     """Write the page; only its owner can read it."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
     separator = "\N{NARROW NO-BREAK SPACE}" if language == "ru" else ","
     counted = f"{found.words:,}".replace(",", separator)
     words = {name: text.format(words=counted) for name, text in WORDS[language].items()}
-    page = environment.get_template("diversity.html").render(
+    pages.write_page(
+        path,
+        Path(__file__).with_name("diversity.html"),
         language=language,
         model=model,
         t=words,
@@ -75,8 +73,6 @@ def write_page(
         map=Markup(_map(texts, real, words["map"])),
         has_real=bool(real),
     )
-    with replacing(path) as unfinished:
-        unfinished.write_text(page, "utf-8")
 
 
 def _map(texts: Sequence[Placed], real: Sequence[str], title: str) -> str:

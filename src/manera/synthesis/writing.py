@@ -12,13 +12,14 @@ from pathlib import Path
 
 import msgspec
 
+from manera.clock import Clock
 from manera.corpus.cleaning import Cleaning
 from manera.corpus.manifest import Ledger
 from manera.corpus.storage import DIVERSITY, SYNTHESIS, require_free, write
 from manera.errors import CorpusError, GenerationError, SynthesisError
 from manera.files import locked, replacing
 from manera.generation.answers import Answers, answered, by_key, open_answers, read_answers
-from manera.generation.server import Answer, Ask, Clock, Server
+from manera.generation.server import Answer, Ask, Server
 from manera.generation.spending import Purse, Spent
 from manera.records import Cut, Dropped, Opened, SourceRecord, Utterance, count_characters
 from manera.retrieval.sentences import embed

@@ -6,14 +6,13 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from manera import pages
 from manera.corpus.description import drawings
 from manera.corpus.description.facts import Description
 from manera.corpus.description.typical import TypicalWord
 from manera.corpus.description.words import BURST_NAMES, DAYS, HABITS, LENGTH_NAMES, PAGE, WAIT_NAMES
-from manera.files import replacing
 from manera.text.languages import Language
 
 MAX_PIXELS, MIN_PIXELS = 44, 15
@@ -37,12 +36,11 @@ class SizedWord(NamedTuple):
 
 def write_page(description: Description, path: Path) -> None:
     """Write the page; only its owner can read it."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
     words = PAGE[description.language]
     others = words[f"others_{description.compared_with}"]
-    page = environment.get_template("page.html").render(
+    pages.write_page(
+        path,
+        Path(__file__).with_name("page.html"),
         d=description,
         t={name: text.format_map(_told(description, others)) for name, text in words.items()},
         others=others,
@@ -53,8 +51,6 @@ def write_page(description: Description, path: Path) -> None:
         dropped=_dropped(description),
         number=partial(_number, description.language),
     )
-    with replacing(path) as unfinished:
-        unfinished.write_text(page, "utf-8")
 
 
 def _told(description: Description, others: str) -> dict[str, str]:

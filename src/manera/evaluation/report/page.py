@@ -6,10 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from manera import drawing
+from manera import drawing, pages
 from manera.evaluation.measures.intervals import Interval
 from manera.evaluation.report import charts
 from manera.evaluation.report.document import AGAINST, REPORT_HTML, Missing, Report
@@ -17,7 +16,6 @@ from manera.evaluation.report.findings import Findings
 from manera.evaluation.report.metric import Metric
 from manera.evaluation.report.verdict import because
 from manera.evaluation.report.words import LANGUAGES, words_of
-from manera.files import replacing
 from manera.records import TrainingStep
 
 TEMPLATES = Path(__file__).parents[1] / "texts"
@@ -58,11 +56,11 @@ def write_page(
     name: str = REPORT_HTML,
 ) -> Path:
     """Write ``report.html``, or the page by another name; return its path."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
     words = LANGUAGES[language]["page"]
-    page = environment.get_template("report.html").render(
+    path = folder / name
+    pages.write_page(
+        path,
+        TEMPLATES / "report.html",
         language=language,
         t=words,
         persona=persona,
@@ -75,9 +73,6 @@ def write_page(
         words=partial(words_of, language),
         why=partial(_why, language),
     )
-    path = folder / name
-    with replacing(path) as unfinished:
-        unfinished.write_text(page, "utf-8")
     return path
 
 

@@ -9,9 +9,9 @@ from aiogram.types import Update
 from aiohttp import web
 from pydantic import ValidationError
 
+from manera.clock import Clock
 from manera.errors import FaceError
 from manera.faces.telegram.bot import UPDATES, Bot
-from manera.faces.telegram.clock import Clock
 from manera.faces.telegram.sending import PASSING, pause_after
 from manera.faces.telegram.settings import BotConfig
 

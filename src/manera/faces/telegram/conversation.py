@@ -9,8 +9,8 @@ from typing import NamedTuple
 from uuid import uuid4
 
 from manera import logs
+from manera.clock import Clock
 from manera.faces.api import ApiError
-from manera.faces.telegram.clock import Clock
 from manera.faces.telegram.sending import ChatGoneError, Sender
 from manera.faces.telegram.settings import BotConfig
 from manera.faces.telegram.splitting import MAX_UNITS, bubbles, pieces

@@ -11,11 +11,11 @@ from aiogram import Bot as Telegram
 from aiogram.exceptions import TelegramAPIError, TelegramNotFound, TelegramUnauthorizedError
 from aiogram.types import BotCommand, User
 
+from manera.clock import Clock, RealClock
 from manera.errors import FaceError
 from manera.faces.api import Api, ApiError
 from manera.faces.telegram.arriving import listen, poll, wrong_token
 from manera.faces.telegram.bot import Bot
-from manera.faces.telegram.clock import Clock, RealClock
 from manera.faces.telegram.conversation import Parts
 from manera.faces.telegram.sending import PASSING, Sender, pause_after, telegram
 from manera.faces.telegram.settings import BotConfig

@@ -22,7 +22,7 @@ from aiogram.exceptions import (
 )
 from aiogram.types import BufferedInputFile, Message
 
-from manera.faces.telegram.clock import Clock
+from manera.clock import Clock
 from manera.faces.telegram.state import State
 
 TYPING_SECONDS = 4.5

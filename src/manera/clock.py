@@ -1,4 +1,4 @@
-"""The bot's time: what waits for somebody asks it, and tests hand in one that does not wait."""
+"""Time that is waited for: who waits is handed a clock, and a test hands in one that does not wait."""
 
 import asyncio
 import time

@@ -47,19 +47,16 @@ def main() -> None:
         learned = trained(work / REAL, REAL, minutes)
         (work / "style.md").write_text("{topic}", "utf-8")
         (work / "topics.txt").write_text("\n".join(topics()), "utf-8")
-        began = time.monotonic()
         if not (work / SYNTHETIC).is_dir():
             with served() as url:
                 write(work, url, given.texts)
         made = json.loads((work / SYNTHETIC / "synthesis.json").read_text("utf-8"))
-        seconds = time.monotonic() - began
         again = trained(work / SYNTHETIC, SYNTHETIC, minutes)
         document = {
             "benchmark": "synthesis",
             **machine.described("manera", "torch"),
             "source": given.source.name,
             "minutes": given.minutes,
-            "seconds_of_writing": round(seconds, 1),
             "texts": made["texts"],
             "asked": made["spent"]["calls"],
             "topics": made["topics"],

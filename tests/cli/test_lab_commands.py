@@ -42,9 +42,10 @@ def test_a_model_is_trained_and_writes(tmp_path: Path) -> None:
     [
         (("train", "--kind", "gpt"), "kind = 'gpt' cannot be used"),
         (("train", "--vocab", "90000"), "90,000 were asked for"),
+        (("train", "--minutes", "-1"), "--minutes -1 cannot be used"),
         (("tokenizer", "--vocab", "many"), "'many' is no number of tokens"),
     ],
-    ids=["kind", "vocabulary", "number"],
+    ids=["kind", "vocabulary", "minutes", "number"],
 )
 def test_what_cannot_be_is_named(arguments: tuple[str, ...], told: str, tmp_path: Path) -> None:
     command, *options = arguments
@@ -60,3 +61,10 @@ def test_a_text_of_200_characters_is_named(tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert "characters" in refused.stderr
     assert "hint: " in refused.stderr
+
+
+def test_a_text_in_one_piece_is_named(tmp_path: Path) -> None:
+    (tmp_path / "scroll.txt").write_text("".join(PROSE.read_text("utf-8")[:12_000].split()), "utf-8")
+    refused = run("lab", "train", tmp_path / "scroll.txt", "--kind", "ngram", home=tmp_path / "home")
+    assert refused.returncode == 1
+    assert "it is one paragraph" in refused.stderr

@@ -131,6 +131,8 @@ def train(
     minutes, epochs = bounds["minutes"], bounds["epochs"]
     if minutes is None and epochs is None:
         minutes = DEFAULT_MINUTES
+    if minutes is not None and minutes <= 0:
+        raise SettingsError(f"--minutes {minutes:g} cannot be used", "give a number above 0")
     budget = Budget(seconds=None if minutes is None else minutes * 60, epochs=epochs)
     corpus = opened(path)
     chosen = speaker_of(corpus, path, speaker)

@@ -47,11 +47,15 @@ def texts_of(corpus: Corpus, speaker: Speaker) -> TextSplits:
 
 def require_enough(texts: TextSplits, what: str) -> None:
     """Raise CorpusError where there is too little to learn from, or nothing to measure on."""
+    characters = {name: sum(map(len, getattr(texts, name))) for name in MIN_CHARACTERS}
+    is_one_piece = not characters["test"] and sum(characters.values()) >= sum(MIN_CHARACTERS.values())
     for name, least in MIN_CHARACTERS.items():
-        if (found := sum(map(len, getattr(texts, name)))) < least:
+        if characters[name] < least:
             raise CorpusError(
-                f"{what} has {found:,} characters for {name}, and a model from nothing needs {least:,}",
-                "give it more text, a hundred pages are little; or train a pretrained base: manera train",
+                f"{what} has {characters[name]:,} characters for {name}, and a model from nothing needs {least:,}",
+                "it is one paragraph, of which no part can be held out: break it into several"
+                if is_one_piece
+                else "give it more text, a hundred pages are little; or train a pretrained base: manera train",
             )
 
 

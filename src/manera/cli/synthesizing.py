@@ -137,7 +137,7 @@ def _leaving(order: "Order") -> str:
 def _draw(asked: "Asked", currency: str) -> None:
     every = max(1, asked.of // TOLD_TIMES)
     if asked.answers % every == 0 or asked.answers == asked.of:
-        console.say(f"{asked.answers:,} of {asked.of:,} answers, {asked.what}{_spent(asked.spent, currency)}")
+        console.say(f"{asked.answers:,} of {asked.of:,} answers for {asked.what}{_spent(asked.spent, currency)}")
 
 
 def _spent(spent: "Spent", currency: str) -> str:

@@ -16,7 +16,7 @@ _MIN_WITHIN = 6
 
 
 class Traces:
-    """entries: as StandIns has them."""
+    """Tells what may be a stand-in. entries: as StandIns has them."""
 
     def __init__(self, entries: Mapping[str, str]) -> None:
         self._words: set[str] = set()

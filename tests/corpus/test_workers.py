@@ -2,24 +2,34 @@
 
 import operator
 import os
-import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+import made_talk
+import waiting
+from made_talk import talk
 from manera.corpus.cleaning import Cleaning
 from manera.corpus.processes import in_order
 from manera.corpus.storage import open_corpus, write
 from manera.errors import CorpusError
-from manera.records import Owner, SourceRecord, Utterance
 
-FOOTER = "Подписаться | Чат\nhttps://t.me/kanal"
-NAMES = ("Аня", "Боря", "Костя", "Вера", "Света")
+IMPORTS = """
+import sys
+from pathlib import Path
+import made_talk
+import waiting
+from made_talk import talk
+from manera.corpus.cleaning import Cleaning
+from manera.corpus.storage import write
+
+write(talk(60_000), Path(sys.argv[1]), replace=True, cleaning=Cleaning(workers=2))
+"""
+WITH_HELPERS = os.environ | {"PYTHONPATH": str(Path(made_talk.__file__).parent)}
 ASKS_AND_WAITS = """
 import sys
 from manera.corpus.processes import in_order
@@ -31,26 +41,6 @@ def numbers():
 
 list(in_order(abs, numbers(), 2))
 """
-
-
-def talk(messages: int) -> Iterator[SourceRecord]:
-    """Yield messages of which some repeat, quote, name people and hold numbers; and posts with a footer."""
-    rng = random.Random(7)
-    words = ["".join(rng.choices("абвгдеиклмнопрст", k=rng.randrange(2, 9))) for _ in range(400)]
-    told_again = [" ".join(rng.choices(words, k=14)) for _ in range(30)]
-    yield Owner("id-Аня", is_certain=True)
-    for number in range(messages):
-        said = rng.choice(told_again).split() if number % 5 == 0 else rng.choices(words, k=rng.randrange(1, 16))
-        if number % 10:
-            said[rng.randrange(len(said))] = rng.choice(words)
-        text = " ".join(said)
-        if number % 7 == 0:
-            text = f"> {text}\n{text}, {rng.choice(NAMES)}, мой номер +7 912 345-67-{number % 90 + 10}"
-        name = rng.choice(NAMES[:3])
-        yield Utterance(f"id-{name}", name, text, "чат", number, "message", "chat.json", number * 60)
-        if number % 20 == 0:
-            text = f"{text}\n\n{FOOTER}"
-            yield Utterance("id-канал", "Канал", text, "канал", number, "post", "chat.json", number * 60)
 
 
 def test_a_corpus_is_the_same_in_any_number_of_processes(tmp_path: Path) -> None:
@@ -99,3 +89,19 @@ def test_no_process_outlives_the_one_that_asks() -> None:
         assert asking.stdout.readline() == b"asked\n"
         asking.kill()
         assert asking.stderr.read() == b""  # ends when nobody has it open any more
+
+
+def test_an_import_that_is_killed_leaves_the_old_corpus_and_no_process(tmp_path: Path) -> None:
+    old = write(talk(20), tmp_path / "corpus", cleaning=Cleaning(workers=1))
+    importing = subprocess.Popen(
+        [sys.executable, "-c", IMPORTS, str(tmp_path / "corpus")], stderr=subprocess.PIPE, env=WITH_HELPERS
+    )
+    with importing:
+        waiting.until(lambda: any(path.stat().st_size for path in tmp_path.rglob("aside.found")))
+        importing.kill()
+        assert importing.stderr
+        assert importing.stderr.read() == b""  # ends when nobody has it open any more
+    assert importing.returncode == -signal.SIGKILL
+    assert open_corpus(tmp_path / "corpus").manifest == old
+    write(talk(20), tmp_path / "corpus", replace=True, cleaning=Cleaning(workers=1))
+    assert [path.name for path in tmp_path.iterdir()] == ["corpus"]

@@ -14,6 +14,7 @@ from manera.errors import CorpusError, SourceError
 from manera.records import Utterance
 from manera.sources.decoding import BROKEN_BYTES
 from manera.sources.json_document import BARE_PATH, HEX_ESCAPE
+from manera.sources.messages import UNDATED
 from manera.sources.reading import read
 
 
@@ -264,6 +265,7 @@ def test_what_is_made_to_hurt_is_read_or_refused(cases: Path, folder: Path) -> N
         utterances, manifest = imported(path, folder)
         assert len(utterances) == expected, name
         assert (BROKEN_BYTES in manifest.ledger.mended) == name.startswith("enc")
+        assert manifest.ledger.mended.get(UNDATED, 0) == (8 if name == "dates" else 0)
 
 
 def files_under(folder: Path) -> Iterator[str]:

@@ -71,7 +71,11 @@ def cleaning(flags: Mapping[str, object], known: Iterable[str] = ()) -> Cleaning
 
     settings = config.resolve(CorpusConfig, "corpus", flags)
     return Cleaning(
-        keep_names=settings.keep_names, manner_only=settings.manner_only, known=known, workers=settings.workers
+        keep_names=settings.keep_names,
+        manner_only=settings.manner_only,
+        known=known,
+        workers=settings.workers,
+        ray=settings.ray,
     )
 
 

@@ -172,6 +172,8 @@ def _followed(texts: "TextSplits", settings: "LabSettings", budget: "Budget", or
     if budget.seconds is not None:
         spent = time.monotonic() - started
         budget = msgspec.structs.replace(budget, seconds=max(1.0, budget.seconds - spent))
+    if settings.kind != "ngram":
+        console.say("Ctrl+C ends it, and keeps what told held-out text best so far")
     for event in train(texts, settings, budget, tokenizer):
         if isinstance(event, Trained):
             return event

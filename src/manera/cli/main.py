@@ -176,6 +176,9 @@ def import_(
     workers: Annotated[
         int | None, typer.Option(help="Processes that share in cleaning; by default as many as help.")
     ] = None,
+    ray: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Clean on the machines of a Ray cluster: HOST:PORT, or auto.")
+    ] = None,
     add: Annotated[bool, typer.Option("--add", help="Add what is new, and update what was edited.")] = False,
     replace: Replace = False,
     json: Json = False,
@@ -190,6 +193,7 @@ def import_(
         "exclude": exclude,
         "keep_names": keep_names,
         "workers": workers,
+        "ray": ray,
     }
     of_sources = {"columns": columns, "keep_code": keep_code, "salvage": salvage}
     corpora.import_corpus(paths, to, replace, json, alias or [], flags, add, of_sources)

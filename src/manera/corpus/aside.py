@@ -11,9 +11,10 @@ from typing import BinaryIO, NamedTuple
 
 import msgspec
 
+from manera.corpus.cluster import over_cluster
 from manera.corpus.processes import in_order, usual_workers
 from manera.corpus.repeats import MayRepeat, shared_bands
-from manera.corpus.studying import BATCH, LONG, Batch, Manner, study
+from manera.corpus.studying import BATCH, LONG, Batch, Findings, Manner, study, study_lines
 from manera.records import Utterance
 
 MANY = 100_000
@@ -66,21 +67,26 @@ class Aside:
         if len(self._held) == BATCH:
             self._write()
 
-    def studied(self, manner: Manner, workers: int | None) -> Iterator[Studied]:
+    def studied(self, manner: Manner, workers: int | None, ray: str | None) -> Iterator[Studied]:
         """Yield all in order when each has been studied.
 
-        workers: processes that share in it, as many as are usual if None.
+        workers: processes that share in it, as many as are usual if None. ray: address of a cluster that does it.
         """
         self._write()
         self._lines.close()
-        if workers is None:
-            workers = usual_workers() if len(self._conversations) >= MANY else 1
         with (self._folder / _FOUND).open("w+b") as found, (self._folder / _SIGNATURES).open("w+b") as written:
-            for one in in_order(partial(study, manner), self._batches, min(workers, len(self._batches))):
+            for one in self._findings(manner, workers, ray):
                 found.write(one.words + one.characters + one.found)
                 written.write(one.signatures)
             found.seek(0)
             yield from self._walk(found, shared_bands(written))
+
+    def _findings(self, manner: Manner, workers: int | None, ray: str | None) -> Iterator[Findings]:
+        if ray is not None:
+            return over_cluster(partial(study_lines, manner), map(Batch.lines, self._batches), ray)
+        if workers is None:
+            workers = usual_workers() if len(self._conversations) >= MANY else 1
+        return in_order(partial(study, manner), self._batches, min(workers, len(self._batches)))
 
     def _walk(self, found: BinaryIO, long: Iterator[MayRepeat]) -> Iterator[Studied]:
         decode = msgspec.json.Decoder(Utterance).decode

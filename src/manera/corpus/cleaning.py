@@ -56,7 +56,8 @@ class Cleaning:
 
     keep_names: names of people stay. manner_only: footers, repeats and other languages go. known: names or ids of
     people whose names stay, besides the owner's. workers: so many processes share in it, by default as many
-    as there are cores where there is much to do; what comes of it is the same.
+    as there are cores where there is much to do. ray: address of a cluster that does it instead. What comes of it is
+    the same.
     """
 
     def __init__(
@@ -66,12 +67,13 @@ class Cleaning:
         manner_only: bool = True,
         known: Iterable[str] = (),
         workers: int | None = None,
+        ray: str | None = None,
     ) -> None:
         self.called: dict[str, str] = {}
         self._spared = frozenset({NAME}) if keep_names else frozenset[str]()
         self._manner_only = manner_only
         self._known_people = frozenset(known)
-        self._workers = workers
+        self._workers, self._ray = workers, ray
         self._stand_ins = StandIns()
         self._footers = Footers()
         self._languages = Languages()
@@ -99,7 +101,7 @@ class Cleaning:
             self._meet(census)
             manner = Manner(self._footers if self._manner_only else None, None if self._spared else self._people)
             repeats = Repeats()
-            for one in aside.studied(manner, self._workers):
+            for one in aside.studied(manner, self._workers, self._ray):
                 yield from self._kept(one, repeats)
 
     def _put_aside(self, records: Iterable[SourceRecord], aside: Aside, census: Census) -> Iterator[SourceRecord]:

@@ -29,6 +29,11 @@ class CorpusConfig(BaseModel):
         description="processes that share in cleaning; by default as many as there are cores, up to four, from 100,000 "
         "messages on",
     )
+    ray: str | None = Field(
+        None,
+        description="address of a Ray cluster that cleans instead: `HOST:PORT`, or `auto` for the one that this "
+        "machine belongs to",
+    )
 
     @field_validator("since", "until", mode="before")
     @classmethod

@@ -2,7 +2,6 @@
 
 import re
 from array import array
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,6 +45,12 @@ class Batch(NamedTuple):
     size: int
     utterances: int
 
+    def lines(self) -> bytes:
+        """Return them as they lie in the file."""
+        with self.path.open("rb") as file:
+            file.seek(self.start)
+            return file.read(self.size)
+
 
 class Findings(NamedTuple):
     """What was found of each of some utterances, as the bytes of arrays: words and characters without white space
@@ -60,8 +65,13 @@ class Findings(NamedTuple):
 
 def study(manner: Manner, batch: Batch) -> Findings:
     """Find out about a batch what does not depend on other utterances."""
+    return study_lines(manner, batch.lines())
+
+
+def study_lines(manner: Manner, lines: bytes) -> Findings:
+    """Find out the same about utterances in JSON, one a line."""
     words, characters, found, long = array("I"), array("I"), bytearray(), list[list[str]]()
-    for utterance in _read(batch):
+    for utterance in msgspec.json.Decoder(Utterance).decode_lines(lines):
         said = WORD.findall(utterance.text)
         words.append(len(said))
         characters.append(count_characters(utterance.text))
@@ -96,10 +106,3 @@ def is_private(text: str, kind: UtteranceKind, people: frozenset[str] | None) ->
     if personal_data.found(text):
         return True
     return kind == "message" and people is not None and bool(names.found(text, people))
-
-
-def _read(batch: Batch) -> Iterator[Utterance]:
-    decoder = msgspec.json.Decoder(Utterance)
-    with batch.path.open("rb") as file:
-        file.seek(batch.start)
-        yield from decoder.decode_lines(file.read(batch.size))

@@ -25,8 +25,9 @@ EMPTY = "–"
 PRETRAINED = "pretrained"
 HOLDS = {True: "yes", False: "no", None: "not measured"}
 WHAT = (
-    "Every model had the same time. Bits per byte say how much of a held-out text is news to a model, whatever its "
-    "tokenizer: the fewer, the better. Settings were chosen by the validation text; the test text is only told."
+    "Every network had the same time; an n-gram, which only counts, is done in seconds. Bits per byte say how much of "
+    "a held-out text is news to a model, whatever its tokenizer: the fewer, the better. Settings were chosen by the "
+    "validation text; the test text is only told."
 )
 
 
@@ -69,15 +70,17 @@ def _figures(
         level = best["ngram"].lowest or 0.0
         curves[FLOOR] = [(min(ends), level), (max(ends), level)]
 
-    def dots(across: str) -> dict[str, Points]:
-        return {
-            kind: [
+    def dots(across: str, of_voice: str) -> dict[str, Points]:
+        drawn = {
+            FLOOR if kind == "ngram" else kind: [
                 (getattr(one.result, across), one.result.test_bits_per_byte)
-                for one in finished
+                for one in tried
                 if one.kind == kind and one.result
             ]
-            for kind in kinds
+            for kind in (*kinds, "ngram")
         }
+        voices = [(getattr(voice, of_voice), voice.test_bits_per_byte) for voice in pretrained]
+        return drawn | ({PRETRAINED: voices} if voices else {})
 
     return [
         figure(
@@ -89,8 +92,8 @@ def _figures(
         ),
         figure(
             "What parameters buy",
-            "Every finished model: bits per byte of the test text.",
-            dots("parameters"),
+            "Every finished model, an n-gram's counts as its parameters: bits per byte of the test text.",
+            dots("parameters", "parameters"),
             "parameters",
             log_y=False,
             is_joined=False,
@@ -98,7 +101,7 @@ def _figures(
         figure(
             "What time buys",
             "The same, over the seconds until its best point.",
-            dots("kept_seconds"),
+            dots("kept_seconds", "seconds"),
             "seconds",
             log_y=False,
             is_joined=False,
@@ -142,8 +145,8 @@ def _models(
     rows.sort(key=lambda row: row[0])
     given_up = sum(one.state == "given up" for one in tried)
     note = (
-        f"Each had {seconds:.0f} seconds, a pretrained voice what it took. {given_up} trials were given up, being "
-        f"above the median of their kind. The first {STARTING_TRIALS} are drawn at random."
+        f"Each network had {seconds:.0f} seconds, a pretrained voice what it took. {given_up} trials were given up, "
+        f"being above the median of their kind. The first {STARTING_TRIALS} are drawn at random."
     )
     chosen = next((place for place, (_, row) in enumerate(rows) if row[3] != PRETRAINED), None)
     return Table("All models, the best first", note, COLUMNS, [row for _, row in rows], chosen)
@@ -173,6 +176,6 @@ def _told(one: Tried) -> str:
 
 
 def _rules(found: Sequence[Rule]) -> Table:
-    note = "The rules by which the sentence at the top was written: the first two that hold."
+    note = "The sentence at the top tells the first two of these rules that hold and do not advise the same."
     rows = [(f"{rule.rule[0].upper()}{rule.rule[1:]}: {rule.then}.", rule.seen, HOLDS[rule.holds]) for rule in found]
     return Table("What to do next", note, ("rule", "seen", "holds"), rows, is_prose=True)

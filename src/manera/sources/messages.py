@@ -12,6 +12,7 @@ _LINKS = re.compile(rf"\s*{_LINK}(?:\s+{_LINK})*\s*", re.IGNORECASE)
 _COMMAND = re.compile(r"\s*/[a-z][a-z0-9_]*(?:@\w+)?(?:[ \t]+\S+){0,2}\s*", re.IGNORECASE | re.ASCII)
 LONE_SURROGATES = "halves of characters, shown as \ufffd"
 BROKEN_MESSAGE = "broken message"
+UNDATED = "messages without a date that can be read"
 
 
 def why_wordless(text: str) -> str | None:
@@ -90,6 +91,8 @@ class Talk:
         yield from (Cut(why, self.source, count_characters(part)) for why, part in cut)
         if whole is not text:
             yield Mended(LONE_SURROGATES, self.source, 1)
+        if sent_at is None:
+            yield Mended(UNDATED, self.source, 1)
         self.position = self.position + 1 if number is None else number
         yield Utterance(
             encodable(speaker_id),

@@ -10,8 +10,8 @@ from manera.records import Cut, Dropped, Mended, Owner, SourceRecord, Utterance,
 from manera.sources.files import SourceFile
 from manera.sources.foreign import Foreign, is_json
 from manera.sources.json_document import JsonDocument, open_document
-from manera.sources.json_export import as_fields, json_source, seconds_of_date
-from manera.sources.messages import BROKEN_MESSAGE, LONE_SURROGATES, encodable, is_broken, why_wordless
+from manera.sources.json_export import as_fields, as_number, json_source, seconds_of_date
+from manera.sources.messages import BROKEN_MESSAGE, LONE_SURROGATES, UNDATED, encodable, is_broken, why_wordless
 from manera.sources.source import Source
 
 CHAT_TYPES = frozenset(
@@ -293,6 +293,9 @@ def _messages(chat: _Chat, values: Iterator[Any]) -> Iterator[SourceRecord]:
                 yield Dropped(BROKEN_MESSAGE, source, count_characters(text))
                 continue
             yield Mended(LONE_SURROGATES, source, 1)
+        sent_at = _sent_at(message)
+        if sent_at is None:
+            yield Mended(UNDATED, source, 1)
         yield Utterance(
             speaker_id,
             speaker,
@@ -301,7 +304,7 @@ def _messages(chat: _Chat, values: Iterator[Any]) -> Iterator[SourceRecord]:
             position,
             kind,
             source,
-            _sent_at(message),
+            sent_at,
             thread_id=thread_id,
             reply_to=_answered(message),
         )
@@ -422,12 +425,7 @@ def _is_number(value: object) -> TypeGuard[int]:
 
 
 def _sent_at(message: dict[str, Any]) -> int | None:
-    seconds: int | None
-    try:
-        seconds = int(message["date_unixtime"])
-    except (KeyError, TypeError, ValueError, OverflowError):
-        seconds = seconds_of_date(message.get("date"))
-    return seconds if _is_number(seconds) else None
+    return as_number(message.get("date_unixtime")) or seconds_of_date(message.get("date"))
 
 
 SOURCE = Source("Telegram export", claims, read, "Telegram Desktop's JSON")

@@ -63,7 +63,9 @@ def over_logarithms(
 
 
 def _short(number: int) -> str:
-    """Write thousands as k, which leaves room beside the axis."""
+    """Write thousands as k and millions as M, which leaves room beside the axis."""
+    if number >= 1_000_000:
+        return f"{number // 1_000_000}M"
     return f"{number // 1000}k" if number >= 1000 else str(number)
 
 

@@ -171,7 +171,7 @@ def test_what_is_no_corpus_is_never_touched(source: Path, tmp_path: Path) -> Non
 
 def test_an_import_of_nobodys_words_is_an_error(source: Path, tmp_path: Path) -> None:
     records: list[SourceRecord] = [Dropped("sticker", "result.json")] * 2
-    with pytest.raises(CorpusError, match=r"nobody's words to keep: 2 sticker, 1 FB2 book") as caught:
+    with pytest.raises(CorpusError, match=r"there is nothing to keep: 2 sticker, 1 FB2 book") as caught:
         write([*records, Skipped("FB2 book", "a.fb2", "save it as plain text")], tmp_path / "corpus")
     assert caught.value.hint == "save it as plain text"
     assert not (tmp_path / "corpus").exists()

@@ -9,6 +9,9 @@ from manera.corpus.storage import Corpus
 SAMPLES = 3
 SAMPLE_CHARACTERS = 200
 
+# A terminal would obey them.
+_CONTROLS = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)], " ")
+
 
 def samples(corpus: Corpus, speakers: Sequence[Speaker]) -> dict[str, list[str]]:
     """Return utterances spread over all that each of some speakers wrote, on one line each, by their ids."""
@@ -20,12 +23,12 @@ def samples(corpus: Corpus, speakers: Sequence[Speaker]) -> dict[str, list[str]]
         if step is None:
             continue
         lines = found[said.speaker_id]
-        if len(lines) < SAMPLES and seen[said.speaker_id] % step == step // 2:
-            lines.append(_shortened(said.text))
+        if len(lines) < SAMPLES and seen[said.speaker_id] % step == step // 2 and (line := _shortened(said.text)):
+            lines.append(line)
         seen[said.speaker_id] += 1
     return dict(found)
 
 
 def _shortened(text: str) -> str:
-    line = " ".join(text.split())
+    line = " ".join(text.translate(_CONTROLS).split())
     return line if len(line) <= SAMPLE_CHARACTERS else line[:SAMPLE_CHARACTERS].rsplit(" ", 1)[0] + " …"

@@ -244,7 +244,7 @@ def _refuse_nothing(ledger: Ledger, skipped: Sequence[Skipped]) -> None:
     reasons = [f"{count:,} {reason}" for reason, count in (ledger.dropped | ledger.files.skipped).items()]
     hint = next((file.detail for file in skipped if file.detail), None)
     raise CorpusError(
-        f"there are nobody's words to keep: {', '.join(reasons) or 'nothing was read'}",
+        f"there is nothing to keep: {', '.join(reasons) or 'nothing was read'}",
         hint or "name an export or texts that hold words",
     )
 

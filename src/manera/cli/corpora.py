@@ -70,6 +70,11 @@ def cleaning(flags: Mapping[str, object], known: Iterable[str] = ()) -> Cleaning
     from manera.corpus.settings import CorpusConfig
 
     settings = config.resolve(CorpusConfig, "corpus", flags)
+    if settings.ray:
+        console.say(
+            f"every text GOES TO THE MACHINES of the Ray cluster {settings.ray}: whoever runs them can read it; "
+            "Ctrl-C ends it"
+        )
     return Cleaning(
         keep_names=settings.keep_names,
         manner_only=settings.manner_only,

@@ -65,11 +65,11 @@ def test_packing_takes_time_in_proportion_to_the_examples() -> None:
     def seconds(count: int) -> float:
         ids = [list(range(200 + n % 50)) for n in range(50)]
         examples = [Encoded(ids[n % 50], ids[n % 50]) for n in range(count)]
-        started = time.process_time()
+        started = time.thread_time()
         pack(examples, 256)
-        return time.process_time() - started
+        return time.thread_time() - started
 
-    assert seconds(16_000) < 20 * max(seconds(2_000), 0.005)
+    assert min(seconds(16_000) for _ in range(3)) < 20 * max(seconds(2_000), 0.005)
 
 
 def test_rows_are_taken_in_the_order_asked_for() -> None:

@@ -21,8 +21,6 @@ from manera.errors import CorpusError
 IMPORTS = """
 import sys
 from pathlib import Path
-import made_talk
-import waiting
 from made_talk import talk
 from manera.corpus.cleaning import Cleaning
 from manera.corpus.storage import write

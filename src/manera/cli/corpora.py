@@ -70,7 +70,7 @@ def cleaning(flags: Mapping[str, object], known: Iterable[str] = ()) -> Cleaning
     from manera.corpus.settings import CorpusConfig
 
     settings = config.resolve(CorpusConfig, "corpus", flags)
-    if settings.ray:
+    if settings.ray is not None:
         console.say(
             f"every text GOES TO THE MACHINES of the Ray cluster {settings.ray}: whoever runs them can read it; "
             "Ctrl-C ends it"
